@@ -1,0 +1,54 @@
+# Everything runs in .venv, which is made from requirements.lock (names, versions and hashes; no address of an index).
+# uv lives in an environment of its own, because the lock does not hold the installer.
+PYTHON ?= python3
+UV := .uv/bin/uv
+BIN := .venv/bin
+RELEASE := 1.0.0
+SYNCED := .venv/.synced
+
+.DEFAULT_GOAL := help
+.PHONY: help release test lint format types lock check bench clean
+
+help: ## Show this list.
+	@grep -hE '^[a-z]+:.*## ' $(MAKEFILE_LIST) | sed 's/:.*## /\t/' | expand -t 12
+
+release: $(SYNCED) ## Build dist/$(RELEASE) from seeds/; an unchanged release stays untouched.
+	@$(BIN)/python tools/rebuild.py seeds dist $(RELEASE)
+
+test: $(SYNCED) ## Run the tests.
+	$(BIN)/python -m pytest
+
+lint: $(SYNCED) ## Check style and types.
+	$(BIN)/ruff check .
+	$(BIN)/ruff format --check .
+	$(BIN)/mypy
+
+format: $(SYNCED) ## Rewrite the code in the project's format.
+	$(BIN)/ruff check --fix .
+	$(BIN)/ruff format .
+
+check: lint test ## What continuous integration runs: lint, types, tests, and the committed release built again.
+	$(BIN)/python tools/rebuild.py --check seeds dist $(RELEASE)
+
+bench: $(SYNCED) ## Measure speed.
+	$(BIN)/python -m benchmarks
+
+lock: $(UV) ## Resolve the versions anew.
+	$(UV) pip compile pyproject.toml --group dev --universal --python-version 3.11 --upgrade --generate-hashes \
+	    --no-emit-index-url --no-emit-find-links --no-annotate --no-header --quiet --output-file requirements.lock
+
+clean: ## Remove the environments and what was left over from builds.
+	rm -rf .venv .uv dist/.[!.]*
+
+$(UV):
+	@echo 'Preparing the installer in .uv'
+	@$(PYTHON) -c 'import sys; sys.exit(sys.version_info < (3, 11) and "copydesk needs Python 3.11 or newer")'
+	@$(PYTHON) -m venv .uv
+	@.uv/bin/python -m pip install --quiet --disable-pip-version-check 'uv>=0.9,<1'
+
+$(SYNCED): $(UV) requirements.lock pyproject.toml
+	@echo 'Preparing the environment in .venv'
+	@test -x $(BIN)/python || $(UV) venv --quiet --python $(PYTHON) .venv
+	@$(UV) pip sync --quiet --python $(BIN)/python --require-hashes requirements.lock
+	@$(UV) pip install --quiet --python $(BIN)/python --no-deps --no-build-isolation --editable .
+	@touch $(SYNCED)

@@ -1,0 +1,59 @@
+"""Clusters of copies around their survivor, and the order that names the survivor."""
+
+import polars as pl
+
+
+def survivor_order(articles: pl.DataFrame) -> pl.DataFrame:
+    """Rank articles: the first of a cluster is the copy to keep.
+
+    A stated date comes before an inferred one and that before none; then the earlier date; the original publisher
+    before a republisher; the longer text; the lower id. The order is total and does not depend on the order of rows.
+
+    Args:
+        articles: rows of the table `articles`.
+
+    Returns:
+        `article_id, rank`: one row per article in survivor order; `rank` (UInt32) counts from 0.
+    """
+    basis = pl.col("published_date_basis")
+    certainty = (
+        pl.when(pl.col("published_date").is_null()).then(2).when(basis == "stated").then(0).otherwise(1).alias("basis")
+    )
+    return (
+        articles.select(
+            "article_id",
+            certainty,
+            "published_date",
+            pl.col("republisher").is_not_null().alias("is_republished"),
+            pl.col("word_count").cast(pl.Int64).neg().alias("brevity"),
+        )
+        .sort("basis", "published_date", "is_republished", "brevity", "article_id", nulls_last=True)
+        .select("article_id", rank=pl.int_range(pl.len(), dtype=pl.UInt32))
+    )
+
+
+def star_clusters(edges: pl.DataFrame) -> pl.DataFrame:
+    """Gather each item around the earliest canonical item that it has an edge to.
+
+    Every member of a cluster has an edge of its own to the canonical item: a chain a-b-c without a-c ends in two
+    clusters, so that neither a template nor a series of small edits makes a cluster grow.
+
+    Args:
+        edges: `a`, `b`: verified pairs, a < b (a is the earlier one).
+
+    Returns:
+        `item, cluster`: one row per item that has an edge, sorted; `cluster` is its canonical item.
+    """
+    cluster: dict[int, int] = {}
+    # Whether an item is canonical depends on all earlier ones: the one loop of this stage. It runs over edges between
+    # copies only.
+    for a, b in edges.select("a", "b").unique().sort("a", "b").iter_rows():
+        if cluster.setdefault(a, a) == a:
+            cluster.setdefault(b, a)
+    for b in edges["b"].unique().sort():
+        cluster.setdefault(b, b)
+    items = sorted(cluster)
+    return pl.DataFrame(
+        {"item": items, "cluster": [cluster[item] for item in items]},
+        schema={"item": pl.UInt32, "cluster": pl.UInt32},
+    )

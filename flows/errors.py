@@ -1,0 +1,19 @@
+"""Errors that a person can act on. The command line prints them as one to three lines and ends with their code."""
+
+
+class CopydeskError(Exception):
+    """No release came of it, a check failed, or something could not be found."""
+
+    exit_code = 1
+
+
+class UsageError(CopydeskError):
+    """The command was called in a way that cannot work: a bad option, a version or folder that exists."""
+
+    exit_code = 2
+
+
+class LockedError(CopydeskError):
+    """Another run holds the lock."""
+
+    exit_code = 3

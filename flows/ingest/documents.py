@@ -1,0 +1,217 @@
+"""What readers hand on: documents, refusals, and the values that a record states beside its text."""
+
+import re
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from datetime import UTC, date, datetime
+
+from flows.errors import UsageError
+from flows.ingest.printable import one_line, printable
+
+RECORD_COLUMNS = ("text", "uri", "publisher", "published_date", "retrieved_at")
+
+# RFC 9110 asks servers to understand addresses of at least 8000 octets; a publisher's name is far shorter.
+MAX_VALUE_CHARS = 8_000
+
+_DAY = re.compile(r"\d{4}-\d{2}-\d{2}")
+_DAY_AND_TIME = re.compile(r"\d{4}-\d{2}-\d{2}[Tt ]\d{2}:\d{2}")
+_WEB_ADDRESS = re.compile(r"https?://[^\s/<>\"][^\s<>\"]*", re.IGNORECASE)
+
+
+@dataclass(frozen=True, slots=True)
+class Document:
+    """A document as found: the bytes that are hashed, what they decode to, and what its record says of it.
+
+    Attributes:
+        data: the bytes of a file, or the text of a record in UTF-8.
+        record: index in the container, from 0; null for a document that is a file.
+        uri: the address that a record gives for itself.
+        published_date: YYYY-MM-DD.
+        retrieved_at: in UTC.
+    """
+
+    data: bytes
+    text: str
+    encoding: str
+    record: int | None = None
+    uri: str | None = None
+    publisher: str | None = None
+    published_date: str | None = None
+    retrieved_at: datetime | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class Refusal:
+    """An input that was turned away: the rule, and a sentence a person can act on that holds no article text."""
+
+    rule: str
+    detail: str
+    record: int | None = None
+
+
+@dataclass
+class Notes:
+    """What a person should know of one container although nothing was turned away.
+
+    Attributes:
+        unclear: column → number of records whose value was not understood, and the first of them.
+        sentences: anything else.
+    """
+
+    unclear: dict[str, tuple[int, int]] = field(default_factory=dict)
+    sentences: list[str] = field(default_factory=list)
+
+    def add(self, column: str, record: int) -> None:
+        """Counts a value that was not understood and left unknown."""
+        count, first = self.unclear.get(column, (0, record))
+        self.unclear[column] = (count + 1, first)
+
+    def lines(self, uri: str) -> list[str]:
+        """One line each, without any value: they come from outside."""
+        found = [
+            f"{uri}: {column} of {count} record{'s' if count > 1 else ''} (first: record {first}) is not "
+            f"{_EXPECTED[column]}; left unknown"
+            for column, (count, first) in sorted(self.unclear.items())
+        ]
+        return [*found, *(f"{uri}: {sentence}" for sentence in self.sentences)]
+
+
+_EXPECTED = {
+    "uri": "one line of text",
+    "publisher": "one line of text",
+    "published_date": "a date like 2025-10-22",
+    "retrieved_at": "a time like 2025-10-22T08:30:00Z",
+}
+
+
+def record_columns(renamed: Mapping[str, str]) -> dict[str, str]:
+    """Our column → its name in the containers, for all columns.
+
+    Raises:
+        UsageError: a column that records do not have, or an empty name.
+    """
+    for ours, theirs in renamed.items():
+        if ours not in RECORD_COLUMNS:
+            raise UsageError(f"--column {printable(ours)}: no such column; there are {', '.join(RECORD_COLUMNS)}")
+        if not theirs:
+            raise UsageError(f"--column {ours}=: the name of the column in your files is missing")
+    return {ours: renamed.get(ours, ours) for ours in RECORD_COLUMNS}
+
+
+def text_problem(text: str, record: int | None = None) -> Refusal | None:
+    """Why a decoded text is no document, if it is none."""
+    if not text or text.isspace():
+        return Refusal("empty", "There is no text, or only white space.", record)
+    if "\0" in text:
+        at = text.index("\0")
+        return Refusal(
+            "nul_character",
+            f"Character {at} is NUL, which no text holds: this is binary data, or its encoding is another "
+            "(UTF-16 needs a byte order mark). Convert it to UTF-8.",
+            record,
+        )
+    return None
+
+
+def _parsed(value: str) -> date | datetime | None:
+    """An ISO 8601 date or timestamp; a week, a year, a month or digits without hyphens could mean something else."""
+    value = value.strip()
+    try:
+        if _DAY.fullmatch(value):
+            return date.fromisoformat(value)
+        if _DAY_AND_TIME.match(value):
+            return datetime.fromisoformat(value)
+    except ValueError:
+        return None
+    return None
+
+
+def day_of(value: object) -> str | None:
+    """YYYY-MM-DD of an ISO 8601 date or timestamp, as written there: no time zone is applied. Null if it is neither."""
+    if isinstance(value, str):
+        value = _parsed(value)
+    if isinstance(value, datetime):
+        value = value.date()
+    return value.isoformat() if isinstance(value, date) else None
+
+
+def instant_of(value: object) -> datetime | None:
+    """The instant of an ISO 8601 timestamp in UTC, null if it is none.
+
+    Without an offset it is UTC, which is what the column is defined as; a day alone is its midnight.
+    """
+    if isinstance(value, str):
+        value = _parsed(value)
+    if isinstance(value, date) and not isinstance(value, datetime):
+        value = datetime(value.year, value.month, value.day, tzinfo=UTC)
+    if not isinstance(value, datetime):
+        return None
+    try:
+        return value.replace(tzinfo=UTC) if value.tzinfo is None else value.astimezone(UTC)
+    except OverflowError:  # the first and last day of the calendar, moved by their offset
+        return None
+
+
+def web_address(value: str) -> str | None:
+    """The value if it is an http or https address, else null."""
+    return value if _WEB_ADDRESS.fullmatch(value) else None
+
+
+def document_of(record: int, values: Mapping[str, object], max_bytes: int, notes: Notes) -> Document | Refusal:
+    """A record's document, or why there is none; optional values that are not understood are noted and left unknown.
+
+    Args:
+        record: index in the container, from 0.
+        values: our columns → values as the container holds them; bytes are text that is not valid UTF-8.
+        max_bytes: limit of the text in UTF-8.
+        notes: takes what was not understood.
+    """
+    text = values.get("text")
+    if text is None:
+        return Refusal(
+            "text_missing",
+            "The record has no text; if its text has another name, say so with --column text=NAME.",
+            record,
+        )
+    if isinstance(text, bytes):
+        return Refusal("invalid_utf8", "The text is not valid UTF-8; write the file again as UTF-8.", record)
+    if not isinstance(text, str):
+        return Refusal("text_not_string", "The text is not a string; name the right column with --column.", record)
+    problem = text_problem(text, record)
+    if problem:
+        return problem
+    data = text.encode()
+    if len(data) > max_bytes:
+        return too_large(max_bytes, record)
+
+    stated = {column: value for column, value in values.items() if value is not None and value != ""}
+    uri, publisher = (_line_of(stated.get(column)) for column in ("uri", "publisher"))
+    published_date = day_of(stated.get("published_date"))
+    retrieved_at = instant_of(stated.get("retrieved_at"))
+    understood = {"uri": uri, "publisher": publisher, "published_date": published_date, "retrieved_at": retrieved_at}
+    for column, value in understood.items():
+        if value is None and column in stated:
+            notes.add(column, record)
+    return Document(
+        data=data,
+        text=text,
+        encoding="utf-8",
+        record=record,
+        uri=uri,
+        publisher=publisher,
+        published_date=published_date,
+        retrieved_at=retrieved_at,
+    )
+
+
+def _line_of(value: object) -> str | None:
+    return one_line(value, MAX_VALUE_CHARS) if isinstance(value, str) else None
+
+
+def too_large(max_bytes: int, record: int | None = None) -> Refusal:
+    """The refusal of a file or record beyond the limit."""
+    return Refusal(
+        "too_large",
+        f"Larger than {max_bytes} bytes; split it, or raise the limit with --set max_record_bytes=BYTES.",
+        record,
+    )

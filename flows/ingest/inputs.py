@@ -1,0 +1,216 @@
+"""Which files a SOURCE means: a file, a folder, or a pattern with wildcards."""
+
+import os
+import re
+import stat
+from collections import Counter
+from collections.abc import Iterator, Sequence
+from dataclasses import dataclass, field
+from fnmatch import fnmatchcase
+from pathlib import Path
+
+from flows.errors import UsageError
+from flows.ingest.documents import Refusal
+from flows.ingest.printable import printable
+
+_WILDCARD = re.compile(r"[*?\[]")
+_UNFINISHED = (".part", ".tmp")
+# They stand beside the documents and are none.
+PROVENANCE_FILE = "sources.toml"
+_SIDE_FILES = (PROVENANCE_FILE, "takedowns.toml")
+
+
+@dataclass(frozen=True, order=True)
+class InputFile:
+    """A file to be read.
+
+    Attributes:
+        uri: path relative to its SOURCE, made printable.
+        path: where it is.
+        suffix: of the format that reads it.
+    """
+
+    uri: str
+    path: Path
+    suffix: str
+
+
+@dataclass
+class FoundInputs:
+    """What the SOURCEs hold, in no order.
+
+    Attributes:
+        files: to be read; a file that two SOURCEs name by the same uri stands once.
+        refused: uri → why it cannot be read.
+        skipped: suffix that no reader knows → number of files.
+        folders: where `sources.toml` may lie → the folder's path relative to its SOURCE.
+        link_count: links to folders, which are not followed.
+    """
+
+    files: set[InputFile] = field(default_factory=set)
+    refused: dict[str, Refusal] = field(default_factory=dict)
+    skipped: Counter[str] = field(default_factory=Counter)
+    folders: dict[Path, str] = field(default_factory=dict)
+    link_count: int = 0
+
+
+def find_inputs(sources: Sequence[str], suffixes: Sequence[str]) -> FoundInputs:
+    """The files that the SOURCEs mean, whatever order they are given in.
+
+    Names that begin with a dot or end in .part or .tmp are passed over inside folders, and links to folders too.
+
+    Raises:
+        UsageError: a SOURCE is empty.
+    """
+    return _Search(suffixes).run(sources)
+
+
+class _Search:
+    def __init__(self, suffixes: Sequence[str]) -> None:
+        self._suffixes = sorted(suffixes, key=len, reverse=True)  # .jsonl.gz before .gz
+        self._seen: set[tuple[str, Path]] = set()
+        self._given = ""
+        self.found = FoundInputs()
+
+    def run(self, sources: Sequence[str]) -> FoundInputs:
+        for source in sorted(set(sources)):
+            if not source.strip():
+                raise UsageError("SOURCE is empty; give a file, a folder or a pattern like 'news/*.txt'")
+            self._add_source(source)
+        # A missing file must not take the place of one that was found under the same uri elsewhere.
+        uris = {file.uri for file in self.found.files}
+        self.found.refused = {f"./{uri}" if uri in uris else uri: why for uri, why in self.found.refused.items()}
+        return self.found
+
+    def _add_source(self, source: str) -> None:
+        path = _absolute(source)
+        self._given = printable(source)
+        try:
+            path.lstat()
+        except (FileNotFoundError, NotADirectoryError, ValueError):
+            if _WILDCARD.search(source):
+                self._add_pattern(source)
+            else:
+                self._refuse("not_found", "There is no such file or folder; check the path.")
+        except OSError as error:
+            self.found.refused[self._given] = unreadable(error)
+        else:
+            if path.is_dir():
+                self._add_all(path, self._walk(path, path))
+            else:
+                self._add_all(path.parent, [path])
+
+    def _refuse(self, rule: str, detail: str) -> None:
+        self.found.refused[self._given] = Refusal(rule, detail)
+
+    def _add_pattern(self, source: str) -> None:
+        parts = Path(source).parts
+        wild = next(position for position, part in enumerate(parts) if _WILDCARD.search(part))
+        base = _absolute(str(Path(*parts[:wild])))
+        matches = set(self._matches(base, base, parts[wild:])) if base.is_dir() else set()
+        if not matches:
+            self._refuse("not_found", "The pattern matches no file; check it.")
+        self._add_all(base, matches)
+
+    def _add_all(self, base: Path, paths: Iterator[Path] | set[Path] | list[Path]) -> None:
+        self._add_folder(base, base)
+        for path in paths:
+            self._add(base, path)
+
+    def _add(self, base: Path, path: Path) -> None:
+        uri = printable(path.relative_to(base).as_posix())
+        if path.name in _SIDE_FILES or (uri, path) in self._seen:
+            return
+        self._seen.add((uri, path))
+        name = path.name.lower()
+        suffix = next((known for known in self._suffixes if name.endswith(known)), None)
+        if suffix is None:
+            self.found.skipped[printable(path.suffix.lower()) or "(none)"] += 1
+            return
+        for folder in path.parents:
+            if folder == base:
+                break
+            self._add_folder(base, folder)
+        self.found.files.add(InputFile(uri, path, suffix))
+
+    def _add_folder(self, base: Path, folder: Path) -> None:
+        uri = printable(folder.relative_to(base).as_posix())
+        self.found.folders[folder] = min(uri, self.found.folders.get(folder, uri))
+
+    def _entries(self, folder: Path, base: Path) -> list[os.DirEntry[str]]:
+        try:
+            with os.scandir(folder) as entries:
+                return sorted(entries, key=lambda entry: entry.name)
+        except OSError as error:
+            uri = self._given if folder == base else printable(folder.relative_to(base).as_posix()) + "/"
+            self.found.refused[uri] = Refusal("unreadable", f"The folder cannot be listed: {error.strerror}.")
+            return []
+
+    def _walk(self, folder: Path, base: Path) -> Iterator[Path]:
+        """All files below a folder; without recursion, because folders nest deeper than Python does."""
+        folders = [folder]
+        while folders:
+            for entry in self._entries(folders.pop(), base):
+                if entry.name.startswith(".") or entry.name.lower().endswith(_UNFINISHED):
+                    continue
+                if self._is_folder(entry):
+                    folders.append(Path(entry.path))
+                elif not _is_link_to_folder(entry):
+                    yield Path(entry.path)
+
+    def _is_folder(self, entry: os.DirEntry[str]) -> bool:
+        self.found.link_count += _is_link_to_folder(entry)
+        return entry.is_dir(follow_symlinks=False)
+
+    def _matches(self, folder: Path, base: Path, parts: tuple[str, ...]) -> Iterator[Path]:
+        """Files that the rest of a pattern means; a folder that matches all of it means the files below it."""
+        if parts[0] == "**":
+            rest = parts[1:]
+            if not rest:
+                yield from self._walk(folder, base)
+                return
+            yield from self._matches(folder, base, rest)
+        for entry in self._entries(folder, base):
+            if entry.name.lower().endswith(_UNFINISHED):
+                continue
+            if entry.name.startswith(".") and not parts[0].startswith("."):
+                continue
+            if parts[0] == "**":
+                if self._is_folder(entry):
+                    yield from self._matches(Path(entry.path), base, parts)
+            elif fnmatchcase(entry.name, parts[0]):
+                if self._is_folder(entry):
+                    path = Path(entry.path)
+                    yield from self._matches(path, base, parts[1:]) if parts[1:] else self._walk(path, base)
+                elif not parts[1:] and not _is_link_to_folder(entry):
+                    yield Path(entry.path)
+
+
+def _absolute(path: str) -> Path:
+    """Absolute, without `..`, links left as they are."""
+    return Path(os.path.abspath(path))  # noqa: PTH100 - Path.resolve would follow the links
+
+
+def _is_link_to_folder(entry: os.DirEntry[str]) -> bool:
+    try:
+        return entry.is_symlink() and entry.is_dir()
+    except OSError:
+        return False
+
+
+def why_unreadable(path: Path) -> Refusal | None:
+    """Why a file cannot be read, if so; asked before it is opened, because opening a pipe would wait for ever."""
+    try:
+        mode = path.stat().st_mode
+    except FileNotFoundError:
+        return Refusal("not_found", "The link leads to a file that does not exist.")
+    except OSError as error:
+        return unreadable(error)
+    if not stat.S_ISREG(mode):
+        return Refusal("not_regular_file", "It is no regular file (a folder, pipe, socket or device).")
+    return None
+
+
+def unreadable(error: OSError) -> Refusal:
+    """The refusal of what the operating system does not let us read."""
+    return Refusal("unreadable", f"It cannot be read: {error.strerror or 'unknown reason'}.")

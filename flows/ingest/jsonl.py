@@ -1,0 +1,145 @@
+"""JSON lines, plain or compressed with gzip: a line is a record."""
+
+import codecs
+import gzip
+import zlib
+from collections.abc import Iterator
+from io import BufferedReader
+from pathlib import Path
+from typing import cast
+
+import orjson
+
+from flows.ingest.documents import Document, Notes, Refusal, document_of
+from flows.settings import Settings
+
+_CHUNK_BYTES = 1 << 20
+
+
+def records_of_jsonl(
+    file: Path, columns: dict[str, str], settings: Settings, notes: Notes
+) -> Iterator[Document | Refusal]:
+    """One document or refusal per line that is not blank, in order.
+
+    Raises:
+        OSError: the file cannot be read.
+    """
+    with file.open("rb") as stream:
+        yield from _records(stream, columns, settings, notes)
+
+
+def records_of_jsonl_gz(
+    file: Path, columns: dict[str, str], settings: Settings, notes: Notes
+) -> Iterator[Document | Refusal]:
+    """As `records_of_jsonl`. A file that is cut or corrupt, or unpacks to too much, is one refusal as a whole.
+
+    It is therefore unpacked twice: gzip tells only at the end whether what it gave was right.
+
+    Raises:
+        OSError: the file cannot be read.
+    """
+    problem = _gzip_problem(file, settings.max_container_bytes)
+    if problem:
+        yield problem
+        return
+    with gzip.open(file, "rb") as stream:
+        yield from _records(cast("BufferedReader", stream), columns, settings, notes)
+
+
+def _gzip_problem(file: Path, max_bytes: int) -> Refusal | None:
+    byte_count = 0
+    try:
+        with gzip.open(file, "rb") as stream:
+            while chunk := stream.read(_CHUNK_BYTES):
+                byte_count += len(chunk)
+                if byte_count > max_bytes:
+                    return Refusal(
+                        "too_large",
+                        f"Unpacks to more than {max_bytes} bytes; split it, or raise the limit with "
+                        "--set max_container_bytes=BYTES.",
+                    )
+    except (gzip.BadGzipFile, EOFError, zlib.error):
+        return Refusal("corrupt_gzip", "The gzip data is cut or corrupt; fetch or compress the file again.")
+    return None
+
+
+def _records(
+    stream: BufferedReader, columns: dict[str, str], settings: Settings, notes: Notes
+) -> Iterator[Document | Refusal]:
+    record = -1
+    seen: set[str] = set()
+    for line in _lines(stream, settings.max_record_bytes):
+        if line is None:
+            record += 1
+            yield Refusal(
+                "too_large",
+                f"The line is longer than {settings.max_record_bytes} bytes; raise the limit with "
+                "--set max_record_bytes=BYTES.",
+                record,
+            )
+        elif line.startswith((codecs.BOM_UTF16_LE, codecs.BOM_UTF16_BE)) and record < 0:
+            yield Refusal("not_utf8", "The file is UTF-16, JSON lines must be UTF-8; convert it with iconv.")
+            return
+        elif line.strip():
+            record += 1
+            values = _values(line, record)
+            if isinstance(values, Refusal):
+                yield values
+                continue
+            seen.update(name for name in columns.values() if name in values)
+            yield document_of(
+                record,
+                {ours: values.get(theirs) for ours, theirs in columns.items()},
+                settings.max_record_bytes,
+                notes,
+            )
+    if record >= 0:
+        notes.sentences += [
+            f'no record has "{theirs}", which --column names for {ours}'
+            for ours, theirs in columns.items()
+            if ours not in ("text", theirs) and theirs not in seen
+        ]
+
+
+def _lines(stream: BufferedReader, max_bytes: int) -> Iterator[bytes | None]:
+    """Lines without a byte order mark before the first; null for one that is too long, which is never held whole."""
+    is_first = True
+    while line := stream.readline(max_bytes + 1):
+        if is_first:
+            line = line.removeprefix(codecs.BOM_UTF8)
+            is_first = False
+        if len(line) <= max_bytes or line.endswith(b"\n"):
+            yield line
+            continue
+        while line and not line.endswith(b"\n"):
+            line = stream.readline(_CHUNK_BYTES)
+        yield None
+
+
+def _values(line: bytes, record: int) -> dict[str, object] | Refusal:
+    try:
+        values = orjson.loads(line)
+    except orjson.JSONDecodeError as error:
+        try:
+            line.decode()
+        except UnicodeDecodeError as undecodable:
+            return Refusal(
+                "invalid_utf8",
+                f"Byte {undecodable.start} of the line is not valid UTF-8; write the file again as UTF-8.",
+                record,
+            )
+        if "surrogate" in error.msg:
+            return Refusal(
+                "lone_surrogate",
+                f"Near character {error.pos} of the line an escape is half of a character (a surrogate alone); "
+                "write the file again with a JSON library.",
+                record,
+            )
+        return Refusal(
+            "invalid_json",
+            f"The line is not valid JSON (near character {error.pos}); each line must hold one whole object.",
+            record,
+        )
+    if not isinstance(values, dict):
+        return Refusal("not_an_object", "The line is JSON but no object; each line must be like {…}.", record)
+    return values

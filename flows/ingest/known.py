@@ -1,0 +1,154 @@
+"""`sources.toml`: what is known of documents from outside their text."""
+
+import os
+import tomllib
+from collections.abc import Mapping
+from datetime import date, datetime
+from pathlib import Path, PurePosixPath
+from typing import Annotated
+
+from pydantic import BaseModel, BeforeValidator, ConfigDict, Field, ValidationError
+
+from flows.errors import CopydeskError
+from flows.ingest.documents import MAX_VALUE_CHARS, day_of, instant_of, web_address
+from flows.ingest.inputs import PROVENANCE_FILE, InputFile
+from flows.ingest.printable import one_line, printable
+
+
+def _line(value: object) -> str:
+    found = one_line(value, MAX_VALUE_CHARS) if isinstance(value, str) else None
+    if found is None:
+        raise ValueError("write one line of text in quotes")
+    return found
+
+
+def _path(value: object) -> str:
+    path = _line(value)
+    if path.startswith("/") or ".." in path.split("/"):
+        raise ValueError("write the path relative to this file, without ..")
+    return path
+
+
+def _day(value: object) -> str:
+    found = day_of(value) if isinstance(value, date | str) and not isinstance(value, datetime) else None
+    if found is None:
+        raise ValueError("write the day like 2025-10-22")
+    return found
+
+
+def _instant(value: object) -> datetime:
+    found = instant_of(value)
+    if found is None:
+        raise ValueError("write the time like 2025-10-22T08:30:00Z")
+    return found
+
+
+def _url(value: object) -> str:
+    found = web_address(_line(value))
+    if found is None:
+        raise ValueError("write an address that begins with https:// or http://")
+    return found
+
+
+class KnownSource(BaseModel):
+    """What one entry states of one file; what it does not state is unknown."""
+
+    model_config = ConfigDict(frozen=True, extra="forbid", strict=True)
+
+    uri: Annotated[str, BeforeValidator(_path)]
+    sha256: str | None = Field(default=None, pattern=r"^[0-9a-f]{64}$")
+    retrieved_at: Annotated[datetime, BeforeValidator(_instant)] | None = None
+    publisher: Annotated[str, BeforeValidator(_line)] | None = None
+    published_date: Annotated[str, BeforeValidator(_day)] | None = None
+    url: Annotated[str, BeforeValidator(_url)] | None = None
+
+
+NOTHING_KNOWN = KnownSource(uri=".")
+
+
+class _KnownSources(BaseModel):
+    model_config = ConfigDict(frozen=True, extra="forbid", strict=True)
+
+    source: list[KnownSource] = []
+
+
+class Known:
+    """The entries of all `sources.toml` beside the inputs.
+
+    Attributes:
+        warnings: one line each.
+        files: the `sources.toml` that were read → path relative to their SOURCE.
+    """
+
+    def __init__(self, folders: Mapping[Path, str]) -> None:
+        """Reads the file in each of the folders that has one; what lies nearer to a document goes first.
+
+        Raises:
+            CopydeskError: a file cannot be read, or says what it cannot say.
+        """
+        self.warnings: list[str] = []
+        self.files: dict[Path, str] = {}
+        self._entries: dict[str, KnownSource] = {}
+        for folder in sorted(folders, key=lambda found: (len(found.parts), str(found))):
+            file = folder / PROVENANCE_FILE
+            if os.path.isfile(file):  # noqa: PTH113 - Path.is_file raises where the folder cannot be entered
+                self.files[file] = (PurePosixPath(folders[folder]) / PROVENANCE_FILE).as_posix()
+                self._add(file)
+
+    def _add(self, file: Path) -> None:
+        stated = set()
+        for entry in _read(file).source:
+            if entry.uri in stated:
+                raise CopydeskError(f"{printable(str(file))}: {entry.uri} has two entries; write all in one")
+            stated.add(entry.uri)
+            self._entries[_name(file.parent / entry.uri)] = entry
+            if not os.path.lexists(file.parent / entry.uri):
+                self.warnings.append(f"{printable(str(file))}: {entry.uri} is not there")
+
+    def of(self, file: InputFile, sha256: str) -> KnownSource:
+        """What is stated of a file with these bytes; nothing if the entry is about other bytes."""
+        entry = self._entries.get(_name(file.path), NOTHING_KNOWN)
+        if entry.sha256 is not None and entry.sha256 != sha256:
+            self.warnings.append(
+                f"{file.uri}: has other bytes than {PROVENANCE_FILE} speaks of, which is therefore not applied; "
+                f"its SHA-256 is {sha256}"
+            )
+            return NOTHING_KNOWN
+        return entry
+
+
+def _name(path: Path) -> str:
+    return printable(path.as_posix())
+
+
+def _read(file: Path) -> _KnownSources:
+    name = printable(str(file))
+    try:
+        content = tomllib.loads(file.read_text(encoding="utf-8"))
+    except OSError as error:
+        raise CopydeskError(f"{name}: {error.strerror or 'cannot be read'}") from error
+    except UnicodeDecodeError as error:
+        raise CopydeskError(f"{name}: byte {error.start} is not valid UTF-8; save the file as UTF-8") from error
+    except (ValueError, RecursionError) as error:
+        raise CopydeskError(f"{name}: is not valid TOML: {printable(str(error))[:200]}") from error
+    try:
+        return _KnownSources.model_validate(content)
+    except ValidationError as error:
+        raise CopydeskError(f"{name}: {_explained(error, content)}") from error
+
+
+def _explained(error: ValidationError, content: dict[str, object]) -> str:
+    """The first problem: which entry, which key, what to do."""
+    problem = error.errors(include_input=False, include_url=False)[0]
+    place = [printable(str(part))[:100] for part in problem["loc"]]
+    message = problem["msg"].removeprefix("Value error, ")
+    if problem["type"] == "extra_forbidden":
+        allowed = KnownSource.model_fields if len(place) > 1 else _KnownSources.model_fields
+        message = f"unknown; there are {', '.join(allowed)}"
+    if len(place) < 3:
+        return f"{' '.join(place)}: {message}; each entry begins with [[source]]"
+    entries = content["source"]
+    assert isinstance(entries, list)
+    uri = entries[int(place[1])].get("uri")
+    named = f" ({printable(uri)[:100]})" if isinstance(uri, str) else ""
+    return f"entry {int(place[1]) + 1}{named}: {place[2]}: {message}"

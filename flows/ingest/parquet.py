@@ -1,0 +1,116 @@
+"""Parquet files: a row is a record. They are foreign files, so a process that may die reads them."""
+
+import contextlib
+import json
+import selectors
+import subprocess
+import sys
+import tempfile
+from collections.abc import Iterator
+from pathlib import Path
+from types import TracebackType
+from typing import Any, Self
+
+import pyarrow as pa
+
+from flows.ingest.documents import Document, Notes, Refusal, document_of
+from flows.settings import Settings
+
+
+class ParquetReader:
+    """Reads Parquet files through a worker process that starts with the first of them and anew after each death.
+
+    A context manager: it ends the worker.
+    """
+
+    def __init__(self, folder: Path) -> None:
+        """Reader that puts what the worker has read into a hidden file in this folder until it is taken over."""
+        self._folder = folder
+        self._worker: subprocess.Popen[bytes] | None = None
+
+    def __enter__(self) -> Self:
+        return self
+
+    def __exit__(
+        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
+    ) -> None:
+        self._end()
+
+    def __call__(
+        self, file: Path, columns: dict[str, str], settings: Settings, notes: Notes
+    ) -> Iterator[Document | Refusal]:
+        """One document or refusal per row, in order; a file that cannot be read to its end is one refusal.
+
+        Raises:
+            OSError: the file cannot be opened, or the spool not be written.
+        """
+        with file.open("rb"):
+            pass  # what the operating system refuses is no fault of the Parquet format
+        with tempfile.NamedTemporaryFile(dir=self._folder, prefix=".parquet-") as spool:
+            request = {
+                "file": str(file.absolute()),
+                "spool": spool.name,
+                "columns": columns,
+                "max_bytes": settings.max_container_bytes,
+            }
+            answer = self._ask(request, settings)
+            if answer is None:
+                yield Refusal(
+                    "unreadable_parquet",
+                    f"Reading it failed, or took more than {settings.parquet_timeout_seconds} seconds or "
+                    f"{settings.parquet_memory_bytes} bytes of memory: it is corrupt, or too large for "
+                    "--set parquet_timeout_seconds=SECONDS or parquet_memory_bytes=BYTES.",
+                )
+            elif "rule" in answer:
+                yield Refusal(answer["rule"], answer["detail"])
+            else:
+                notes.sentences += answer["sentences"]
+                yield from _records(Path(spool.name), settings, notes)
+
+    def _ask(self, request: dict[str, object], settings: Settings) -> dict[str, Any] | None:
+        """The worker's answer; null if it died or took too long."""
+        if self._worker is None:
+            # -P: a file in the current folder must not pass for a module.
+            command = [sys.executable, "-P", "-m", "flows.ingest.parquet_worker", str(settings.parquet_memory_bytes)]
+            self._worker = subprocess.Popen(  # noqa: S603 - our own module, no shell
+                command, stdin=subprocess.PIPE, stdout=subprocess.PIPE, stderr=subprocess.DEVNULL
+            )
+        assert self._worker.stdin is not None
+        assert self._worker.stdout is not None
+        line = b""
+        with contextlib.suppress(BrokenPipeError), selectors.DefaultSelector() as selector:
+            self._worker.stdin.write(json.dumps(request).encode() + b"\n")
+            self._worker.stdin.flush()
+            selector.register(self._worker.stdout, selectors.EVENT_READ)
+            if selector.select(settings.parquet_timeout_seconds):
+                line = self._worker.stdout.readline()
+        if not line.endswith(b"\n"):
+            self._end()
+            return None
+        answer: dict[str, Any] = json.loads(line)
+        return answer
+
+    def _end(self) -> None:
+        if self._worker is not None:
+            self._worker.kill()
+            with contextlib.suppress(BrokenPipeError):
+                self._worker.communicate()
+            self._worker = None
+
+
+def _records(spool: Path, settings: Settings, notes: Notes) -> Iterator[Document | Refusal]:
+    record = 0
+    with pa.OSFile(str(spool), "rb") as source, pa.ipc.open_stream(source) as reader:
+        for batch in reader:
+            for row in batch.to_pylist():
+                values = {column: _decoded(value) for column, value in row.items()}
+                yield document_of(record, values, settings.max_record_bytes, notes)
+                record += 1
+
+
+def _decoded(value: bytes | None) -> str | bytes | None:
+    """The text; the bytes themselves where they are not valid UTF-8."""
+    try:
+        return value if value is None else value.decode()
+    except UnicodeDecodeError:
+        return value

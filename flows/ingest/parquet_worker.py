@@ -1,0 +1,156 @@
+"""Reads foreign Parquet files in a process of its own, which may die: `python -m flows.ingest.parquet_worker`.
+
+A corrupt Parquet file can abort the process that reads it, and a hostile one can ask for more memory than there is.
+Each request is a line of JSON on the standard input and is answered by one on the standard output. The rows wanted
+are written to a spool file (Arrow IPC stream, one binary column each of ours), which the parent reads only after the
+whole file was read without an error.
+"""
+
+import json
+import os
+import resource
+import sys
+from collections.abc import Iterator
+from pathlib import Path
+from typing import Any
+
+import pyarrow as pa
+import pyarrow.compute as pc
+import pyarrow.parquet as pq
+
+# Few, because what a row holds is bounded only after it was read: the memory limit of the process is for this many.
+BATCH_ROWS = 64
+_BUFFER_BYTES = 1 << 20
+
+
+def _is_text(dtype: pa.DataType) -> bool:
+    return any(
+        test(dtype)
+        for test in (
+            pa.types.is_string,
+            pa.types.is_large_string,
+            pa.types.is_string_view,
+            pa.types.is_binary,
+            pa.types.is_large_binary,
+            pa.types.is_binary_view,
+        )
+    )
+
+
+def _plain(dtype: pa.DataType) -> pa.DataType:
+    return dtype.value_type if pa.types.is_dictionary(dtype) else dtype
+
+
+def _is_readable(column: str, dtype: pa.DataType) -> bool:
+    if _is_text(dtype):
+        return True
+    return column in ("published_date", "retrieved_at") and (pa.types.is_date(dtype) or pa.types.is_timestamp(dtype))
+
+
+def _as_binary(column: str, values: pa.Array) -> pa.Array:
+    """Values of a readable type as bytes: text as it is (it may not be valid UTF-8), dates and times as ISO 8601.
+
+    Raises:
+        pa.ArrowInvalid: the time zone of a timestamp is none.
+    """
+    values = values.cast(_plain(values.type))
+    if pa.types.is_timestamp(values.type):
+        if values.type.tz is not None and column == "published_date":
+            values = pc.local_timestamp(values)  # the day as it was written
+        values = values.cast(pa.timestamp("us", values.type.tz and "UTC"), safe=False)
+    if not _is_text(values.type):
+        values = values.cast(pa.string())
+    return values.cast(pa.large_binary())
+
+
+def _refusal(rule: str, detail: str) -> dict[str, Any]:
+    return {"rule": rule, "detail": detail}
+
+
+def _chosen(schema: pa.Schema, columns: dict[str, str]) -> tuple[dict[str, str], list[str]]:
+    """Our columns that can be read → their names, and a sentence on each that cannot although it is there or named."""
+    chosen, sentences = {}, []
+    for ours, theirs in columns.items():
+        found = schema.get_all_field_indices(theirs)
+        if not found:
+            if ours not in ("text", theirs):
+                sentences.append(f'there is no column "{theirs}", which --column names for {ours}')
+        elif len(found) > 1:
+            sentences.append(f"there are {len(found)} columns for {ours}; none was read")
+        elif not _is_readable(ours, _plain(schema.field(found[0]).type)):
+            sentences.append(f"the column for {ours} has a type that cannot hold it; it was not read")
+        else:
+            chosen[ours] = theirs
+    return chosen, sentences
+
+
+def _batches(
+    file: pq.ParquetFile, chosen: dict[str, str], columns: dict[str, str], unreadable: set[str]
+) -> Iterator[pa.RecordBatch]:
+    for batch in file.iter_batches(BATCH_ROWS, columns=list(set(chosen.values())), use_threads=False):
+        arrays = {}
+        for ours in columns:
+            arrays[ours] = pa.nulls(batch.num_rows, pa.large_binary())
+            if ours in chosen:
+                try:
+                    arrays[ours] = _as_binary(ours, batch.column(chosen[ours]))
+                except pa.ArrowInvalid:
+                    if ours == "text":
+                        raise
+                    unreadable.add(ours)
+        yield pa.record_batch(arrays)
+
+
+def spool(request: dict[str, Any]) -> dict[str, Any]:
+    """Writes the wanted columns of a Parquet file to the spool; answers with sentences to note, or with a refusal.
+
+    Args:
+        request: `file`, `spool` (paths), `columns` (ours → theirs), `max_bytes` of all values together.
+    """
+    columns: dict[str, str] = request["columns"]
+    byte_count = 0
+    unreadable: set[str] = set()
+    with (
+        Path(request["file"]).open("rb") as stream,  # pyarrow cannot open names that are not valid UTF-8
+        pq.ParquetFile(stream, buffer_size=_BUFFER_BYTES, pre_buffer=False, page_checksum_verification=True) as file,
+    ):
+        chosen, sentences = _chosen(file.schema_arrow, columns)
+        if "text" not in chosen:
+            return _refusal(
+                "text_column_missing",
+                "There is no single column of texts with the name that is looked for; name it with --column text=NAME.",
+            )
+        schema = pa.schema([(ours, pa.large_binary()) for ours in columns])
+        with pa.OSFile(request["spool"], "wb") as sink, pa.ipc.new_stream(sink, schema) as writer:
+            for batch in _batches(file, chosen, columns, unreadable):
+                byte_count += batch.nbytes
+                if byte_count > request["max_bytes"]:
+                    return _refusal(
+                        "too_large",
+                        f"Unpacks to more than {request['max_bytes']} bytes; split it, or raise the limit with "
+                        "--set max_container_bytes=BYTES.",
+                    )
+                writer.write_batch(batch)
+    sentences += [f"the time zone of the column for {ours} is unknown; not all of it was read" for ours in unreadable]
+    return {"sentences": sorted(sentences)}
+
+
+def main(memory_bytes: int) -> None:
+    """Answers requests until the standard input ends."""
+    resource.setrlimit(resource.RLIMIT_AS, (memory_bytes, memory_bytes))
+    # What libraries print must not mix with the answers.
+    answers = os.fdopen(os.dup(sys.stdout.fileno()), "w", encoding="utf-8")
+    os.dup2(sys.stderr.fileno(), sys.stdout.fileno())
+    for line in sys.stdin:
+        try:
+            answer = spool(json.loads(line))
+        except (pa.ArrowException, OSError, ValueError, MemoryError):
+            answer = _refusal(
+                "unreadable_parquet", "The file cannot be read as Parquet: it is cut, corrupt or no such file."
+            )
+        answers.write(json.dumps(answer) + "\n")
+        answers.flush()
+
+
+if __name__ == "__main__":
+    main(int(sys.argv[1]))

@@ -1,0 +1,281 @@
+"""Bytes → sources: files are found, decoded and hashed; what cannot be read is turned away with a reason."""
+
+import hashlib
+from collections.abc import Iterator, Mapping, Sequence
+from contextlib import ExitStack
+from dataclasses import dataclass
+from pathlib import Path
+
+import polars as pl
+
+from flows.errors import CopydeskError
+from flows.ids import reject_id
+from flows.ingest.documents import Document, Notes, Refusal, record_columns, too_large
+from flows.ingest.formats import SUFFIXES, Formats
+from flows.ingest.inputs import InputFile, find_inputs, unreadable, why_unreadable
+from flows.ingest.known import Known
+from flows.ingest.shards import Shards
+from flows.settings import Settings
+from schemas.tables import TABLES
+
+_REJECTS_AT_A_TIME = 50_000
+
+
+@dataclass(frozen=True)
+class OpenedFile:
+    """A file that was opened, for the manifest."""
+
+    uri: str
+    sha256: str
+    byte_count: int
+
+
+@dataclass(frozen=True)
+class Ingested:
+    """What came of the inputs; `read_count` is `released_count` + `rejected_count`.
+
+    Attributes:
+        shards: file names under `sources/` and `provenance/`, in order.
+        read_count: documents met: files, records of containers, and files that could not be opened.
+        released_count: rows of `sources`.
+        rejected_count: rows of `rejects`.
+        repeated_count: documents not counted because one with the same uri and the same bytes was read.
+        skipped: suffix that no reader knows → number of files.
+        inputs: every file that was opened, sorted by uri.
+        provenance_inputs: every `sources.toml` that was read, sorted by its path relative to its SOURCE.
+        warnings: one line each, safe to print.
+    """
+
+    shards: tuple[str, ...]
+    read_count: int
+    released_count: int
+    rejected_count: int
+    repeated_count: int
+    skipped: dict[str, int]
+    inputs: tuple[OpenedFile, ...]
+    provenance_inputs: tuple[OpenedFile, ...]
+    warnings: tuple[str, ...]
+
+
+def ingest(inputs: Sequence[str], staging: Path, settings: Settings, columns: Mapping[str, str]) -> Ingested:
+    """Reads all inputs into `staging/sources/`, `staging/provenance/` and `staging/rejects/ingest.parquet`.
+
+    Files are read in the order of their uris and records in the order of their container, so that the result depends
+    neither on the order of the inputs nor on the file system.
+
+    Args:
+        inputs: files, folders, or patterns with wildcards.
+        staging: folder of this run; made if it is missing.
+        settings: bounds of what is read.
+        columns: our column of a record → its name in the containers, where they differ.
+
+    Raises:
+        UsageError: an input is empty, or a column unknown.
+        CopydeskError: a `sources.toml` is wrong, or a container changed while it was read.
+    """
+    with ExitStack() as stack:
+        return _Ingest(stack, staging, settings, record_columns(columns)).run(inputs)
+
+
+class _Ingest:
+    def __init__(self, stack: ExitStack, staging: Path, settings: Settings, columns: dict[str, str]) -> None:
+        self._staging = staging
+        self._settings = settings
+        self._columns = columns
+        self._shards = Shards(staging, settings.shard_bytes)
+        self._formats = Formats(stack, staging)
+        self._rejects = [TABLES["rejects"].empty()]
+        self._refused: list[tuple[str, Refusal]] = []
+        self._met_count = 0
+        self._repeated_file_count = 0
+        self._opened: list[OpenedFile] = []
+        self._warnings: list[str] = []
+
+    def run(self, inputs: Sequence[str]) -> Ingested:
+        found = find_inputs(inputs, SUFFIXES)
+        self._known = Known(found.folders)
+        for uri, refusal in found.refused.items():
+            self._refuse(uri, refusal)
+        for file in self._distinct(found.files):
+            self._read(file)
+        for uri, refusal in self._shards.close():
+            self._add_reject(uri, refusal)
+        rejects = self._write_rejects()
+        repeated_count = self._repeated_file_count + self._shards.repeated_count
+        if found.link_count:
+            self._warnings.append(f"{found.link_count} links to folders were not followed; give the folders themselves")
+        return Ingested(
+            shards=tuple(self._shards.names),
+            read_count=self._met_count - self._shards.repeated_count,
+            released_count=self._shards.released_count,
+            rejected_count=rejects.height,
+            repeated_count=repeated_count,
+            skipped=dict(sorted(found.skipped.items())),
+            inputs=tuple(sorted(self._opened, key=lambda opened: opened.uri)),
+            provenance_inputs=tuple(
+                sorted(
+                    (OpenedFile(uri, *_digest(file)) for file, uri in self._known.files.items()),
+                    key=lambda opened: (opened.uri, opened.sha256),
+                )
+            ),
+            warnings=(*sorted(self._known.warnings), *self._warnings),
+        )
+
+    def _distinct(self, files: set[InputFile]) -> Iterator[InputFile]:
+        """One file per uri, sorted: of several the readable one with the smallest SHA-256."""
+        by_uri: dict[str, list[InputFile]] = {}
+        for file in sorted(files):
+            by_uri.setdefault(file.uri, []).append(file)
+        for uri, claimants in by_uri.items():
+            if len(claimants) == 1:
+                yield claimants[0]
+                continue
+            yield from self._settled(uri, claimants)
+
+    def _settled(self, uri: str, claimants: list[InputFile]) -> Iterator[InputFile]:
+        readable: dict[str, InputFile] = {}
+        unreadable_count = 0
+        for file in claimants:
+            opened = self._open(file)
+            if isinstance(opened, OpenedFile):
+                self._repeated_file_count += opened.sha256 in readable
+                readable.setdefault(opened.sha256, file)
+            else:
+                unreadable_count += 1
+                self._refuse(f"{uri}#{unreadable_count}", opened)
+        for rank, (sha256, file) in enumerate(sorted(readable.items())):
+            if rank == 0:
+                winner = sha256
+                yield file
+                continue
+            # A place of its own: `uri` alone would be the place of the document that was kept.
+            place = f"{uri}#{sha256[:16]}"
+            self._opened.append(OpenedFile(place, sha256, file.path.stat().st_size))
+            self._refuse(
+                place,
+                Refusal(
+                    "uri_taken",
+                    f"Another file with the uri {uri} and the SHA-256 {winner} was kept; give them different names, "
+                    "or read them from one folder above both.",
+                ),
+            )
+
+    def _refuse(self, uri: str, refusal: Refusal) -> None:
+        self._met_count += 1
+        self._add_reject(uri, refusal)
+
+    def _add_reject(self, uri: str, refusal: Refusal) -> None:
+        self._refused.append((uri, refusal))
+        if len(self._refused) >= _REJECTS_AT_A_TIME:
+            self._pack_rejects()
+
+    def _open(self, file: InputFile) -> OpenedFile | Refusal:
+        problem = why_unreadable(file.path)
+        if problem:
+            return problem
+        try:
+            return OpenedFile(file.uri, *_digest(file.path))
+        except OSError as error:
+            return unreadable(error)
+
+    def _read(self, file: InputFile) -> None:
+        if file.suffix in self._formats.containers:
+            self._read_container(file)
+        else:
+            self._read_document(file)
+
+    def _read_document(self, file: InputFile) -> None:
+        limit = self._settings.max_record_bytes
+        problem = why_unreadable(file.path)
+        if problem is None:
+            try:
+                with file.path.open("rb") as stream:
+                    data = stream.read(limit + 1)
+            except OSError as error:
+                problem = unreadable(error)
+        if problem is None and len(data) > limit:
+            problem = too_large(limit)
+        if problem:
+            self._refuse(file.uri, problem)
+            return
+        sha256 = hashlib.sha256(data).hexdigest()
+        self._opened.append(OpenedFile(file.uri, sha256, len(data)))
+        known = self._known.of(file, sha256)
+        document = self._formats.documents[file.suffix](data)
+        if isinstance(document, Refusal):
+            self._refuse(file.uri, document)
+        else:
+            self._met_count += 1
+            self._shards.add(document, file.uri, sha256, known)
+
+    def _read_container(self, file: InputFile) -> None:
+        state = _state(file.path)
+        opened = self._open(file)
+        if isinstance(opened, Refusal):
+            self._refuse(file.uri, opened)
+            return
+        self._opened.append(opened)
+        known = self._known.of(file, opened.sha256)
+        notes = Notes()
+        if known.url:
+            notes.sentences.append("its url in sources.toml is not that of a single document; it was not applied")
+        before = self._met_count
+        try:
+            for document in self._formats.containers[file.suffix](file.path, self._columns, self._settings, notes):
+                if isinstance(document, Document):
+                    self._met_count += 1
+                    self._shards.add(document, file.uri, hashlib.sha256(document.data).hexdigest(), known)
+                else:
+                    self._refuse(file.uri, document)
+        except OSError as error:
+            self._refuse(file.uri, unreadable(error))
+        if self._met_count == before:
+            self._refuse(file.uri, Refusal("empty", "The file holds no record."))
+        if _state(file.path) != state:
+            raise CopydeskError(f"{file.uri} changed while it was read; run again when it is complete")
+        self._warnings += notes.lines(file.uri)
+
+    def _pack_rejects(self) -> None:
+        """Objects to columns, which take a tenth of the memory."""
+        rows = [
+            {
+                "reject_id": reject_id("ingest", refusal.rule, uri, refusal.record),
+                "stage": "ingest",
+                "rule": refusal.rule,
+                "uri": uri,
+                "record": refusal.record,
+                "detail": refusal.detail,
+            }
+            for uri, refusal in self._refused
+        ]
+        self._rejects.append(pl.DataFrame(rows, schema=TABLES["rejects"].dtypes))
+        self._refused.clear()
+
+    def _write_rejects(self) -> pl.DataFrame:
+        """Writes one row per refusal, sorted by uri and record."""
+        self._pack_rejects()
+        rejects = pl.concat(self._rejects).sort("uri", "record", "rule", "reject_id").rechunk()
+        folder = self._staging / "rejects"
+        folder.mkdir(parents=True, exist_ok=True)
+        rejects.write_parquet(folder / "ingest.parquet")
+        return rejects
+
+
+def _state(file: Path) -> tuple[int, int, int] | None:
+    """What changes when a file is written to or replaced; null when it is gone."""
+    try:
+        found = file.stat()
+    except OSError:
+        return None
+    return found.st_ino, found.st_size, found.st_mtime_ns
+
+
+def _digest(file: Path) -> tuple[str, int]:
+    """SHA-256 and size of a file.
+
+    Raises:
+        OSError: it cannot be read.
+    """
+    with file.open("rb") as stream:
+        digest = hashlib.file_digest(stream, "sha256")
+        return digest.hexdigest(), stream.tell()

@@ -1,0 +1,133 @@
+"""What a release consists of and what it was made from: `manifest.json` and `SHA256SUMS`."""
+
+import hashlib
+import json
+from collections.abc import Iterator, Mapping, Sequence
+from dataclasses import asdict, dataclass
+from importlib.metadata import PackageNotFoundError, version
+from pathlib import Path
+from typing import Any
+
+import flows
+import schemas
+from flows.errors import CopydeskError
+from flows.settings import Settings
+
+MANIFEST = "manifest.json"
+SUMS = "SHA256SUMS"
+
+
+@dataclass(frozen=True)
+class Input:
+    """A file that was read."""
+
+    uri: str
+    sha256: str
+    byte_count: int
+
+
+def file_sha256(file: Path) -> str:
+    """SHA-256 of a file's bytes."""
+    with file.open("rb") as stream:
+        return hashlib.file_digest(stream, "sha256").hexdigest()
+
+
+def release_files(folder: Path) -> list[Path]:
+    """All files below a folder, hidden ones included, sorted by their path."""
+    return sorted((path for path in folder.rglob("*") if not path.is_dir()), key=lambda path: path.as_posix())
+
+
+def code_identity() -> dict[str, str | None]:
+    """Version of the program, and the SHA-256 over paths and hashes of the files of its packages."""
+    lines = []
+    for package in (flows, schemas):
+        (root,) = package.__path__
+        for file in release_files(Path(root)):
+            if "__pycache__" not in file.parts:
+                lines.append(f"{file_sha256(file)}  {package.__name__}/{file.relative_to(root).as_posix()}\n")
+    try:
+        number = version("copydesk")
+    except PackageNotFoundError:
+        number = None
+    return {"version": number, "sha256": hashlib.sha256("".join(sorted(lines)).encode()).hexdigest()}
+
+
+def lock_sha256() -> str | None:
+    """SHA-256 of the lock file beside the packages; null for a copy that was installed without it."""
+    (root,) = flows.__path__
+    lock = Path(root).parent / "requirements.lock"
+    return file_sha256(lock) if lock.is_file() else None
+
+
+def manifest(
+    *,
+    release_version: str,
+    parent: Mapping[str, str] | None,
+    inputs: Sequence[Input],
+    settings: Settings,
+    row_counts: Mapping[str, int],
+    row_hashes: Mapping[str, str],
+    rows_sha256: str,
+    conservation: Mapping[str, int],
+    folder: Path,
+) -> dict[str, Any]:
+    """The manifest of a release whose other files are written.
+
+    Args:
+        release_version: its version.
+        parent: `version` and `manifest_sha256` of the release before it.
+        inputs: the files that were read, in any order.
+        settings: all settings in force.
+        row_counts: table → its number of rows.
+        row_hashes: table → hash of its rows in canonical form.
+        rows_sha256: hash over those.
+        conservation: what became of the records that were read.
+        folder: the release; all files in it are its outputs.
+    """
+    return {
+        "version": release_version,
+        "parent": dict(parent) if parent else None,
+        "edition": "full",
+        "inputs": [asdict(one) for one in sorted(inputs, key=lambda one: (one.uri, one.sha256))],
+        "settings": settings.model_dump(mode="json"),
+        "code": code_identity(),
+        "lock_sha256": lock_sha256(),
+        "tables": {
+            name: {"row_count": row_counts[name], "rows_sha256": row_hashes[name]} for name in sorted(row_counts)
+        },
+        "rows_sha256": rows_sha256,
+        "conservation": dict(conservation),
+        "outputs": {path.relative_to(folder).as_posix(): file_sha256(path) for path in release_files(folder)},
+    }
+
+
+def write_manifest(folder: Path, content: Mapping[str, Any]) -> None:
+    """Write `manifest.json`, as ASCII so that no name in it can hide anything."""
+    (folder / MANIFEST).write_text(json.dumps(content, indent=2) + "\n", encoding="ascii")
+
+
+def write_sums(folder: Path) -> None:
+    """Write `SHA256SUMS` for `sha256sum -c`: all files but itself, sorted by path."""
+    (folder / SUMS).write_text("".join(_sums(folder)), encoding="utf-8")
+
+
+def _sums(folder: Path) -> Iterator[str]:
+    for path in release_files(folder):
+        name = path.relative_to(folder).as_posix()
+        if name != SUMS:
+            yield f"{file_sha256(path)}  {name}\n"
+
+
+def read_manifest(release: Path) -> dict[str, Any]:
+    """The manifest of a release.
+
+    Raises:
+        CopydeskError: it cannot be read.
+    """
+    try:
+        content = json.loads((release / MANIFEST).read_bytes())
+        if not isinstance(content.get("tables"), dict) or not isinstance(content.get("rows_sha256"), str):
+            raise TypeError("not a manifest")
+    except (OSError, ValueError, TypeError, AttributeError) as error:
+        raise CopydeskError(f"{release / MANIFEST} cannot be read, so {release} is no whole release") from error
+    return dict(content)

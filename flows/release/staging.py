@@ -1,0 +1,154 @@
+"""A release appears whole or not at all, and only one run at a time writes to a folder of releases.
+
+A release is written to a hidden folder beside its place, flushed to the disk, and published by one rename. A run that is
+killed leaves the hidden folder behind, which the next one removes: whoever holds the lock knows that its owner is dead.
+"""
+
+import ctypes
+import errno
+import fcntl
+import os
+import shutil
+import socket
+from collections.abc import Iterator
+from contextlib import contextmanager
+from dataclasses import dataclass
+from pathlib import Path
+
+from flows.errors import CopydeskError, LockedError, UsageError
+
+LOCK = ".lock"
+STAGING = ".staging-"
+# linux/fs.h and fcntl.h
+RENAME_NOREPLACE = 1
+AT_FDCWD = -100
+
+
+@dataclass(frozen=True)
+class Lock:
+    """The lock on a folder of releases, held as long as the context that gave it."""
+
+    out: Path
+
+
+@contextmanager
+def locked(out: Path) -> Iterator[Lock]:
+    """Hold the lock on a folder of releases, which is created if need be, and remove what dead runs left in it.
+
+    The system lets go of the lock when its process ends, however it ends.
+
+    Raises:
+        LockedError: another run holds it.
+        CopydeskError: the folder cannot be written to.
+    """
+    with clear_errors(out):
+        out.mkdir(parents=True, exist_ok=True)
+        descriptor = os.open(out / LOCK, os.O_RDWR | os.O_CREAT | os.O_CLOEXEC | os.O_NOFOLLOW, 0o644)
+    try:
+        with clear_errors(out):
+            _take(descriptor, out)
+            for stale in out.glob(f"{STAGING}*"):
+                remove(stale)
+        yield Lock(out)
+    finally:
+        os.close(descriptor)
+
+
+def _take(descriptor: int, out: Path) -> None:
+    try:
+        fcntl.flock(descriptor, fcntl.LOCK_EX | fcntl.LOCK_NB)
+    except BlockingIOError as error:
+        words = os.pread(descriptor, 300, 0).decode("utf-8", "replace").split()
+        holder = f"process {words[0]} on {words[1]}" if len(words) == 2 else "another process"
+        holder = "".join(character if character.isprintable() else "?" for character in holder)
+        raise LockedError(f"{out} is locked by {holder}; wait until it has ended") from error
+    os.ftruncate(descriptor, 0)
+    os.pwrite(descriptor, f"{os.getpid()} {socket.gethostname()}\n".encode(), 0)
+
+
+@contextmanager
+def staged(lock: Lock) -> Iterator[Path]:
+    """A new hidden folder in a folder of releases, for a release that is being written; removed unless published.
+
+    Raises:
+        CopydeskError: it cannot be written to (disk full, read-only, no permission).
+    """
+    with clear_errors(lock.out):
+        folder = lock.out / f"{STAGING}{os.getpid()}-{os.urandom(4).hex()}"
+        folder.mkdir()
+        try:
+            yield folder
+        finally:
+            remove(folder)
+
+
+def publish(folder: Path, target: Path) -> None:
+    """Make a staged folder appear under its name, all at once and flushed to the disk.
+
+    Raises:
+        UsageError: something has that name.
+        OSError: it could not be renamed.
+    """
+    for directory, _, files in os.walk(folder):
+        for name in files:
+            _flush(Path(directory, name))
+        _flush(Path(directory))
+    try:
+        rename_new(folder, target)
+    except FileExistsError as error:
+        raise UsageError(f"{target} exists; a release is never overwritten") from error
+    _flush(target.parent)
+
+
+def rename_new(source: Path, target: Path) -> None:
+    """Rename unless the target exists.
+
+    Linux does both in one step (renameat2). Where the system or the file system cannot, the target is looked for first:
+    then only somebody who does not take the lock could come between, with an empty folder that would be replaced.
+
+    Raises:
+        FileExistsError: the target exists.
+        OSError: it could not be renamed.
+    """
+    renameat2 = getattr(ctypes.CDLL(None, use_errno=True), "renameat2", None)
+    if renameat2 is not None:
+        paths = os.fsencode(source), os.fsencode(target)
+        if renameat2(AT_FDCWD, paths[0], AT_FDCWD, paths[1], RENAME_NOREPLACE) == 0:
+            return
+        code = ctypes.get_errno()
+        if code not in (errno.ENOSYS, errno.EINVAL, errno.EPERM):
+            raise OSError(code, os.strerror(code), str(target))
+    if os.path.lexists(target):
+        raise FileExistsError(errno.EEXIST, os.strerror(errno.EEXIST), str(target))
+    source.rename(target)
+
+
+def remove(path: Path) -> None:
+    """Remove a file, a link or a whole folder; nothing there is fine."""
+    if path.is_dir() and not path.is_symlink():
+        shutil.rmtree(path)
+    else:
+        path.unlink(missing_ok=True)
+
+
+@contextmanager
+def clear_errors(out: Path) -> Iterator[None]:
+    """Turn errors of the file system into one line that names the folder of releases.
+
+    Raises:
+        CopydeskError: in place of an OSError.
+    """
+    try:
+        yield
+    except OSError as error:
+        reason = os.strerror(error.errno) if error.errno else str(error).splitlines()[0]
+        raise CopydeskError(f"cannot write to {out}: {reason}; nothing was released") from error
+
+
+def _flush(path: Path) -> None:
+    """Wait until a file or folder is on the disk."""
+    descriptor = os.open(path, os.O_RDONLY)
+    try:
+        os.fsync(descriptor)
+    finally:
+        os.close(descriptor)

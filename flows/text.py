@@ -1,0 +1,41 @@
+"""How an article's text is put together from its passages. Every stage that builds or checks a text uses this."""
+
+import polars as pl
+
+from schemas.columns import CONTENT_ROLES
+
+PARAGRAPH_BREAK = "\n\n"
+COLONS = (":", "：")
+
+
+def joined_texts(passages: pl.DataFrame) -> pl.DataFrame:
+    """Join the content passages of each article, in reading order.
+
+    Passages stand apart by PARAGRAPH_BREAK. A speaker's label is followed by ": " instead, or by a blank where it ends
+    with a colon as it stands, so that a turn reads as one paragraph.
+
+    Args:
+        passages: rows of the table `passages`, all of them or the kept ones.
+
+    Returns:
+        `article_id, text`: one row per article with at least one content passage among those given, sorted by
+        `article_id`. The text is null where that of a passage is (withheld).
+    """
+    after = (
+        pl.when(pl.col("role") != "speaker_label")
+        .then(pl.lit(PARAGRAPH_BREAK))
+        .when(pl.any_horizontal(pl.col("text").str.ends_with(colon) for colon in COLONS))
+        .then(pl.lit(" "))
+        .otherwise(pl.lit(": "))
+    )
+    is_first = pl.col("article_id") != pl.col("article_id").shift(1)
+    before = pl.when(is_first.fill_null(True)).then(pl.lit("")).otherwise(pl.col("after").shift(1))
+    return (
+        passages.filter(pl.col("article_id").is_not_null() & pl.col("role").is_in(CONTENT_ROLES))
+        .select("article_id", "source_id", "ordinal", "role", "text")
+        .sort("article_id", "source_id", "ordinal")
+        .with_columns(after=after)
+        .with_columns(piece=pl.concat_str(before, "text"))
+        .group_by("article_id", maintain_order=True)
+        .agg(text=pl.col("piece").str.join("", ignore_nulls=False))
+    )
