@@ -30,6 +30,8 @@ EDGE_SCHEMA = pl.Schema(
 _LIKELY_SHARE = 0.05
 # A text that is found whole in another is its part, not an edited copy, when it has at most this share of its words.
 _PART_LENGTH = 0.8
+# In a short text fewer words are another story: of 75 words that share lede and footer, 15 may be all there is to tell.
+_UNMATCHED_SHARE = 0.15
 
 
 def near_duplicates(documents: pl.DataFrame, settings: Settings) -> pl.DataFrame:
@@ -174,13 +176,15 @@ def _verified(pairs: pl.DataFrame, index: _Index) -> pl.DataFrame:
     weight = pl.min_horizontal(pl.col("a_size") / pl.col("a_word_count"), pl.col("b_size") / pl.col("b_word_count"))
     shared = pl.min_horizontal("a_covered", "b_covered") * weight
     unmatched = pl.min_horizontal("a_unmatched", "b_unmatched") * weight
+    shorter_size = pl.min_horizontal("a_size", "b_size")
+    most_unmatched = pl.min_horizontal(settings.max_unmatched_words, _UNMATCHED_SHARE * shorter_size)
     is_same_story = low >= settings.same_story_coverage
     is_copy = (
         (pl.col("a_form") == pl.col("b_form"))
         & (shared >= settings.min_shared_words)
         & (shorter_coverage >= settings.min_shorter_coverage)
         & (longer_coverage >= settings.min_longer_coverage)
-        & (is_same_story | (unmatched <= settings.max_unmatched_words))
+        & (is_same_story | (unmatched <= most_unmatched))
         & (is_same_story | (pl.col("a_source_id") != pl.col("b_source_id")))
     )
     is_part = (shorter_coverage >= settings.part_coverage) & (lengths <= _PART_LENGTH)

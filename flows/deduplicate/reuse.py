@@ -28,6 +28,9 @@ MATCH_SCHEMA = pl.Schema(
     }
 )
 
+# The rules, in the order in which they are asked: the first to find a pair describes it.
+_RULE_ORDER = {"same_words": 0, "common_words": 1, "same_template": 2, "same_slot": 3, "shared_stretch": 4}
+
 # Menus, counters and names are alike everywhere and say nothing; a dateline is a place and a day.
 _NEVER = ("navigation", "speaker_label", "dateline")
 # Different words with a letter that a passage must have to be told from another of its role; content has a setting.
@@ -41,6 +44,8 @@ _STRETCH_DENSITY = 0.75
 # Shared shingles, or their share of the shorter passage's, from which on a pair is compared word by word.
 _LIKELY_SHINGLES = 3
 _LIKELY_SHARE = 0.3
+# In a headline or a short sentence one other word is another story ("rates rise", "rates fall").
+_SHORT_SIMILARITY = 0.92
 
 
 def passage_matches(lines: pl.DataFrame, settings: Settings) -> pl.DataFrame:
@@ -80,7 +85,6 @@ def passage_matches(lines: pl.DataFrame, settings: Settings) -> pl.DataFrame:
         *_shared_words(firsts, lines.join(kinds.select("item", "comparable"), on="item"), settings),
         _full(slot_matches(firsts, words, lines, settings)),
     ]
-    # The rules are asked in this order: whoever finds a pair first describes it.
     return (
         pl.concat(found)
         .with_columns(rule=pl.col("method").replace_strict(_RULE_ORDER, return_dtype=pl.UInt8))
@@ -88,9 +92,6 @@ def passage_matches(lines: pl.DataFrame, settings: Settings) -> pl.DataFrame:
         .unique(["a", "b"], keep="first", maintain_order=True)
         .drop("rule")
     )
-
-
-_RULE_ORDER = {"same_words": 0, "common_words": 1, "same_template": 2, "same_slot": 3, "shared_stretch": 4}
 
 
 def located(matches: pl.DataFrame, lines: pl.DataFrame) -> pl.DataFrame:
@@ -177,13 +178,20 @@ def _shared_words(words: pl.DataFrame, lines: pl.DataFrame, settings: Settings) 
         "item", feature=pl.col("shingle") + pl.col("group")
     )
     counts = word_counts(words)
-    facts = counts.join(lines.select("item", "is_content", "source_id", "article"), on="item")
+    facts = counts.join(
+        lines.select("item", "is_content", "source_id", is_byline=pl.col("role") == "byline"), on="item"
+    )
     pairs = (
         linked_pairs(features, settings.all_pairs_up_to)
         .join(facts.select(a="item", a_count="word_count", a_size="size", a_source_id="source_id"), on="a")
         .join(
             facts.select(
-                b="item", b_count="word_count", b_size="size", b_source_id="source_id", is_content="is_content"
+                "is_content",
+                "is_byline",
+                b="item",
+                b_count="word_count",
+                b_size="size",
+                b_source_id="source_id",
             ),
             on="b",
         )
@@ -202,10 +210,17 @@ def _shared_words(words: pl.DataFrame, lines: pl.DataFrame, settings: Settings) 
 def _near(pairs: pl.DataFrame, words: pl.DataFrame, settings: Settings) -> pl.DataFrame:
     """The pairs that differ in a few words: Dice of their words, each counted as often as it stands."""
     most = 2 * pl.min_horizontal("a_count", "b_count") / (pl.col("a_count") + pl.col("b_count"))
-    possible = pairs.filter(most >= settings.near_similarity)
+    is_short = pl.min_horizontal("a_size", "b_size") < settings.min_stretch_words
+    least = (
+        pl.when(is_short)
+        .then(pl.max_horizontal(_SHORT_SIMILARITY, settings.near_similarity))
+        .otherwise(settings.near_similarity)
+    )
+    # A name is one word of a byline and all that it says; bylines are compared in their slot, by author.
+    possible = pairs.filter((most >= least) & ~pl.col("is_byline"))
     return (
         possible.pipe(with_common_words, words)
-        .filter(pl.col("word_similarity") >= settings.near_similarity)
+        .filter(pl.col("word_similarity") >= least)
         .pipe(with_new_figures, words)
         .select(
             "a",

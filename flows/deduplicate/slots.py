@@ -13,6 +13,10 @@ from flows.settings import Settings
 # Roles whose passages have one place on an outlet's pages. They are compared within outlet and role.
 NOTICES = ("byline", "rights", "source_url", "disclaimer", "newsletter", "boilerplate")
 LEDE = "lede"
+# Slots whose articles must have an author in common. Two bylines of one outlet differ in the name alone. Ledes of two
+# stories on one subject are as alike as one lede translated twice: without this rule, 41 pairs of 2,225 stories of one
+# outlet were over 0.5, and of eight of them read, seven told of a later event or of another one.
+AUTHORED = ("byline", LEDE)
 
 # Letters in a row that a word is compared by: forms of a word and its relatives share most of them.
 _GRAM = 3
@@ -127,7 +131,7 @@ def _commonness(words: pl.DataFrame, lines: pl.DataFrame) -> pl.DataFrame:
 def _candidates(
     slots: pl.DataFrame, firsts: pl.DataFrame, commonness: pl.DataFrame, settings: Settings
 ) -> pl.DataFrame:
-    """Pairs in one slot that share words: `a, b`. Ledes must share rare ones; bylines an author, if both name one."""
+    """Pairs in one slot that share words: `a, b`. Ledes must share rare ones, ledes and bylines an author."""
     used = firsts.select("item", "word").unique().join(slots.select("item", "slot", "house"), on="item")
     feature = pl.struct("house", "slot", "word").hash()
     rare = (
@@ -143,15 +147,14 @@ def _candidates(
         used.filter(pl.col("slot") != LEDE).select("item", feature=feature), settings.all_pairs_up_to
     )
     facts = slots.select("item", "source_id", "slot", "authors")
-    shared_authors = pl.col("a_authors").list.set_intersection("b_authors").list.len()
-    is_named = (pl.col("a_authors").list.len() > 0) & (pl.col("b_authors").list.len() > 0)
+    has_author_in_common = pl.col("a_authors").list.set_intersection("b_authors").list.len() > 0
     return (
         pl.concat([ledes, notices])
         .join(facts.select(a="item", a_source_id="source_id", a_authors="authors", slot="slot"), on="a")
         .join(facts.select(b="item", b_source_id="source_id", b_authors="authors"), on="b")
         .filter(
             pl.col("a_source_id") != pl.col("b_source_id"),
-            (pl.col("slot") != "byline") | ~is_named | (shared_authors > 0),
+            has_author_in_common | ~pl.col("slot").is_in(AUTHORED),
         )
         .select("a", "b")
         .unique()

@@ -77,7 +77,7 @@ class Notes:
 
 
 _EXPECTED = {
-    "uri": "one line of text",
+    "uri": "one line of text that names the record alone",
     "publisher": "one line of text",
     "published_date": "a date like 2025-10-22",
     "retrieved_at": "a time like 2025-10-22T08:30:00Z",

@@ -13,8 +13,6 @@ from flows.settings import Settings
 DocumentReader = Callable[[bytes], Document | Refusal]
 RecordReader = Callable[[Path, dict[str, str], Settings, Notes], Iterator[Document | Refusal]]
 
-SUFFIXES = (".txt", ".jsonl", ".jsonl.gz", ".parquet")
-
 
 class Formats:
     """The readers of one run.
@@ -32,3 +30,8 @@ class Formats:
             ".jsonl.gz": records_of_jsonl_gz,
             ".parquet": stack.enter_context(ParquetReader(folder)),
         }
+
+    @property
+    def suffixes(self) -> tuple[str, ...]:
+        """All that are read."""
+        return (*self.documents, *self.containers)

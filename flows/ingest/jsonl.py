@@ -66,6 +66,9 @@ def _gzip_problem(file: Path, max_bytes: int) -> Refusal | None:
 def _records(
     stream: BufferedReader, columns: dict[str, str], settings: Settings, notes: Notes
 ) -> Iterator[Document | Refusal]:
+    if stream.peek(2)[:2] in (codecs.BOM_UTF16_LE, codecs.BOM_UTF16_BE):
+        yield Refusal("not_utf8", "The file is UTF-16 and JSON lines must be UTF-8; convert it with iconv -t UTF-8.")
+        return
     record = -1
     seen: set[str] = set()
     for line in _lines(stream, settings.max_record_bytes):
@@ -77,9 +80,6 @@ def _records(
                 "--set max_record_bytes=BYTES.",
                 record,
             )
-        elif line.startswith((codecs.BOM_UTF16_LE, codecs.BOM_UTF16_BE)) and record < 0:
-            yield Refusal("not_utf8", "The file is UTF-16, JSON lines must be UTF-8; convert it with iconv.")
-            return
         elif line.strip():
             record += 1
             values = _values(line, record)

@@ -93,8 +93,11 @@ class ParquetReader:
     def _end(self) -> None:
         if self._worker is not None:
             self._worker.kill()
-            with contextlib.suppress(BrokenPipeError):
-                self._worker.communicate()
+            self._worker.wait()
+            for pipe in (self._worker.stdin, self._worker.stdout):
+                if pipe is not None:
+                    with contextlib.suppress(BrokenPipeError):  # a request that it died over
+                        pipe.close()
             self._worker = None
 
 

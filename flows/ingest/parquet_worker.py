@@ -137,7 +137,9 @@ def spool(request: dict[str, Any]) -> dict[str, Any]:
 
 def main(memory_bytes: int) -> None:
     """Answers requests until the standard input ends."""
-    resource.setrlimit(resource.RLIMIT_AS, (memory_bytes, memory_bytes))
+    _, hard_limit = resource.getrlimit(resource.RLIMIT_AS)
+    if hard_limit == resource.RLIM_INFINITY or memory_bytes < hard_limit:
+        resource.setrlimit(resource.RLIMIT_AS, (memory_bytes, memory_bytes))
     # What libraries print must not mix with the answers.
     answers = os.fdopen(os.dup(sys.stdout.fileno()), "w", encoding="utf-8")
     os.dup2(sys.stderr.fileno(), sys.stdout.fileno())

@@ -3,7 +3,7 @@
 import hashlib
 from collections.abc import Iterator, Mapping, Sequence
 from contextlib import ExitStack
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 
 import polars as pl
@@ -11,7 +11,7 @@ import polars as pl
 from flows.errors import CopydeskError
 from flows.ids import reject_id
 from flows.ingest.documents import Document, Notes, Refusal, record_columns, too_large
-from flows.ingest.formats import SUFFIXES, Formats
+from flows.ingest.formats import Formats
 from flows.ingest.inputs import InputFile, find_inputs, unreadable, why_unreadable
 from flows.ingest.known import Known
 from flows.ingest.shards import Shards
@@ -92,8 +92,9 @@ class _Ingest:
         self._warnings: list[str] = []
 
     def run(self, inputs: Sequence[str]) -> Ingested:
-        found = find_inputs(inputs, SUFFIXES)
+        found = find_inputs(inputs, self._formats.suffixes)
         self._known = Known(found.folders)
+        self._container_uris = {file.uri for file in found.files if file.suffix in self._formats.containers}
         for uri, refusal in found.refused.items():
             self._refuse(uri, refusal)
         for file in self._distinct(found.files):
@@ -222,11 +223,12 @@ class _Ingest:
         before = self._met_count
         try:
             for document in self._formats.containers[file.suffix](file.path, self._columns, self._settings, notes):
-                if isinstance(document, Document):
-                    self._met_count += 1
-                    self._shards.add(document, file.uri, hashlib.sha256(document.data).hexdigest(), known)
-                else:
+                if isinstance(document, Refusal):
                     self._refuse(file.uri, document)
+                    continue
+                self._met_count += 1
+                named = self._named(document, file.uri, notes)
+                self._shards.add(named, file.uri, hashlib.sha256(document.data).hexdigest(), known)
         except OSError as error:
             self._refuse(file.uri, unreadable(error))
         if self._met_count == before:
@@ -234,6 +236,13 @@ class _Ingest:
         if _state(file.path) != state:
             raise CopydeskError(f"{file.uri} changed while it was read; run again when it is complete")
         self._warnings += notes.lines(file.uri)
+
+    def _named(self, document: Document, container: str, notes: Notes) -> Document:
+        """The document without a uri that names a container: it would pass for another record of that one."""
+        if document.record is None or document.uri == container or document.uri not in self._container_uris:
+            return document
+        notes.add("uri", document.record)
+        return replace(document, uri=None)
 
     def _pack_rejects(self) -> None:
         """Objects to columns, which take a tenth of the memory."""

@@ -5,8 +5,8 @@ from collections.abc import Iterator
 from dataclasses import dataclass
 
 _LEAD = re.compile(
-    r"^[\W_]*(?:(?:(?:additional )?(?:reporting|writing)|written|words|story|report(?:ed)?|text|interview|compiled|authors?"
-    r"|autor(?:in|a|es)?|auteurs?|texte|texto)\s*(?:by|:|：)|by|par|von|por|di|作者|记者|撰文|文|بقلم|كتب|كتبت|إعداد|تقرير)"
+    r"^[\W_]*(?:(?:posted|published|submitted|(?:additional )?(?:reporting|writing)|written|words|story|report(?:ed)?|text|interview|compiled|authors?"
+    r"|autor(?:in|a|es)?|auteurs?|texte|texto)\s*(?:by|[:：/])|by|par|von|por|di|作者|记者|撰文|文|بقلم|كتب|كتبت|إعداد|تقرير)"
     r"(?![\w])\s*[:：/|丨]?\s*",
     re.IGNORECASE,
 )
@@ -72,6 +72,7 @@ def _tokens(text: str) -> Iterator[tuple[str, int]]:
         end = separator.start() if separator else len(text)
         raw = text[position:end]
         token = raw.strip(_TRIM)
+        token = re.sub(r"\s+in\s+[^\W\d_a-z].*$", "", token)
         if token:
             yield token, position + raw.index(token)
         position = separator.end() if separator else end

@@ -21,13 +21,15 @@ _MONTH_NUMBERS = {name: number for number, names in _MONTHS.items() for name in 
 _MONTH = "(?P<month>" + "|".join(sorted(_MONTH_NUMBERS, key=lambda name: (-len(name), name))) + r")\b\.?"
 _DAY = r"(?P<day>\d{1,2})(?:st|nd|rd|th)?"
 _YEAR = r"(?P<year>(?:19|20)\d{2})"
+# A date that is printed twice without a space ("3 May 20253 May 2025") goes on with a day.
+_END = r"(?:(?!\d)|(?=\d{1,2}\s))"
 
 # Day, month and year must all be there; of 03/04/2025 nobody knows which is the day, so slashes need a day over 12.
 _FORMS = (
     re.compile(rf"(?<!\d){_YEAR}[-/.](?P<month>\d{{1,2}})[-/.](?P<day>\d{{1,2}})(?!\d)"),
     re.compile(rf"{_YEAR}\s?年\s?(?P<month>\d{{1,2}})\s?月\s?(?P<day>\d{{1,2}})\s?日"),
-    re.compile(rf"\b{_MONTH}\s+{_DAY},?\s+{_YEAR}(?!\d)", re.IGNORECASE),
-    re.compile(rf"(?<!\d){_DAY}\.?\s+(?:de\s+)?{_MONTH}(?:,|\s+de)?\s+{_YEAR}(?!\d)", re.IGNORECASE),
+    re.compile(rf"\b{_MONTH}\s+{_DAY},?\s+{_YEAR}{_END}", re.IGNORECASE),
+    re.compile(rf"(?<!\d){_DAY}\.?\s+(?:de\s+)?{_MONTH}(?:,|\s+de)?\s+{_YEAR}{_END}", re.IGNORECASE),
     re.compile(rf"(?<!\d)(?P<day>\d{{1,2}})\.\s?(?P<month>\d{{1,2}})\.\s?{_YEAR}(?!\d)"),
     re.compile(rf"(?<!\d)(?P<day>1[3-9]|2\d|3[01])[/-](?P<month>\d{{1,2}})[/-]{_YEAR}(?!\d)"),
     re.compile(rf"(?<!\d)(?P<month>\d{{1,2}})[/-](?P<day>1[3-9]|2\d|3[01])[/-]{_YEAR}(?!\d)"),

@@ -25,9 +25,12 @@ _CREDIT = re.compile(
     re.IGNORECASE,
 )
 _COPYRIGHT = re.compile(
-    r"(?:©|\(c\)|copyright)\s*(?:copyright\s*)?(?:©|\(c\))?\s*(?:(?:19|20)\d{2}(?:\s*[-–]\s*(?:19|20)\d{2})?)[,.]?\s+(?:by\s+)?"
-    r"(?P<publisher>[^\W\d_a-z][\w&.'’ -]{1,60}?)(?=\s*(?:[.,;|(]|\ball\b|\bAll\b|$))",
+    r"(?:©|\([cC]\)|[Cc]opyright|COPYRIGHT)\s*(?:[Cc]opyright\s*)?(?:©|\([cC]\))?\s*(?:(?:19|20)\d{2}(?:\s*[-–]\s*(?:19|20)\d{2})?"
+    r"[,.]?\s+)?(?:by\s+)?(?P<publisher>[^\W\d_a-z][^\W\d_][\w&.'’ -]{1,60}?)"
+    r"(?=\s*(?:[.,;|(–—]|\s-\s|\b(?:all|All|Alle|Tous|Todos)\b|\b(?:19|20)\d{2}\b|$))",
 )
+
+_SOURCE_LABEL = re.compile(r"(?:来源|本文系|本文为|本文由)\s*[:：]?\s*(?P<publisher>[^\s:：,，。]{2,16}?)(?=独家|原创|首发|[\s,，。]|$)")
 
 _MADE_BY = re.compile(
     r"\b(?:This|The|Generated|Written|Produced|Created|Content|Text|Article|AI)\b[^.!?\n]{0,80}?\b(?:generated|written|produced|created"
@@ -43,15 +46,25 @@ _LANGUAGES = {
     "hindi": "hi", "hungarian": "hu", "indonesian": "id", "italian": "it", "japanese": "ja", "korean": "ko",
     "norwegian": "no", "persian": "fa", "polish": "pl", "portuguese": "pt", "romanian": "ro", "russian": "ru",
     "spanish": "es", "swedish": "sv", "thai": "th", "turkish": "tr", "ukrainian": "uk", "urdu": "ur", "vietnamese": "vi",
+    "anglais": "en", "chinois": "zh", "allemand": "de", "espagnol": "es", "arabe": "ar", "russe": "ru", "japonais": "ja",
+    "italien": "it", "englischen": "en", "chinesischen": "zh", "französischen": "fr", "spanischen": "es", "inglés": "en",
+    "francés": "fr", "alemán": "de", "chino": "zh", "ruso": "ru",
 }  # fmt: skip
 _TRANSLATED = re.compile(
-    r"\btranslated\s+(?:\w+\s+){0,3}?from\s+(?:the\s+)?(?:original\s+)?(?P<language>" + "|".join(_LANGUAGES) + r")\b",
+    r"\b(?:translated\s+(?:\w+\s+){0,3}?from\s+(?:the\s+)?(?:original\s+)?|traduit\s+(?:de\s+l['’]|du\s+)|aus\s+dem\s+|traducido\s+del\s+)"
+    r"(?P<language>" + "|".join(_LANGUAGES) + r")\b",
     re.IGNORECASE,
 )
 
+_LANGUAGES |= {
+    "英": "en", "中": "zh", "法": "fr", "德": "de", "日": "ja", "俄": "ru", "西班牙": "es", "韩": "ko", "阿拉伯": "ar", "意大利": "it",
+}  # fmt: skip
+_TRANSLATED_ZH = re.compile(r"译自(?P<language>英|中|法|德|日|俄|西班牙|韩|阿拉伯|意大利)[文语]")
+
+_LICENSED = re.compile(r"creative commons|\bCC[ -]?(?:BY|0)\b|public domain|gemeinfrei", re.IGNORECASE)
 _OPEN = re.compile(
-    r"creative commons|\bCC[ -]?(?:BY|0)\b|public domain|(?:you (?:may|can)|free to|welcome to|may be(?: freely)?)\s+(?:share|"
-    r"republish|reprint|reproduc|republished|reprinted|reuse)|we encourage .{0,40}republi|gemeinfrei",
+    r"(?:you (?:may|can)|free to|welcome to|may be(?: freely)?)\s+(?:share|"
+    r"republish|reprint|reproduc|republished|reprinted|reuse)|we encourage .{0,40}republi",
     re.IGNORECASE,
 )
 _RESERVED = re.compile(
@@ -106,9 +119,11 @@ def rights_policy(statement: str | None) -> str:
     """
     if statement is None:
         return "unknown"
-    if _OPEN.search(statement):
+    if _LICENSED.search(statement):
         return "open"
-    return "reserved" if _RESERVED.search(statement) else "unknown"
+    if _RESERVED.search(statement):
+        return "reserved"
+    return "open" if _OPEN.search(statement) else "unknown"
 
 
 def collect(
@@ -213,9 +228,9 @@ class _PageReader:
     def _credit(self, part: Part, marks: list[Mark]) -> bool:
         """The outlet that a credit line names brought the text out first, whoever shows it."""
         for mark in marks:
-            if mark.role not in ("source_url", "rights"):
+            if mark.role not in ("source_url", "rights", "byline"):
                 continue
-            match = _CREDIT.search(mark.text)
+            match = _CREDIT.search(mark.text) or _SOURCE_LABEL.search(mark.text)
             if match:
                 part.evidence.pop("publisher", None)
                 name = match["publisher"].strip()
@@ -329,7 +344,7 @@ class _PageReader:
                     part.add("is_ai_generated", value=True, basis="inferred", rule=rule, span=None)
                     break
         for mark in _of(marks, "disclaimer", "byline", "boilerplate", "source_url"):
-            match = _TRANSLATED.search(mark.text)
+            match = _TRANSLATED.search(mark.text) or _TRANSLATED_ZH.search(mark.text)
             if match:
                 span = (mark.start + match.start(), len(match[0]))
                 language = _LANGUAGES[match["language"].lower()]

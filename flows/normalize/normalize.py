@@ -16,6 +16,7 @@ from flows.normalize.roles import (
     with_interviews,
     with_labelled_turns,
     with_leftovers,
+    with_names_under_titles,
     with_summaries,
     with_titles,
 )
@@ -102,7 +103,7 @@ def _spans(sources: pl.DataFrame, pages: pl.DataFrame, profiles: tuple[Profile, 
     spans = apply_rules(split_glued(spans), everywhere)
     spans = with_regions(spans, is_weak=_matches_any(at_edges) | is_title_like())
     spans = _apply_profiles(spans, pages, profiles, in_regions=True)
-    spans = with_labelled_turns(with_titles(apply_rules(spans, at_edges)))
+    spans = with_labelled_turns(with_names_under_titles(with_titles(apply_rules(spans, at_edges))))
     compound = [profile.id for profile in profiles if profile.is_compound]
     place = pl.int_range(pl.len()).over("page")
     turns_end = pl.when(pl.col("role") == "speech").then(place).max().over("page")
@@ -135,7 +136,9 @@ def _apply_profiles(
 def _matches_any(rules: tuple[Rule, ...]) -> pl.Expr:
     """Whether a span looks like what one of the rules speaks of, wherever it stands."""
     return pl.any_horizontal(
-        (pl.col("raw").str.len_chars() <= rule.max_chars) & pl.col("raw").str.contains(rule.pattern) for rule in rules
+        (pl.col("raw").str.len_chars() <= rule.max_chars)
+        & pl.col("key" if rule.is_whole_line else "raw").str.contains(rule.pattern)
+        for rule in rules
     )
 
 

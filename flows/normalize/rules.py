@@ -10,7 +10,11 @@ from schemas.columns import ROLES
 
 
 class Region(StrEnum):
-    """Where on the page a rule holds. Head and tail are what stands before the first and after the last prose."""
+    """Where on the page a rule holds.
+
+    Head and tail are what stands before the first and after the last prose; the edge is both, and the first and last
+    few lines.
+    """
 
     ANY = "any"
     HEAD = "head"
@@ -31,6 +35,9 @@ class Rule(BaseModel):
     name: str = Field(default="", pattern=r"^[a-z0-9_]*$", description="Defaults to the role.")
     role: str
     pattern: str = Field(min_length=1)
+    until: str | None = Field(
+        default=None, description="The rule speaks of all lines from one that `pattern` matches to one that this matches."
+    )
     region: Region = Region.ANY
     max_chars: int = Field(default=600, gt=0, description="Code points; a line that is longer is not looked at.")
 
@@ -38,10 +45,11 @@ class Rule(BaseModel):
     def _is_usable(self) -> Self:
         if self.role not in ROLES:
             raise ValueError(f"unknown role {self.role!r}; one of {', '.join(ROLES)}")
-        try:
-            pl.select(pl.lit("").str.contains(self.pattern))
-        except pl.exceptions.ComputeError as error:
-            raise ValueError(f"pattern {self.pattern!r} is no regular expression") from error
+        for pattern in (self.pattern, self.until or ""):
+            try:
+                pl.select(pl.lit("").str.contains(pattern))
+            except pl.exceptions.ComputeError as error:
+                raise ValueError(f"{pattern!r} is no regular expression") from error
         return self
 
     @property
@@ -53,4 +61,4 @@ class Rule(BaseModel):
     def is_whole_line(self) -> bool:
         """Whether it speaks of the line as a whole."""
         bare = self.pattern.removeprefix("(?i)")
-        return bare.startswith("^") and bare.endswith("$")
+        return self.until is not None or (bare.startswith("^") and bare.endswith("$"))

@@ -4,22 +4,27 @@ from collections.abc import Sequence
 
 import polars as pl
 
-from flows.normalize.characters import CUT, HIT, with_plain_lines
+from flows.normalize.characters import CUT, HIT, cleaned, with_plain_lines
 from flows.normalize.rules import Region, Rule
 
-# A list bullet before a line is covered by its span, and no rule needs to know it.
-BULLET = r"^[•·▪‣●○◦*–-]\s+"
+# A list bullet before a line is covered by its span, and rules for whole lines need not know it.
+_BULLET = r"^[•·▪‣●○◦*]\s+"
 
+# One row per span, in reading order. `raw` is the span as found, `key` what rules for whole lines look at.
 SPANS = {
     "page": pl.UInt32,
     "char_start": pl.UInt32,
     "raw": pl.String,
+    "key": pl.String,
     "line": pl.UInt32,
     "is_after_blank": pl.Boolean,
     "is_glued": pl.Boolean,
     "role": pl.String,
     "rule": pl.String,
 }
+
+# Lines from either end of a page that rules for its edges look at, whatever stands between: furniture can be long.
+NEAR_EDGE = 6
 
 _TERMINAL = r"[.!?…。！？][\"'”’»)\]]*$"
 
@@ -62,8 +67,13 @@ def lines_from_sources(sources: pl.DataFrame) -> pl.DataFrame:
         .filter(~pl.col("is_blank"))
     )
     return lines.with_columns(
-        is_glued=pl.lit(value=False), role=pl.lit(None, pl.String), rule=pl.lit(None, pl.String)
+        key=line_key(), is_glued=pl.lit(value=False), role=pl.lit(None, pl.String), rule=pl.lit(None, pl.String)
     ).select(pl.col(name).cast(dtype) for name, dtype in SPANS.items())
+
+
+def line_key() -> pl.Expr:
+    """What rules for whole lines look at: the span cleaned, without a bullet before it."""
+    return cleaned(pl.col("raw")).str.replace(_BULLET, "")
 
 
 def apply_rules(spans: pl.DataFrame, rules: Sequence[Rule], prefix: str = "") -> pl.DataFrame:
@@ -78,13 +88,15 @@ def apply_rules(spans: pl.DataFrame, rules: Sequence[Rule], prefix: str = "") ->
         SPANS (and `region`), in reading order.
     """
     for rule in rules:
-        text = pl.col("raw").str.replace(BULLET, "") if rule.is_whole_line else pl.col("raw")
+        text = pl.col("key" if rule.is_whole_line else "raw")
         is_hit = (
             pl.col("role").is_null()
             & (pl.col("raw").str.len_chars() <= rule.max_chars)
             & _in_region(rule.region)
             & text.str.contains(rule.pattern)
         )
+        if rule.until is not None:
+            is_hit = pl.col("role").is_null() & _in_block(is_hit, text.str.contains(rule.until))
         if rule.is_whole_line:
             spans = spans.with_columns(
                 role=pl.when(is_hit).then(pl.lit(rule.role)).otherwise("role"),
@@ -129,7 +141,7 @@ def split_glued(spans: pl.DataFrame) -> pl.DataFrame:
 
 
 def with_regions(spans: pl.DataFrame, is_weak: pl.Expr) -> pl.DataFrame:
-    """Add `region`: `head` before the first prose of a page, `tail` after its last, else `any`.
+    """Add `region` and `is_near_edge`: `head` before the first prose of a page, `tail` after its last, else `any`.
 
     Prose is a span without a role that is long, or a shorter one that ends like a sentence. `is_weak` marks spans
     that look like furniture wherever they stand, so that they do not count as prose.
@@ -140,9 +152,11 @@ def with_regions(spans: pl.DataFrame, is_weak: pl.Expr) -> pl.DataFrame:
         & ~is_weak
         & ((chars >= 140) | ((chars >= 50) & pl.col("raw").str.contains(_TERMINAL)) | is_unspaced_prose())
     )
+    place = pl.int_range(pl.len()).over("page")
     prose_so_far = is_prose.cast(pl.UInt32).cum_sum().over("page")
     prose_in_all = is_prose.cast(pl.UInt32).sum().over("page")
     return spans.with_columns(
+        is_near_edge=(place < NEAR_EDGE) | (pl.len().over("page") - place <= NEAR_EDGE),
         region=pl.when(prose_so_far == 0)
         .then(pl.lit(Region.HEAD.value))
         .when((prose_so_far == prose_in_all) & ~is_prose)
@@ -239,8 +253,17 @@ def _in_region(region: Region) -> pl.Expr:
     if region is Region.ANY:
         return pl.lit(value=True)
     if region is Region.EDGE:
-        return pl.col("region") != Region.ANY.value
+        return (pl.col("region") != Region.ANY.value) | pl.col("is_near_edge")
     return pl.col("region") == region.value
+
+
+def _in_block(begins: pl.Expr, ends: pl.Expr) -> pl.Expr:
+    """Whether a line lies between one where a block begins and the next one where it ends, both included."""
+    event = pl.when(ends).then(pl.lit(2)).when(begins).then(pl.lit(1))
+    last = event.forward_fill().over("page")
+    next_end = event.backward_fill().over("page")
+    is_open = (last == 1) & (next_end.is_not_null())
+    return (is_open | (ends & (last.shift(1).over("page") == 1))).fill_null(value=False)
 
 
 def cut(hits: pl.DataFrame, marked: pl.Expr) -> pl.DataFrame:
@@ -271,6 +294,7 @@ def cut(hits: pl.DataFrame, marked: pl.Expr) -> pl.DataFrame:
         )
         .filter(pl.col("raw") != "")
         .with_columns(is_after_blank=pl.col("is_after_blank") & pl.col("hit").is_first_distinct())
+        .with_columns(key=line_key())
         .drop("hit", "piece", "offset", "stripped")
         .select(hits.columns + ["is_hit"])
     )

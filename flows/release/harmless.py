@@ -18,7 +18,7 @@ UNSEEN = ("C", "Zl", "Zp")
 ZERO_WIDTH_JOINER = "\u200d"
 MARKUP = re.compile(r"[\\`*_{}\[\]()#+!~$@^=]|^-|(?<=-)-|:(?=//)")
 # A numbered list at the start of a line, and what GitHub's Markdown turns into a link by itself.
-DOTS = re.compile(r"(^\d+|\bwww)\.", re.IGNORECASE)
+DOTS = re.compile(r"(^\d+(?=\.\s)|^\d+(?=\.$)|\bwww)\.", re.IGNORECASE)
 # The ampersand first: the others bring their own.
 ENTITIES = {"&": "&amp;", "<": "&lt;", ">": "&gt;", "|": "&#124;"}
 

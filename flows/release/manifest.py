@@ -126,8 +126,9 @@ def read_manifest(release: Path) -> dict[str, Any]:
     """
     try:
         content = json.loads((release / MANIFEST).read_bytes())
-        if not isinstance(content.get("tables"), dict) or not isinstance(content.get("rows_sha256"), str):
-            raise TypeError("not a manifest")
-    except (OSError, ValueError, TypeError, AttributeError) as error:
+    except (OSError, ValueError) as error:
         raise CopydeskError(f"{release / MANIFEST} cannot be read, so {release} is no whole release") from error
+    is_manifest = isinstance(content, dict) and isinstance(content.get("tables"), dict)
+    if not is_manifest or not isinstance(content.get("rows_sha256"), str):
+        raise CopydeskError(f"{release / MANIFEST} is not the manifest of a release")
     return dict(content)

@@ -46,7 +46,8 @@ def write_table(folder: Path, name: str, rows: pl.DataFrame, settings: Settings)
         ) as writer:
             for group in groups:
                 table = group.rechunk().to_arrow().cast(schema).combine_chunks()
-                writer.write_table(table, row_group_size=max(table.num_rows, 1))
+                if table.num_rows:
+                    writer.write_table(table, row_group_size=table.num_rows)
         written.append(file)
     return written
 

@@ -9,8 +9,8 @@ streams of bytes, hashed with SHA-256 one by one:
   64-bit integers, floats as IEEE 754 binary64 with one NaN and no negative zero, truth values as a byte; 0 for null.
 
 Integers are little-endian. The values of a list are a column of their own with three streams. A table's hash is the
-SHA-256 of the lines `copydesk-rows 1`, its name, its number of rows, and per column its name, kind and digests; the hash of
-all tables is that of the lines `name hash`, sorted by name.
+SHA-256 of the lines `copydesk-rows 1`, its name, its number of rows, and per column its name, kind and digests; the
+hash of all tables is that of the lines `name hash`, sorted by name.
 """
 
 import hashlib
@@ -43,9 +43,9 @@ class _Column:
         elif values.dtype == pl.Boolean:
             self.data.update(values.fill_null(False).cast(pl.UInt8).to_numpy().tobytes())
         elif values.dtype.is_float():
-            # Adding zero turns -0.0 into 0.0.
-            floats = values.cast(pl.Float64).fill_null(0.0).fill_nan(float("nan")) + 0.0
-            self.data.update(floats.to_numpy().astype("<f8", copy=False).tobytes())
+            floats = values.cast(pl.Float64).fill_null(0.0).fill_nan(float("nan")).to_numpy()
+            # Adding zero turns -0.0 into 0.0. polars would leave the addition out.
+            self.data.update((floats + 0.0).astype("<f8", copy=False).tobytes())
         elif values.dtype.is_unsigned_integer():
             self.data.update(values.fill_null(0).cast(pl.UInt64).to_numpy().astype("<u8", copy=False).tobytes())
         else:
@@ -73,9 +73,9 @@ def _kind(dtype: pl.DataType) -> str:
         if (dtype.time_unit, dtype.time_zone) != ("us", "UTC"):
             raise TypeError(f"instants are microseconds in UTC, not {dtype}")
         return "instant"
-    kinds = {pl.String: "text", pl.Boolean: "truth", pl.Date: "date"}
-    if dtype in kinds:
-        return kinds[dtype]
+    for known, kind in ((pl.String, "text"), (pl.Boolean, "truth"), (pl.Date, "date")):
+        if dtype == known:
+            return kind
     if dtype.is_integer():
         return "integer" if dtype.is_signed_integer() else "count"
     if dtype.is_float():

@@ -1,7 +1,8 @@
 """A release appears whole or not at all, and only one run at a time writes to a folder of releases.
 
-A release is written to a hidden folder beside its place, flushed to the disk, and published by one rename. A run that is
-killed leaves the hidden folder behind, which the next one removes: whoever holds the lock knows that its owner is dead.
+A release is written to a hidden folder beside its place, flushed to the disk, and published by one rename. A run that
+is killed leaves the hidden folder behind, which the next one removes: whoever holds the lock knows that its owner is
+dead.
 """
 
 import ctypes

@@ -11,6 +11,7 @@ import re
 from pathlib import Path
 
 import polars as pl
+import pyarrow as pa
 import pyarrow.parquet as pq
 
 from flows.errors import CopydeskError, UsageError
@@ -59,7 +60,7 @@ def step_between(old: Path, new: dict[str, pl.DataFrame]) -> str:
     known = set(read_manifest(old)["tables"])
     schemas = {name: _schema(old, name) for name in known}
     for name, columns in schemas.items():
-        kept = {field.name: str(field.type) for field in arrow_schema(new[name])} if name in new else {}
+        kept = {field.name: _type(field.type) for field in arrow_schema(new[name])} if name in new else {}
         if any(kept.get(column) != dtype for column, dtype in columns.items()):
             return "major"
     if set(new) - known or any(set(new[name].columns) - set(columns) for name, columns in schemas.items()):
@@ -84,9 +85,14 @@ def _schema(release: Path, name: str) -> dict[str, str]:
     if not files:
         raise CopydeskError(f"{release} has no table {name}, though its manifest lists it")
     try:
-        return {field.name: str(field.type) for field in pq.read_schema(files[0])}
+        return {field.name: _type(field.type) for field in pq.read_schema(files[0])}
     except (OSError, ValueError) as error:
         raise CopydeskError(f"{files[0]} cannot be read: {str(error).splitlines()[0]}") from error
+
+
+def _type(dtype: pa.DataType) -> str:
+    """A type by name; Parquet and Arrow name the values of a list differently."""
+    return f"list of {_type(dtype.value_type)}" if pa.types.is_list(dtype) else str(dtype)
 
 
 def next_version(previous: str | None, step: str) -> str:

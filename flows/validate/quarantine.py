@@ -17,6 +17,7 @@ from dataclasses import dataclass
 import polars as pl
 
 from flows.errors import CopydeskError
+from flows.ids import reject_id
 from flows.text import joined_texts
 from flows.validate.consistency import values_without_evidence, with_overlap_count
 from flows.validate.failures import Tables
@@ -313,11 +314,11 @@ def reject_rows(rejected: pl.DataFrame, sources: pl.DataFrame, kept_sources: pl.
         .sort("table", "row_key", "rule", "row", nulls_last=True)
     )
     named = ["stage", "rule", "uri", "record", "table", "row_key"]
-    # Two rows may have the same key, which may be what they are rejected for.
     rows = rows.with_columns(nth=pl.int_range(pl.len()).over(named))
     ids = [
-        hashlib.sha256("\x1f".join("" if part is None else str(part) for part in parts).encode()).hexdigest()[:16]
-        for parts in rows.select(*named, "nth").iter_rows()
+        # Two rows may have the same key, which may be what they are rejected for.
+        reject_id(stage, rule, uri, record, table=table, row_key=f"{key} {nth}" if nth else key)
+        for stage, rule, uri, record, table, key, nth in rows.select(*named, "nth").iter_rows()
     ]
     return (
         rows.with_columns(reject_id=pl.Series(ids, dtype=pl.String))

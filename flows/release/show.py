@@ -1,0 +1,217 @@
+"""A release, or the end of a build, as a person reads it in a terminal.
+
+Whatever comes from the data is made harmless first: no control sequence, no text that runs the other way, no markup.
+"""
+
+from collections.abc import Mapping
+from pathlib import Path
+from typing import Any
+
+import polars as pl
+from rich import box
+from rich.console import Console
+from rich.table import Table as Grid
+from rich.text import Text
+
+from flows.errors import CopydeskError
+from flows.release.card import with_articles, with_words
+from flows.release.harmless import plain_line
+from flows.release.manifest import read_manifest
+from flows.release.parquet import read_table
+from flows.release.release import Released
+from schemas.tables import TABLES
+
+# Rows of a table, and characters of a value, that `show` prints; the files hold the rest.
+SHOWN_ROWS = 50
+SHOWN_CHARS = 300
+# Articles and overlaps that the end of a build lists.
+SUMMARY_ROWS = 20
+TITLE_CHARS = 60
+
+
+def show(release: Path, what: str, console: Console) -> None:
+    """Print a table of a release: `overlaps` side by side, `rejects` each with its detail, others row by row.
+
+    Raises:
+        CopydeskError: there is no such release or table, or it cannot be read.
+    """
+    if not release.is_dir():
+        raise CopydeskError(f"{release} is no release: there is no such folder")
+    known = read_manifest(release)["tables"]
+    if what not in known or what not in TABLES:
+        raise CopydeskError(f"{release} has no table {what}; it has {', '.join(sorted(known))}")
+    rows = read_table(release, what)
+    if rows.is_empty():
+        print_line(console, f"{plain_line(release)}: the table {what} has no rows.")
+    elif what == "overlaps":
+        show_overlaps(release, console)
+    elif what == "rejects":
+        show_rejects(rows, console)
+    else:
+        show_rows(rows, what, console)
+
+
+def show_overlaps(release: Path, console: Console) -> None:
+    """Print each overlap with its passages side by side, the earlier one on the left."""
+    tables = {name: read_table(release, name) for name in ("overlaps", "passages", "sources", "articles")}
+    rows = with_words(with_articles(tables).sort(TABLES["overlaps"].order), tables)
+    articles = {row["article_id"]: row for row in tables["articles"].iter_rows(named=True)}
+    uris = dict(tables["sources"].select("source_id", "uri").iter_rows())
+    pairs = ["a_article_id", "b_article_id", "a_source_id", "b_source_id"]
+    for pair in rows.sort(*pairs, "b_char_start", nulls_last=True).partition_by(pairs, maintain_order=True):
+        grid = Grid(box=box.SIMPLE_HEAD, expand=True, show_lines=True)
+        for side, name in (("a", "earlier"), ("b", "later")):
+            article = articles.get(pair[f"{side}_article_id"][0], {})
+            title = plain_line(article.get("title") or "untitled", TITLE_CHARS)
+            grid.add_column(Text(f"{name}: {title}\n{plain_line(uris.get(pair[f'{side}_source_id'][0]), 80)}"), ratio=1)
+        for row in pair.iter_rows(named=True):
+            head = f"{row['kind']}, score {row['score']:.2f}, by {plain_line(row['method'], 40)}"
+            left, right = (
+                f"[{row[f'{side}_char_start']}:{row[f'{side}_char_start'] + row[f'{side}_char_count']}] "
+                + (plain_line(row[side]) if row[side] is not None else "(withheld)")
+                for side in ("a", "b")
+            )
+            grid.add_row(Text(f"{head}\n{left}"), Text(f"\n{right}"))
+        console.print(grid)
+    print_line(console, counted(rows.height, "overlap"))
+
+
+def show_rejects(rows: pl.DataFrame, console: Console) -> None:
+    """Print each reject: where, which rule, and what to do."""
+    for row in rows.sort("uri", "record", "stage", "table", "row_key", "rule", "reject_id").iter_rows(named=True):
+        place = plain_line(row["uri"], SHOWN_CHARS)
+        if row["record"] is not None:
+            place += f", record {row['record']}"
+        if row["table"] is not None:
+            place += f", {plain_line(row['table'], 40)} {plain_line(row['row_key'], 80)}"
+        print_line(console, place)
+        print_line(console, f"  {row['stage']}, {row['rule']}: {plain_line(row['detail'], SHOWN_CHARS)}")
+    print_line(console, counted(rows.height, "reject"))
+
+
+def show_rows(rows: pl.DataFrame, what: str, console: Console) -> None:
+    """Print the first rows of a table, each as a list of its columns; what is null is left out."""
+    for row in rows.sort(TABLES[what].order).head(SHOWN_ROWS).iter_rows(named=True):
+        print_line(console, " · ".join(plain_line(row[column], 80) for column in TABLES[what].key))
+        grid = Grid.grid(padding=(0, 2))
+        grid.add_column(no_wrap=True)
+        grid.add_column(overflow="fold")
+        for column, value in row.items():
+            if value is not None and column not in TABLES[what].key:
+                words = ", ".join(str(one) for one in value) if isinstance(value, list) else value
+                grid.add_row(Text(f"  {column}"), Text(plain_line(words, SHOWN_CHARS)))
+        console.print(grid)
+    if rows.height > SHOWN_ROWS:
+        print_line(console, f"{SHOWN_ROWS} of {rows.height} rows; the files in data/{what}/ hold the rest.")
+    else:
+        print_line(console, counted(rows.height, "row"))
+
+
+def summary(
+    tables: Mapping[str, pl.DataFrame], conservation: Mapping[str, int], result: Released, console: Console
+) -> None:
+    """Print the end of a build: what came in, what became of it, what overlaps, and where the release is.
+
+    Args:
+        tables: the released tables.
+        conservation: what became of the records that were read.
+        result: what `release` returned.
+        console: where to print; 80 columns are enough.
+    """
+    console.print(articles_grid(tables))
+    for row in overlap_lines(tables):
+        print_line(console, row)
+    counts = dict(conservation)
+    skipped = f"; {counts['skipped']} skipped, of types that no reader knows" if counts.get("skipped") else ""
+    print_line(
+        console,
+        f"read {counts['read']} = released {counts['released']} + rejected {counts['rejected']} "
+        f"+ taken down {counts['taken_down']}{skipped}",
+    )
+    for rule, count in rejected_records(tables):
+        print_line(console, f"  rejected by rule {plain_line(rule, 60)}: {counted(count, 'row')}")
+    print_line(console, outcome(result))
+
+
+def articles_grid(tables: Mapping[str, pl.DataFrame]) -> Grid:
+    """The released articles: title or first words, place, kind, publisher, date, words, share of the article kept."""
+    passages = tables["passages"]
+    shares = (
+        passages.drop_nulls("article_id")
+        .group_by("article_id")
+        .agg(
+            kept=pl.col("char_count").filter("is_kept").cast(pl.Int64).sum(),
+            whole=pl.col("char_count").cast(pl.Int64).sum(),
+        )
+    )
+    places = tables["sources"].select("source_id", "uri", source_record="record")
+    articles = tables["articles"].join(places, on="source_id", how="left").join(shares, on="article_id", how="left")
+    articles = articles.sort("uri", "source_record", "ordinal", "article_id")
+    grid = Grid(box=box.SIMPLE_HEAD, pad_edge=False, padding=(0, 1, 0, 0))
+    grid.add_column("article, page", no_wrap=True, overflow="ellipsis")
+    grid.add_column("kind", no_wrap=True, min_width=10)
+    grid.add_column("publisher", no_wrap=True, overflow="ellipsis", max_width=16)
+    grid.add_column("date", no_wrap=True, min_width=11)
+    grid.add_column("words", no_wrap=True, min_width=6, justify="right")
+    grid.add_column("kept", no_wrap=True, min_width=5, justify="right")
+    for row in articles.head(SUMMARY_ROWS).iter_rows(named=True):
+        grid.add_row(*(Text(cell) for cell in article_cells(row)))
+    if articles.height > SUMMARY_ROWS:
+        grid.add_row(Text(f"… and {articles.height - SUMMARY_ROWS:,} more"))
+    return grid
+
+
+def article_cells(row: Mapping[str, Any]) -> tuple[str, ...]:
+    """One article as the cells of a line; what is not known is a dash, and ~ stands before what was inferred."""
+    place = plain_line(row["uri"], TITLE_CHARS) + ("" if row["source_record"] is None else f"#{row['source_record']}")
+    title = row["title"] if row["title"] is not None else row["text"]
+    basis = "~" if row["published_date_basis"] == "inferred" else ""
+    return (
+        f"{plain_line(title, TITLE_CHARS) or '–'}\n  {place}",
+        row["kind"],
+        plain_line(row["publisher"], TITLE_CHARS) or "–",
+        f"{basis}{row['published_date'] or '–'}",
+        f"{row['word_count']:,}",
+        f"{100 * row['kept'] // row['whole']} %" if row["whole"] else "–",
+    )
+
+
+def overlap_lines(tables: Mapping[str, pl.DataFrame]) -> list[str]:
+    """What overlaps: a line per pair of articles that share passages, most first, and one per kind of relation."""
+    pair = ["a_article_id", "b_article_id"]
+    overlaps = with_articles(tables).group_by(pair).agg(count=pl.len())
+    overlaps = overlaps.sort("count", *pair, descending=[True, False, False], nulls_last=True)
+    titles = dict(tables["articles"].select("article_id", pl.coalesce("title", "text", "article_id")).iter_rows())
+    lines = [f"overlaps: {tables['overlaps'].height:,}"]
+    for row in overlaps.head(SUMMARY_ROWS).iter_rows(named=True):
+        a, b = (plain_line(titles.get(row[column]), TITLE_CHARS // 2) or "outside any article" for column in pair)
+        lines.append(f"  {row['count']:,} between “{a}” and “{b}”")
+    if overlaps.height > SUMMARY_ROWS:
+        lines.append(f"  and between {overlaps.height - SUMMARY_ROWS:,} more pairs")
+    relations = tables["relations"].group_by("kind").agg(count=pl.len()).sort("kind")
+    return lines + [f"{kind}: {counted(count, 'pair')}" for kind, count in relations.iter_rows()]
+
+
+def rejected_records(tables: Mapping[str, pl.DataFrame]) -> list[tuple[str, int]]:
+    """How many rows of `rejects` each rule has, the most frequent first."""
+    rules = tables["rejects"].group_by("rule").agg(count=pl.len())
+    return rules.sort("count", "rule", descending=[True, False]).rows()
+
+
+def outcome(result: Released) -> str:
+    """Where the release is, and why it bears its number."""
+    if result.is_new:
+        since = f" ({result.step} change since {result.previous})" if result.previous else ""
+        return f"release {result.version}{since}: {plain_line(result.path)}"
+    differs = f"; {', '.join(result.changed)} would read differently now" if result.changed else ""
+    return f"nothing changed since release {result.version}, no new release{differs}: {plain_line(result.path)}"
+
+
+def counted(number: int, noun: str) -> str:
+    """A number with its noun."""
+    return f"{number:,} {noun}{'' if number == 1 else 's'}"
+
+
+def print_line(console: Console, line: str) -> None:
+    """Print a line as it is: no markup, no highlighting, not cut where it is too long for the terminal."""
+    console.print(Text(line), soft_wrap=True)

@@ -1,0 +1,473 @@
+"""Bytes become sources or rejects, and nothing is lost between them."""
+
+import gzip
+import hashlib
+import json
+import os
+from datetime import UTC, datetime
+from pathlib import Path
+from tempfile import TemporaryDirectory
+
+import polars as pl
+import pytest
+from hypothesis import given
+from hypothesis import settings as hypothesis_settings
+from hypothesis import strategies as st
+
+from flows.errors import CopydeskError, UsageError
+from flows.ids import article_id, passage_id, place_ids, source_id
+from flows.ingest.documents import day_of, instant_of
+from flows.ingest.run import Ingested, ingest
+from flows.settings import Settings
+from schemas.provenance import Provenance
+from schemas.rejects import Rejects
+from schemas.sources import Sources
+
+
+class Result:
+    """The tables that came of an ingest."""
+
+    def __init__(self, ingested: Ingested, staging: Path) -> None:
+        self.ingested = ingested
+        self.sources, self.provenance = (
+            pl.concat(
+                [
+                    pl.DataFrame(
+                        schema={name: column.dtype.type for name, column in model.to_schema().columns.items()}
+                    ),
+                    *(pl.read_parquet(staging / table / name) for name in ingested.shards),
+                ]
+            )
+            for table, model in (("sources", Sources), ("provenance", Provenance))
+        )
+        self.rejects = pl.read_parquet(staging / "rejects" / "ingest.parquet")
+        self.texts = dict(self.sources.select("uri", "text").iter_rows())
+        self.rules = self.rejects["rule"].to_list()
+
+    def assert_conserved(self, read_count: int) -> None:
+        Sources.validate(self.sources)
+        Provenance.validate(self.provenance)
+        Rejects.validate(self.rejects)
+        assert self.ingested.read_count == read_count
+        assert self.ingested.released_count == self.sources.height
+        assert self.ingested.rejected_count == self.rejects.height
+        assert read_count == self.sources.height + self.rejects.height
+        # The same, counted from the tables alone.
+        released = set(self.sources.select("uri", "record").iter_rows())
+        assert len(set(self.rejects.select("uri", "record").iter_rows()) - released) == self.rejects.height
+
+
+def run(*inputs: Path | str, columns: dict[str, str] | None = None, **settings: int) -> Result:
+    with TemporaryDirectory() as folder:
+        staging = Path(folder) / "staging"
+        ingested = ingest([str(given) for given in inputs], staging, Settings.model_validate(settings), columns or {})
+        assert not list(staging.glob(".*"))
+        return Result(ingested, staging)
+
+
+def write_jsonl(file: Path, *records: object) -> Path:
+    file.write_bytes(b"".join(json.dumps(record).encode() + b"\n" for record in records))
+    return file
+
+
+# --- text files ---
+
+
+def test_a_text_file_is_released_untouched(tmp_path):
+    text = "\n Caf\u00e9 \x1b[31m\u0085 \u202eabc\u2069 \U0001f469\u200d\U0001f680\r\nend\t"
+    (tmp_path / "page.txt").write_bytes(text.encode())
+    result = run(tmp_path)
+    result.assert_conserved(1)
+    row = result.sources.row(0, named=True)
+    assert row["text"] == text
+    assert (row["uri"], row["container"], row["record"]) == ("page.txt", None, None)
+    assert (row["byte_count"], row["char_count"]) == (len(text.encode()), len(text))
+    assert row["sha256"] == hashlib.sha256(text.encode()).hexdigest()
+    assert (row["encoding"], row["media_type"], row["retrieved_at"]) == ("utf-8", "text/plain", None)
+    assert [(opened.uri, opened.sha256, opened.byte_count) for opened in result.ingested.inputs] == [
+        ("page.txt", row["sha256"], row["byte_count"])
+    ]
+
+
+@pytest.mark.parametrize(
+    ("mark", "codec", "encoding"),
+    [
+        (b"\xef\xbb\xbf", "utf-8", "utf-8-sig"),
+        (b"\xff\xfe", "utf-16-le", "utf-16-le"),
+        (b"\xfe\xff", "utf-16-be", "utf-16-be"),
+    ],
+)
+def test_a_byte_order_mark_names_the_encoding_and_is_no_text(tmp_path, mark, codec, encoding):
+    (tmp_path / "page.txt").write_bytes(mark + "né \U0001f680".encode(codec))
+    row = run(tmp_path).sources.row(0, named=True)
+    assert (row["text"], row["encoding"]) == ("né \U0001f680", encoding)
+
+
+@pytest.mark.parametrize(
+    ("data", "rule", "hint"),
+    [
+        (b"", "empty", "white space"),
+        (b"\xef\xbb\xbf", "empty", "white space"),
+        (" \n\t\u3000\u00a0".encode(), "empty", "white space"),
+        (b"ok \xe9t\xe9", "invalid_utf8", "Byte 3 "),
+        (b"\xef\xbb\xbfok\xff", "invalid_utf8", "Byte 5 "),
+        (b"\xff\xfea", "invalid_utf16", "Byte 2 "),
+        (b"\xff\xfe\x00\xd8a\x00", "invalid_utf16", "Byte 2 "),
+        (b"ab\x00cd", "nul_character", "Character 2 "),
+        ("ab".encode("utf-16-le"), "nul_character", "Character 1 "),
+        (b"\xff\xfe\x00\x00a\x00\x00\x00", "nul_character", "Character 0 "),
+        (b"x" * 1001, "too_large", "max_record_bytes"),
+    ],
+)
+def test_what_is_no_text_is_turned_away(tmp_path, data, rule, hint):
+    (tmp_path / "page.txt").write_bytes(data)
+    result = run(tmp_path, max_record_bytes=1000)
+    result.assert_conserved(1)
+    assert result.rules == [rule]
+    assert hint in result.rejects["detail"][0]
+
+
+@hypothesis_settings(max_examples=40, deadline=None)
+@given(
+    st.binary(max_size=60)
+    | st.text(max_size=30).map(str.encode)
+    | st.text(max_size=9).map(lambda s: s.encode("utf-16", "surrogatepass"))
+)
+def test_any_bytes_end_as_one_source_or_one_reject(data):
+    with TemporaryDirectory() as folder:
+        (Path(folder) / "page.txt").write_bytes(data)
+        result = run(folder)
+    result.assert_conserved(1)
+    for row in result.sources.iter_rows(named=True):
+        mark = {"utf-16-le": b"\xff\xfe", "utf-16-be": b"\xfe\xff"}.get(row["encoding"], b"")
+        assert mark + row["text"].encode(row["encoding"]) == data
+
+
+def test_what_is_no_file_is_turned_away(tmp_path):
+    os.mkfifo(tmp_path / "pipe.txt")
+    (tmp_path / "gone.txt").symlink_to(tmp_path / "nowhere")
+    (tmp_path / "loop.txt").symlink_to(tmp_path / "loop.txt")
+    result = run(tmp_path)
+    result.assert_conserved(3)
+    assert dict(result.rejects.select("uri", "rule").iter_rows()) == {
+        "pipe.txt": "not_regular_file",
+        "gone.txt": "not_found",
+        "loop.txt": "unreadable",
+    }
+    assert not result.ingested.inputs
+
+
+# --- JSON lines ---
+
+
+def test_records_carry_what_they_state(tmp_path):
+    write_jsonl(
+        tmp_path / "feed.jsonl",
+        {
+            "text": "One",
+            "uri": "https://news.example/1",
+            "publisher": " The <b>Gazette</b> ",
+            "published_date": "2025-10-22T23:30:00-09:00",
+            "retrieved_at": "2025-10-23T01:00:00+02:00",
+        },
+        {"text": "Two", "uri": "desk:2", "published_date": None, "publisher": ""},
+        {"text": "Three"},
+    )
+    result = run(tmp_path)
+    result.assert_conserved(3)
+    assert result.sources.select("uri", "container", "record", "text").rows() == [
+        ("https://news.example/1", "feed.jsonl", 0, "One"),
+        ("desk:2", "feed.jsonl", 1, "Two"),
+        ("feed.jsonl", "feed.jsonl", 2, "Three"),
+    ]
+    assert result.sources["retrieved_at"].to_list() == [datetime(2025, 10, 22, 23, tzinfo=UTC), None, None]
+    assert result.sources["sha256"][0] == hashlib.sha256(b"One").hexdigest()
+    assert sorted(result.provenance.drop("source_id").rows()) == [
+        ("canonical_url", "https://news.example/1", "record"),
+        ("published_date", "2025-10-22", "record"),
+        ("publisher", "The <b>Gazette</b>", "record"),
+    ]
+    assert result.ingested.warnings == ()
+
+
+@pytest.mark.parametrize(
+    ("line", "rule"),
+    [
+        (b'{"text": "cut in', "invalid_json"),
+        (b'{"text": "a"} {"text": "b"}', "invalid_json"),
+        (b'{"text": NaN}', "invalid_json"),
+        (b"[" * 3000, "invalid_json"),
+        (b'["text"]', "not_an_object"),
+        (b"3", "not_an_object"),
+        (b'{"body": "a"}', "text_missing"),
+        (b'{"text": null}', "text_missing"),
+        (b'{"text": 12}', "text_not_string"),
+        (b'{"text": ["a"]}', "text_not_string"),
+        (b'{"text": " "}', "empty"),
+        (b'{"text": "a\\u0000b"}', "nul_character"),
+        (b'{"text": "a\\ud800b"}', "lone_surrogate"),
+        (b'{"text": "a\\udc00"}', "lone_surrogate"),
+        (b'{"text": "\xff"}', "invalid_utf8"),
+        (b'{"text": "' + b"x" * 100_000 + b'"}', "too_large"),
+    ],
+)
+def test_a_bad_line_costs_itself_only(tmp_path, line, rule):
+    data = b'{"text": "before"}\r\n \n' + line + b'\n{"text": "after"}'
+    (tmp_path / "feed.jsonl").write_bytes(data)
+    (tmp_path / "feed2.jsonl.gz").write_bytes(gzip.compress(data))
+    result = run(tmp_path, max_record_bytes=50_000)
+    result.assert_conserved(6)
+    assert result.rejects.select("uri", "record", "rule").rows() == [
+        ("feed.jsonl", 1, rule),
+        ("feed2.jsonl.gz", 1, rule),
+    ]
+    assert result.sources["text"].to_list() == ["before", "after"] * 2
+    assert result.sources["record"].to_list() == [0, 2] * 2
+
+
+def test_text_never_stands_in_a_reason(tmp_path):
+    (tmp_path / "feed.jsonl").write_bytes(b'secret\n{"text": "secret\n{"text": ["secret"]}\n{"secret": 1}\n"secret"\n')
+    (tmp_path / "page.txt").write_bytes(b"secret\xff")
+    result = run(tmp_path)
+    result.assert_conserved(6)
+    assert not result.rejects["detail"].str.contains("secret").any()
+
+
+@pytest.mark.parametrize("data", [b"", b" \n\n"])
+def test_a_container_without_records_is_empty(tmp_path, data):
+    (tmp_path / "feed.jsonl").write_bytes(data)
+    result = run(tmp_path)
+    result.assert_conserved(1)
+    assert result.rules == ["empty"]
+
+
+def test_json_lines_in_other_encodings(tmp_path):
+    (tmp_path / "bom.jsonl").write_bytes(b'\xef\xbb\xbf{"text": "a"}\n')
+    (tmp_path / "utf16.jsonl").write_bytes('{"text": "a"}\n'.encode("utf-16"))
+    result = run(tmp_path)
+    result.assert_conserved(2)
+    assert result.texts == {"bom.jsonl": "a"}
+    assert result.rejects.select("uri", "record", "rule").rows() == [("utf16.jsonl", None, "not_utf8")]
+
+
+def test_corrupt_gzip_gives_no_record(tmp_path):
+    whole = gzip.compress(b'{"text": "a"}\n' * 1000)
+    (tmp_path / "cut.jsonl.gz").write_bytes(whole[:-12])
+    (tmp_path / "no.jsonl.gz").write_bytes(b'{"text": "a"}\n')
+    (tmp_path / "crc.jsonl.gz").write_bytes(whole[:-8] + b"\0\0\0\0" + whole[-4:])
+    (tmp_path / "bits.jsonl.gz").write_bytes(whole[:20] + bytes([whole[20] ^ 255]) + whole[21:])
+    result = run(tmp_path)
+    result.assert_conserved(4)
+    assert set(result.rules) == {"corrupt_gzip"}
+
+
+def test_a_gzip_bomb_is_stopped(tmp_path):
+    (tmp_path / "bomb.jsonl.gz").write_bytes(gzip.compress(b"0" * 20_000_000))
+    result = run(tmp_path, max_container_bytes=10_000_000)
+    result.assert_conserved(1)
+    assert result.rules == ["too_large"]
+    assert "max_container_bytes" in result.rejects["detail"][0]
+
+
+def test_unclear_values_are_left_unknown_and_told(tmp_path):
+    write_jsonl(
+        tmp_path / "feed.jsonl",
+        {"text": "a", "published_date": "22/10/2025", "retrieved_at": 1761000000},
+        {"text": "b", "published_date": "2025-10", "publisher": "two\nlines", "uri": ["x"]},
+        {"text": "c", "published_date": "2025-02-30"},
+    )
+    result = run(tmp_path)
+    result.assert_conserved(3)
+    assert result.provenance.is_empty()
+    assert result.sources["retrieved_at"].null_count() == 3
+    assert set(result.sources["uri"]) == {"feed.jsonl"}
+    told = "\n".join(result.ingested.warnings)
+    assert "feed.jsonl: published_date of 3 records (first: record 0) is not a date like 2025-10-22" in told
+    assert len(result.ingested.warnings) == 4
+    assert "22/10/2025" not in told
+
+
+@pytest.mark.parametrize(
+    ("value", "day", "instant"),
+    [
+        ("2025-10-22", "2025-10-22", datetime(2025, 10, 22, tzinfo=UTC)),
+        ("2025-10-22T08:30", "2025-10-22", datetime(2025, 10, 22, 8, 30, tzinfo=UTC)),
+        ("2025-10-22 23:30:00.123456789-05:00", "2025-10-22", datetime(2025, 10, 23, 4, 30, 0, 123456, UTC)),
+        ("2025-10-22T08:30:00Z", "2025-10-22", datetime(2025, 10, 22, 8, 30, tzinfo=UTC)),
+        ("0001-01-01T00:00+05:00", "0001-01-01", None),
+        ("20251022", None, None),
+        ("2025-W43-3", None, None),
+        ("2025", None, None),
+        ("2025-13-01", None, None),
+        ("2025-10-22T99:00", None, None),
+        ("٢٠٢٥-10-22", None, None),
+        (20251022, None, None),
+        (True, None, None),
+    ],
+)
+def test_dates_and_times_as_written(value, day, instant):
+    assert day_of(value) == day
+    assert instant_of(value) == instant
+
+
+# --- columns ---
+
+
+def test_columns_can_have_other_names(tmp_path):
+    write_jsonl(tmp_path / "feed.jsonl", {"body": "One", "link": "https://news.example/1", "text": "no", "uri": "no"})
+    result = run(tmp_path, columns={"text": "body", "uri": "link"})
+    assert result.texts == {"https://news.example/1": "One"}
+
+
+def test_a_renamed_column_that_is_nowhere_is_told(tmp_path):
+    write_jsonl(tmp_path / "feed.jsonl", {"text": "One"})
+    warnings = run(tmp_path, columns={"uri": "lnik"}).ingested.warnings
+    assert len(warnings) == 1
+    assert '"lnik"' in warnings[0]
+
+
+@pytest.mark.parametrize("columns", [{"body": "text"}, {"text": ""}])
+def test_columns_that_cannot_be_are_wrong_usage(tmp_path, columns):
+    with pytest.raises(UsageError, match="--column"):
+        run(tmp_path, columns=columns)
+
+
+# --- identifiers and clashes ---
+
+
+def test_own_uris_keep_their_ids_when_the_container_is_sorted_anew(tmp_path):
+    records = [{"text": f"Text {n}", "uri": f"https://news.example/{n}"} for n in range(5)]
+    one = run(write_jsonl(tmp_path / "feed.jsonl", *records))
+    two = run(write_jsonl(tmp_path / "other.jsonl", *reversed(records)))
+    assert set(one.sources["source_id"]) == set(two.sources["source_id"])
+    assert set(place_ids(one.sources)) == set(place_ids(two.sources))
+
+
+def test_a_corrected_page_keeps_its_place(tmp_path):
+    (tmp_path / "page.txt").write_text("teh text")
+    write_jsonl(tmp_path / "feed.jsonl", {"text": "a"}, {"text": "a"})
+    before = run(tmp_path).sources
+    (tmp_path / "page.txt").write_text("the text")
+    after = run(tmp_path).sources
+    assert place_ids(before).to_list() == place_ids(after).to_list()
+    assert place_ids(before).n_unique() == 3
+    assert before["source_id"].n_unique() == 3
+    assert (before["source_id"] == after["source_id"]).to_list() == [True, True, False]
+
+
+def test_ids_of_parts():
+    frame = pl.DataFrame({"place": ["0123456789abcdef"] * 2, "ordinal": [0, 123456]}).select(
+        article=article_id(pl.col("place"), pl.col("ordinal")), passage=passage_id(pl.col("place"), pl.col("ordinal"))
+    )
+    assert frame["article"].to_list() == ["0123456789abcdef-00", "0123456789abcdef-123456"]
+    assert frame["passage"].to_list() == ["0123456789abcdef-0000", "0123456789abcdef-123456"]
+    assert source_id("a", None, None, "0" * 64) != source_id("a", "a", 0, "0" * 64)
+
+
+def test_a_file_that_comes_twice_is_read_once(tmp_path):
+    for folder in ("a", "b"):
+        (tmp_path / folder).mkdir()
+        (tmp_path / folder / "page.txt").write_text("the same")
+    result = run(tmp_path / "a", tmp_path / "b", tmp_path / "a")
+    result.assert_conserved(1)
+    assert result.ingested.repeated_count == 1
+    assert len(result.ingested.inputs) == 1
+
+
+def test_other_bytes_under_a_taken_uri_are_turned_away_in_any_order(tmp_path):
+    for folder in ("a", "b", "c"):
+        (tmp_path / folder).mkdir()
+        (tmp_path / folder / "page.txt").write_text(f"text of {folder}")
+    folders = [tmp_path / "a", tmp_path / "b", tmp_path / "c"]
+    one, two = run(*folders), run(*reversed(folders))
+    one.assert_conserved(3)
+    assert one.rules == ["uri_taken"] * 2
+    assert one.sources.equals(two.sources)
+    assert one.rejects.equals(two.rejects)
+    assert one.ingested == two.ingested
+
+
+def test_records_that_claim_one_uri(tmp_path):
+    """Across shards, containers and files; the winner does not depend on the order of the records."""
+
+    def claim(text: str, uri: str = "page.txt") -> dict[str, str]:
+        return {"text": text, "uri": uri, "publisher": f"of {text}"}
+
+    (tmp_path / "page.txt").write_text("from a file")
+    records = [claim("one"), claim("two"), claim("one"), claim("other", "else"), claim("from a file")]
+    kept = []
+    for number, order in enumerate((records, records[::-1])):
+        write_jsonl(tmp_path / "feed.jsonl", *order)
+        write_jsonl(tmp_path / "more.jsonl", claim("two"))
+        for shard_bytes in (1, 1000):
+            result = run(tmp_path, shard_bytes=shard_bytes)
+            result.assert_conserved(4)
+            assert result.ingested.repeated_count == 3
+            assert result.rules == ["uri_taken"] * 2
+            assert set(result.provenance["source_id"]) <= set(result.sources["source_id"])
+            kept.append(result.texts)
+        assert number or result.sources.height == 2
+    smallest = min(("one", "two", "from a file"), key=lambda text: hashlib.sha256(text.encode()).hexdigest())
+    assert all(texts == {"page.txt": smallest, "else": "other"} for texts in kept)
+
+
+def test_a_record_cannot_pass_for_one_of_another_container(tmp_path):
+    write_jsonl(tmp_path / "a.jsonl", {"text": "a", "uri": "b.jsonl"})
+    write_jsonl(tmp_path / "b.jsonl", {"no": "text"}, {"text": "b", "uri": "b.jsonl"})
+    result = run(tmp_path)
+    result.assert_conserved(3)
+    assert result.sources.select("uri", "record").rows() == [("a.jsonl", 0), ("b.jsonl", 1)]
+    assert [line.partition(":")[0] for line in result.ingested.warnings] == ["a.jsonl"]
+
+
+_VALUE = st.none() | st.sampled_from(["", " ", "a", "b", "u1.txt", "other.jsonl", "x\0", 3])
+_RECORD = st.fixed_dictionaries({}, optional={"text": _VALUE, "uri": _VALUE, "published_date": _VALUE})
+_MARKS = (b"\xef\xbb\xbf", b"\xff\xfe", b"\xfe\xff")
+_GARBAGE = st.binary(max_size=8).filter(lambda data: not data.startswith(_MARKS))
+_LINE = _RECORD.map(lambda record: json.dumps(record).encode()) | _GARBAGE
+
+
+@hypothesis_settings(max_examples=40, deadline=None)
+@given(
+    lines=st.lists(_LINE, max_size=8),
+    others=st.lists(_LINE, max_size=4),
+    page=st.binary(max_size=3),
+    shard_bytes=st.sampled_from([1, 1000]),
+)
+def test_read_is_released_and_rejected(lines, others, page, shard_bytes):
+    with TemporaryDirectory() as name:
+        folder = Path(name)
+        (folder / "a").mkdir()
+        (folder / "b").mkdir()
+        (folder / "a" / "feed.jsonl").write_bytes(b"\n".join(lines))
+        (folder / "b" / "other.jsonl").write_bytes(b"\n".join(others))
+        (folder / "b" / "u1.txt").write_bytes(page)
+        inputs = [folder / "a", folder / "b", folder / "missing.txt"]
+        result = run(*inputs, shard_bytes=shard_bytes)
+        again = run(*reversed(inputs), shard_bytes=1_000_000)
+    counts = [len([line for line in b"\n".join(found).split(b"\n") if line.strip()]) for found in (lines, others)]
+    met_count = sum(count or 1 for count in counts) + 2  # an empty container is one, and so are page and missing file
+    result.assert_conserved(met_count - result.ingested.repeated_count)
+    assert again.sources.equals(result.sources)
+    assert again.provenance.equals(result.provenance)
+    assert again.rejects.equals(result.rejects)
+    assert again.ingested.repeated_count == result.ingested.repeated_count
+
+
+def test_shards_are_bounded(tmp_path):
+    write_jsonl(tmp_path / "feed.jsonl", *({"text": f"{n:02d}" + "é" * 4} for n in range(10)))
+    (tmp_path / "large.txt").write_text("x" * 100)
+    with TemporaryDirectory() as name:
+        staging = Path(name)
+        shards = ingest([str(tmp_path)], staging, Settings(shard_bytes=25), {}).shards
+        sizes = [pl.read_parquet(staging / "sources" / shard)["byte_count"].to_list() for shard in shards]
+        assert all((staging / "provenance" / shard).exists() for shard in shards)
+    assert sizes == [[10, 10]] * 5 + [[100]]
+
+
+def test_a_container_that_changes_while_it_is_read_is_an_error(tmp_path, monkeypatch):
+    file = write_jsonl(tmp_path / "feed.jsonl", {"text": "a"})
+    seen = iter([(1, 14, 0), (1, 15, 0)])
+    monkeypatch.setattr("flows.ingest.run._state", lambda path: next(seen))
+    with pytest.raises(CopydeskError, match=r"feed\.jsonl changed while it was read"):
+        run(file)

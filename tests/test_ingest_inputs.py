@@ -1,0 +1,161 @@
+"""Which files a SOURCE means, and what their names become."""
+
+import os
+from pathlib import Path
+
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from flows.errors import UsageError
+from flows.ingest.inputs import FoundInputs, find_inputs
+from flows.ingest.printable import one_line, printable
+
+
+def find(*sources: Path | str) -> FoundInputs:
+    return find_inputs([str(source) for source in sources], (".txt", ".jsonl.gz", ".parquet"))
+
+
+def uris(found: FoundInputs) -> list[str]:
+    return sorted(file.uri for file in found.files)
+
+
+@pytest.fixture
+def folder(tmp_path: Path) -> Path:
+    for name in (
+        "a.txt",
+        "B.TXT",
+        "c.JSONL.gz",
+        "page.html",
+        "noted",
+        "x.gz",
+        ".hidden.txt",
+        "late.txt.part",
+        "late.txt.TMP",
+        "sources.toml",
+        "takedowns.toml",
+        "2025/may/d.txt",
+        "2025/june/d.txt",
+        "2025/june/sources.toml",
+        ".git/e.txt",
+        "unfinished.tmp/f.txt",
+    ):
+        (tmp_path / name).parent.mkdir(parents=True, exist_ok=True)
+        (tmp_path / name).touch()
+    (tmp_path / "again").symlink_to(tmp_path / "2025")
+    (tmp_path / "linked.txt").symlink_to(tmp_path / "a.txt")
+    return tmp_path
+
+
+def test_a_folder_means_all_files_below_it(folder):
+    found = find(folder)
+    assert uris(found) == ["2025/june/d.txt", "2025/may/d.txt", "B.TXT", "a.txt", "c.JSONL.gz", "linked.txt"]
+    assert found.skipped == {".html": 1, "(none)": 1, ".gz": 1}
+    assert found.link_count == 1
+    assert not found.refused
+    assert found.folders == {
+        folder: ".",
+        folder / "2025": "2025",
+        folder / "2025" / "may": "2025/may",
+        folder / "2025" / "june": "2025/june",
+    }
+
+
+def test_a_file_is_named_by_its_name(folder):
+    assert uris(find(folder / "2025" / "may" / "d.txt", folder / ".hidden.txt")) == [".hidden.txt", "d.txt"]
+
+
+@pytest.mark.parametrize(
+    ("pattern", "expected"),
+    [
+        ("*.txt", ["a.txt", "linked.txt"]),
+        ("[aB].[tT]*", ["B.TXT", "a.txt"]),
+        ("2025/*/d.txt", ["june/d.txt", "may/d.txt"]),
+        ("2025/m*", ["may/d.txt"]),
+        ("**/d.txt", ["2025/june/d.txt", "2025/may/d.txt"]),
+        ("2025/**", ["june/d.txt", "may/d.txt"]),
+        ("**/**/may/*", ["2025/may/d.txt"]),
+        (".h*", [".hidden.txt"]),
+        ("again*/*/d.txt", []),
+    ],
+)
+def test_a_pattern_is_relative_to_what_it_fixes(folder, pattern, expected):
+    found = find(folder / pattern)
+    assert uris(found) == expected
+    assert bool(found.refused) == (not expected)
+
+
+def test_a_pattern_in_the_current_folder(folder, monkeypatch):
+    monkeypatch.chdir(folder / "2025")
+    assert uris(find("*/d.txt")) == ["june/d.txt", "may/d.txt"]
+
+
+def test_a_name_with_wildcards_in_it_is_a_name(tmp_path):
+    (tmp_path / "a[1].txt").touch()
+    (tmp_path / "a1.txt").touch()
+    assert uris(find(tmp_path / "a[1].txt")) == ["a[1].txt"]
+
+
+def test_what_is_not_there_is_named_as_given(folder, monkeypatch):
+    monkeypatch.chdir(folder)
+    found = find("missing.txt", "none/*.txt", "a.txt/b.txt", "2025/may", "d.txt", "x" * 300)
+    assert uris(found) == ["d.txt"]
+    assert {uri: refusal.rule for uri, refusal in found.refused.items()} == {
+        "missing.txt": "not_found",
+        "none/*.txt": "not_found",
+        "a.txt/b.txt": "not_found",
+        "./d.txt": "not_found",  # not the one of 2025/may
+        "x" * 300: "unreadable",
+    }
+
+
+def test_a_folder_that_cannot_be_listed_is_told(folder, monkeypatch):
+    listing = os.scandir
+
+    def scandir(path: Path) -> object:
+        if Path(path).name == "may":
+            raise PermissionError(13, "Permission denied")
+        return listing(path)
+
+    monkeypatch.setattr("os.scandir", scandir)
+    found = find(folder)
+    assert found.refused["2025/may/"].rule == "unreadable"
+    assert "2025/june/d.txt" in uris(found)
+
+
+def test_an_empty_folder_holds_nothing(tmp_path):
+    found = find(tmp_path)
+    assert (found.files, found.refused, found.skipped) == (set(), {}, {})
+
+
+@pytest.mark.parametrize("source", ["", "  "])
+def test_no_name_is_wrong_usage(source):
+    with pytest.raises(UsageError, match="SOURCE is empty"):
+        find(source)
+
+
+def test_names_are_made_printable(tmp_path):
+    for name in (b"new\nline.txt", b"\x1b[31mred.txt", b"bad\xff.txt", "中国 50%\u202e.txt".encode()):
+        Path(os.fsdecode(os.fsencode(tmp_path) + b"/" + name)).touch()
+    assert uris(find(tmp_path)) == [
+        "%1B[31mred.txt",
+        "bad%FF.txt",
+        "new%0Aline.txt",
+        "中国 50%%E2%80%AE.txt",
+    ]
+
+
+@given(st.text() | st.binary().map(os.fsdecode))
+def test_printable_names_are_one_line_of_valid_text(name):
+    shown = printable(name)
+    assert shown.encode().decode() == shown
+    assert len(shown.splitlines()) <= 1
+    assert "\x1b" not in shown
+    assert printable(shown) == shown
+
+
+def test_one_line():
+    assert one_line(" a b ", 3) == "a b"
+    assert one_line("abcd", 3) is None
+    assert one_line(" ", 3) is None
+    assert one_line("a\nb", 3) is None

@@ -1,0 +1,230 @@
+"""Parquet files are foreign: what is in them is read, and what they do to their reader is survived."""
+
+import random
+from collections.abc import Iterator
+from contextlib import contextmanager
+from datetime import UTC, date, datetime
+from pathlib import Path
+from tempfile import TemporaryDirectory
+
+import polars as pl
+import pyarrow as pa
+import pyarrow.parquet as pq
+import pytest
+
+from flows.ingest.documents import Document, Notes, Refusal, record_columns
+from flows.ingest.parquet import ParquetReader
+from flows.ingest.run import ingest
+from flows.settings import Settings
+
+Found = list[Document | Refusal]
+
+
+@pytest.fixture(scope="module")
+def reader() -> Iterator[ParquetReader]:
+    """One worker process for all tests, as for all files of a run."""
+    with TemporaryDirectory() as folder, ParquetReader(Path(folder)) as opened:
+        yield opened
+        assert not list(Path(folder).iterdir())
+
+
+def read(
+    reader: ParquetReader, file: Path, columns: dict[str, str] | None = None, **settings: int
+) -> tuple[Found, list[str]]:
+    notes = Notes()
+    found = list(reader(file, record_columns(columns or {}), Settings.model_validate(settings), notes))
+    return found, notes.lines("feed.parquet")
+
+
+def write(file: Path, **columns: pa.Array) -> Path:
+    pq.write_table(pa.table(columns), file)
+    return file
+
+
+def texts(found: Found) -> list[str]:
+    return [one.text if isinstance(one, Document) else one.rule for one in found]
+
+
+@pytest.mark.parametrize(
+    "dtype",
+    [
+        pa.string(),
+        pa.large_string(),
+        pa.string_view(),
+        pa.binary(),
+        pa.dictionary(pa.int32(), pa.string()),
+    ],
+    ids=str,
+)
+def test_texts_of_all_types(tmp_path, reader, dtype):
+    values = ["né 中国", None, " ", "a\0b", "né 中国", "x" * 101]
+    array = pa.array([value and value.encode() for value in values] if dtype == pa.binary() else values, dtype)
+    found, lines = read(reader, write(tmp_path / "feed.parquet", text=array), max_record_bytes=100)
+    assert texts(found) == ["né 中国", "text_missing", "empty", "nul_character", "né 中国", "too_large"]
+    assert [one.record for one in found] == [0, 1, 2, 3, 4, 5]
+    assert lines == []
+
+
+def test_text_that_is_not_utf8_costs_its_record_only(tmp_path, reader):
+    array = pa.array([b"good", b"caf\xe9"])
+    file = write(tmp_path / "feed.parquet", text=array.view(pa.string()), publisher=array.view(pa.string()))
+    found, _ = read(reader, file)
+    assert texts(found) == ["good", "invalid_utf8"]
+
+
+_WHEN = datetime(2025, 10, 22, 23, 30, 0, 5, UTC)
+
+
+@pytest.mark.parametrize(
+    ("values", "day", "instant"),
+    [
+        (pa.array([_WHEN], pa.timestamp("us", "UTC")), "2025-10-22", _WHEN),
+        (pa.array([_WHEN], pa.timestamp("ns", "Asia/Shanghai")), "2025-10-23", _WHEN),
+        (pa.array([_WHEN.replace(tzinfo=None)], pa.timestamp("us")), "2025-10-22", _WHEN),
+        (
+            pa.array([_WHEN.replace(tzinfo=None, microsecond=0)], pa.timestamp("s")),
+            "2025-10-22",
+            _WHEN.replace(microsecond=0),
+        ),
+        (pa.array([date(2025, 10, 22)], pa.date32()), "2025-10-22", datetime(2025, 10, 22, tzinfo=UTC)),
+        (pa.array([date(2025, 10, 22)], pa.date64()), "2025-10-22", datetime(2025, 10, 22, tzinfo=UTC)),
+        (pa.array(["2025-10-22T23:30:00.000005Z"]), "2025-10-22", _WHEN),
+        (pa.array(["2025-10-22"]).dictionary_encode(), "2025-10-22", datetime(2025, 10, 22, tzinfo=UTC)),
+        (pa.array([None], pa.timestamp("us", "UTC")), None, None),
+    ],
+)
+def test_dates_of_all_types(tmp_path, reader, values, day, instant):
+    file = write(tmp_path / "feed.parquet", text=pa.array(["a"]), published_date=values, retrieved_at=values)
+    (found,), lines = read(reader, file)
+    assert isinstance(found, Document)
+    assert (found.published_date, found.retrieved_at) == (day, instant)
+    assert lines == []
+
+
+def test_columns_that_cannot_be_read_are_told(tmp_path, reader):
+    file = write(
+        tmp_path / "feed.parquet",
+        text=pa.array(["a"]),
+        publisher=pa.array([["a", "b"]]),
+        published_date=pa.array([20251022]),
+        retrieved_at=pa.array([_WHEN], pa.timestamp("us", "UTC")),
+    )
+    (found,), lines = read(reader, file, {"uri": "link"})
+    assert isinstance(found, Document)
+    assert (found.uri, found.publisher, found.published_date, found.retrieved_at) == (None, None, None, _WHEN)
+    assert lines == [
+        "feed.parquet: the column for published_date has a type that cannot hold it; it was not read",
+        "feed.parquet: the column for publisher has a type that cannot hold it; it was not read",
+        'feed.parquet: there is no column "link", which --column names for uri',
+    ]
+
+
+def test_a_file_without_texts_is_one_refusal(tmp_path, reader):
+    for table in (
+        pa.table({"body": ["a", "b"]}),
+        pa.table({"text": [1, 2]}),
+        pa.table([pa.array(["a"]), pa.array(["b"])], names=["text", "text"]),
+    ):
+        pq.write_table(table, tmp_path / "feed.parquet")
+        (found,), _ = read(reader, tmp_path / "feed.parquet")
+        assert isinstance(found, Refusal)
+        assert (found.rule, found.record) == ("text_column_missing", None)
+        assert "--column" in found.detail
+
+
+def test_columns_with_dots_and_other_names(tmp_path, reader):
+    file = write(tmp_path / "feed.parquet", **{"page.body": pa.array(["a"]), "page": pa.array([{"body": "no"}])})
+    assert texts(read(reader, file, {"text": "page.body"})[0]) == ["a"]
+
+
+def test_more_rows_than_a_batch(tmp_path, reader):
+    values = [f"text {n}" for n in range(1000)]
+    pq.write_table(pa.table({"text": values}), tmp_path / "feed.parquet", row_group_size=77)
+    assert texts(read(reader, tmp_path / "feed.parquet")[0]) == values
+
+
+def test_corrupt_files_are_refused_and_the_next_is_read(tmp_path, reader):
+    good = write(tmp_path / "good.parquet", text=pa.array([f"text {n}" for n in range(100)]))
+    data = good.read_bytes()
+    chance = random.Random(7)
+    broken = [b"", b"PAR1", b"PAR1" + b"\xff" * 100 + b"PAR1", data[:-100], data[:50] + data[60:]]
+    for _ in range(30):
+        flipped = bytearray(data)
+        for _ in range(8):
+            flipped[chance.randrange(len(data) - 600, len(data))] = chance.randrange(256)
+        broken.append(bytes(flipped))
+    refused_count = 0
+    for number, content in enumerate(broken):
+        file = tmp_path / f"broken{number}.parquet"
+        file.write_bytes(content)
+        found, _ = read(reader, file)
+        assert len(found) == 100 or [one.rule for one in found if isinstance(one, Refusal)] in (
+            ["unreadable_parquet"],
+            ["text_column_missing"],
+        )
+        refused_count += len(found) == 1
+    assert refused_count >= 5
+    assert len(read(reader, good)[0]) == 100
+
+
+def write_bomb(file: Path, byte_count: int, row_count: int) -> Path:
+    """One long text that all rows share: it is in the file once, and unpacks to a copy a row."""
+    indices = pa.array([0] * row_count, pa.int32())
+    return write(file, text=pa.DictionaryArray.from_arrays(indices, pa.array(["x" * byte_count])))
+
+
+def test_a_bomb_is_stopped(tmp_path, reader):
+    bomb = write_bomb(tmp_path / "bomb.parquet", 1_000_000, 1_000)
+    assert bomb.stat().st_size < 1_000_000
+    (found,), _ = read(reader, bomb, max_container_bytes=100_000_000)
+    assert isinstance(found, Refusal)
+    assert found.rule == "too_large"
+
+
+def test_memory_is_limited(tmp_path):
+    bomb = write_bomb(tmp_path / "bomb.parquet", 30_000_000, 64)
+    with ParquetReader(tmp_path) as reader:
+        (found,), _ = read(reader, bomb, parquet_memory_bytes=1_000_000_000)
+    assert isinstance(found, Refusal)
+    assert found.rule == "unreadable_parquet"
+
+
+@contextmanager
+def worker_that(tmp_path: Path, monkeypatch: pytest.MonkeyPatch, does: str) -> Iterator[ParquetReader]:
+    """A reader whose worker does something else than to answer."""
+    script = tmp_path / "worker.sh"
+    script.write_text(f"#!/bin/sh\nread request\n{does}\n")
+    script.chmod(0o755)
+    monkeypatch.setattr("sys.executable", str(script))
+    with ParquetReader(tmp_path) as reader:
+        yield reader
+
+
+@pytest.mark.parametrize("does", ["kill -ABRT $$", "printf '{\"sentences\"'", "exec sleep 60"])
+def test_a_worker_that_dies_or_hangs_is_a_refusal(tmp_path, monkeypatch, does):
+    file = write(tmp_path / "feed.parquet", text=pa.array(["a"]))
+    with worker_that(tmp_path, monkeypatch, does) as reader:
+        (found,), _ = read(reader, file, parquet_timeout_seconds=1)
+    assert isinstance(found, Refusal)
+    assert found.rule == "unreadable_parquet"
+
+
+def test_a_run_reads_parquet_under_any_name(tmp_path):
+    (tmp_path / "in").mkdir()
+    table = pa.table({"text": ["a", "b"], "uri": ["https://news.example/1", None]})
+    with (tmp_path / "in" / "feed\udcff.PARQUET").open("wb") as file:
+        pq.write_table(table, file)
+    (tmp_path / "in" / "bad.parquet").write_bytes(b"no")
+    ingested = ingest([str(tmp_path / "in")], tmp_path / "staging", Settings(), {})
+    assert (ingested.read_count, ingested.released_count, ingested.rejected_count) == (3, 2, 1)
+    sources = pl.read_parquet(tmp_path / "staging" / "sources" / ingested.shards[0])
+    assert sources.select("uri", "container", "record").rows() == [
+        ("https://news.example/1", "feed%FF.PARQUET", 0),
+        ("feed%FF.PARQUET", "feed%FF.PARQUET", 1),
+    ]
+
+
+def test_no_worker_without_a_parquet_file(tmp_path, monkeypatch):
+    monkeypatch.setattr("subprocess.Popen", lambda *args, **kwargs: pytest.fail("a worker was started"))
+    (tmp_path / "page.txt").write_text("a")
+    assert ingest([str(tmp_path / "page.txt")], tmp_path / "staging", Settings(), {}).released_count == 1
