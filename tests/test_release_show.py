@@ -111,6 +111,7 @@ def test_the_end_of_a_build_fits_a_small_terminal(tmp_path: Path):
     tables = changed(
         tables, "articles", pl.col("title") == "Ferries sail again", title=None, published_date_basis="inferred"
     )
+    tables = changed(tables, "articles", pl.lit(True), publisher="The Long and Winding Harbour Gazette")
     result = release(tables, tmp_path, Settings(), BuildInfo([], COUNTS))
     text = end_of_build(tables, result)
     lines = text.splitlines()
@@ -128,7 +129,7 @@ def test_the_end_of_a_build_fits_a_small_terminal(tmp_path: Path):
         f"release 1.0.0: {result.path}",
     ):
         assert shown_words in text
-    assert "At noon the" in words(text)
+    assert "\n At noon the" in text
     kept = sum(len(words) for role, words in PAGES["morning.txt"] if role == "body")
     whole = sum(len(words) for _, words in PAGES["morning.txt"])
     assert f"{100 * kept // whole} %" in text

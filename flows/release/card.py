@@ -262,7 +262,15 @@ def listed_articles(tables: Mapping[str, pl.DataFrame], limit: int) -> list[dict
     if articles.height > limit:
         articles = articles[[number * articles.height // limit for number in range(limit)]]
     return articles.select(
-        "uri", "article_id", "title", "text", "publisher", "published_date", "published_date_basis", "kind", "word_count"
+        "uri",
+        "article_id",
+        "title",
+        "text",
+        "publisher",
+        "published_date",
+        "published_date_basis",
+        "kind",
+        "word_count",
     ).to_dicts()
 
 

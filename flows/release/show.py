@@ -147,27 +147,29 @@ def articles_grid(tables: Mapping[str, pl.DataFrame]) -> Grid:
     places = tables["sources"].select("source_id", "uri", source_record="record")
     articles = tables["articles"].join(places, on="source_id", how="left").join(shares, on="article_id", how="left")
     articles = articles.sort("uri", "source_record", "ordinal", "article_id")
-    grid = Grid(box=box.SIMPLE_HEAD, pad_edge=False, padding=(0, 1, 0, 0))
-    grid.add_column("article, page", no_wrap=True, overflow="ellipsis")
+    grid = Grid(box=box.SIMPLE_HEAD, pad_edge=False, padding=(0, 1, 0, 0), expand=True)
+    grid.add_column("article, page", no_wrap=True, overflow="ellipsis", ratio=1)
     grid.add_column("kind", no_wrap=True, min_width=10)
-    grid.add_column("publisher", no_wrap=True, overflow="ellipsis", max_width=16)
+    grid.add_column("publisher", no_wrap=True, overflow="ellipsis", max_width=11)
     grid.add_column("date", no_wrap=True, min_width=11)
     grid.add_column("words", no_wrap=True, min_width=6, justify="right")
     grid.add_column("kept", no_wrap=True, min_width=5, justify="right")
     for row in articles.head(SUMMARY_ROWS).iter_rows(named=True):
-        grid.add_row(*(Text(cell) for cell in article_cells(row)))
+        title, place, *cells = article_cells(row)
+        grid.add_row(Text.assemble(title, "\n", (place, "dim")), *(Text(cell) for cell in cells))
     if articles.height > SUMMARY_ROWS:
         grid.add_row(Text(f"… and {articles.height - SUMMARY_ROWS:,} more"))
     return grid
 
 
 def article_cells(row: Mapping[str, Any]) -> tuple[str, ...]:
-    """One article as the cells of a line; what is not known is a dash, and ~ stands before what was inferred."""
+    """One article as the cells of a line, the first two above each other; a dash is unknown, ~ stands for inferred."""
     place = plain_line(row["uri"], TITLE_CHARS) + ("" if row["source_record"] is None else f"#{row['source_record']}")
     title = row["title"] if row["title"] is not None else row["text"]
     basis = "~" if row["published_date_basis"] == "inferred" else ""
     return (
-        f"{plain_line(title, TITLE_CHARS) or '–'}\n  {place}",
+        plain_line(title, TITLE_CHARS) or "–",
+        place,
         row["kind"],
         plain_line(row["publisher"], TITLE_CHARS) or "–",
         f"{basis}{row['published_date'] or '–'}",

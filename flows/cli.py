@@ -1,0 +1,171 @@
+"""The command line. Commands that run no flow do not import Prefect, so that they answer at once."""
+
+import logging
+import os
+import signal
+import sys
+from collections.abc import Sequence
+from datetime import datetime
+from importlib.metadata import version
+from pathlib import Path
+from types import FrameType
+from typing import NoReturn
+
+import click
+
+from flows.errors import CopydeskError, UsageError
+
+DEFAULT_SOURCE = "seeds"
+
+EPILOG = """\b
+Exit codes:
+  0  done, or nothing to do
+  1  no release came of it, a check failed, or something could not be found
+  2  wrong usage (also: a version that exists or understates the change)
+  3  another run holds the lock
+"""
+
+
+@click.group(context_settings={"help_option_names": ["-h", "--help"], "max_content_width": 100}, epilog=EPILOG)
+@click.version_option(version("copydesk"), prog_name="copydesk")
+def cli() -> None:
+    """Turn scraped, syndicated, translated and rewritten news into a dataset that can be cited."""
+
+
+@cli.command(epilog=EPILOG)
+@click.argument("sources", metavar="[SOURCE]...", nargs=-1)
+@click.option(
+    "--out", default="dist", show_default=True, metavar="DIR", type=click.Path(path_type=Path), help="Folder of releases."
+)
+@click.option("--release-version", metavar="V", help="Version of the release, MAJOR.MINOR.PATCH; computed by default.")
+@click.option(
+    "--release-date",
+    metavar="YYYY-MM-DD",
+    type=click.DateTime(["%Y-%m-%d"]),
+    help="Date of the release; the newest date in the inputs by default.",
+)
+@click.option(
+    "--column",
+    "columns",
+    metavar="OURS=THEIRS",
+    multiple=True,
+    help="Where records keep a value: text, uri, publisher, published_date or retrieved_at. Repeatable.",
+)
+@click.option("--settings", "settings_file", metavar="FILE.toml", type=click.Path(path_type=Path), help="Settings file.")
+@click.option("--set", "overrides", metavar="NAME=VALUE", multiple=True, help="One setting, in TOML. Repeatable.")
+@click.option("--verbose", is_flag=True, help="Show what Prefect logs.")
+def build(
+    sources: tuple[str, ...],
+    out: Path,
+    release_version: str | None,
+    release_date: datetime | None,
+    columns: tuple[str, ...],
+    settings_file: Path | None,
+    overrides: tuple[str, ...],
+    verbose: bool,
+) -> None:
+    """Build a release from SOURCEs: files, folders or patterns (by default the folder seeds).
+
+    Reads .txt, .jsonl, .jsonl.gz and .parquet. What cannot be read is listed in the table rejects with its reason, and
+    the rest is released. The same rows as in the newest release make no new one.
+    """
+    from flows.settings import Settings
+
+    if not sources and not Path(DEFAULT_SOURCE).is_dir():
+        raise UsageError(f"no SOURCE given, and there is no folder {DEFAULT_SOURCE} here; see copydesk build --help")
+    settings = Settings.load(settings_file, overrides)
+    renamed = dict(_pair(column, "--column", "OURS=THEIRS") for column in columns)
+    if not verbose:
+        os.environ.setdefault("PREFECT_LOGGING_LEVEL", "CRITICAL")
+        os.environ.setdefault("PREFECT_LOGGING_TO_API_ENABLED", "false")
+    print_error("starting Prefect …")
+
+    from rich.console import Console
+
+    from flows.pipeline import build as flow
+    from flows.release.parquet import read_table
+    from flows.release.show import summary
+    from schemas.tables import TABLES
+
+    _show_progress()
+    state = flow(
+        list(sources) or [DEFAULT_SOURCE],
+        str(out),
+        settings.model_dump(),
+        renamed,
+        release_version,
+        None if release_date is None else release_date.date().isoformat(),
+        return_state=True,
+    )
+    built = state.result(raise_on_failure=False)
+    if isinstance(built, BaseException):
+        raise built
+    for warning in built.warnings:
+        print_error(f"warning: {warning}")
+    tables = {name: read_table(built.released.path, name) for name in TABLES}
+    summary(tables, built.counts, built.released, Console(highlight=False, markup=False, emoji=False))
+
+
+@cli.command()
+@click.argument("release", type=click.Path(path_type=Path))
+@click.argument("what", metavar="TABLE")
+def show(release: Path, what: str) -> None:
+    """Print a TABLE of a RELEASE for a person to read.
+
+    `overlaps` shows the pairs of passages side by side, `rejects` what was turned away and what to do about it.
+    """
+    from rich.console import Console
+
+    from flows.release.show import show as show_table
+
+    show_table(release, what, Console(highlight=False, markup=False, emoji=False))
+
+
+def main(arguments: Sequence[str] | None = None) -> NoReturn:
+    """Run a command; errors that a person can act on become one to three lines and an exit code."""
+    signal.signal(signal.SIGTERM, _stop)
+    try:
+        code = cli.main(args=arguments, prog_name="copydesk", standalone_mode=False)
+    except CopydeskError as error:
+        print_error(f"copydesk: {error}")
+        sys.exit(error.exit_code)
+    except click.UsageError as error:
+        print_error(f"copydesk: {error.format_message()}")
+        print_error(f"See {error.ctx.command_path if error.ctx else 'copydesk'} --help")
+        sys.exit(UsageError.exit_code)
+    except click.Abort:
+        print_error("copydesk: interrupted")
+        sys.exit(130)
+    except BrokenPipeError:
+        # Whoever read the output has seen enough.
+        os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
+        sys.exit(0)
+    sys.exit(code if isinstance(code, int) else 0)
+
+
+def print_error(line: str) -> None:
+    """Print to stderr, so that what is asked for stands alone on stdout; no character that steers a terminal."""
+    safe = "".join(character if character.isprintable() or character == "\n" else "�" for character in line)
+    click.echo(safe, err=True)
+
+
+def _pair(text: str, option: str, form: str) -> tuple[str, str]:
+    name, equals, value = text.partition("=")
+    if not (name and equals and value):
+        raise UsageError(f"{option} {text}: expected {form}")
+    return name, value
+
+
+def _show_progress() -> None:
+    """Send what the stages report to stderr, and keep Prefect's handlers from printing it twice."""
+    handler = logging.StreamHandler()
+    handler.setFormatter(logging.Formatter("%(message)s"))
+    logger = logging.getLogger("copydesk")
+    logger.handlers = [handler]
+    logger.propagate = False
+    logger.setLevel(logging.INFO)
+
+
+def _stop(signum: int, frame: FrameType | None) -> NoReturn:  # noqa: ARG001 - the signature of a signal handler
+    """End with the shell's code for a signal; what is staged is removed on the way out."""
+    sys.exit(128 + signum)
