@@ -49,6 +49,6 @@ $(UV):
 $(SYNCED): $(UV) requirements.lock pyproject.toml
 	@echo 'Preparing the environment in .venv'
 	@test -x $(BIN)/python || $(UV) venv --quiet --python $(PYTHON) .venv
-	@$(UV) pip sync --quiet --python $(BIN)/python --require-hashes requirements.lock
+	@$(UV) pip sync --quiet --compile-bytecode --python $(BIN)/python --require-hashes requirements.lock
 	@$(UV) pip install --quiet --python $(BIN)/python --no-deps --no-build-isolation --editable .
 	@touch $(SYNCED)

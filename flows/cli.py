@@ -5,15 +5,19 @@ import os
 import signal
 import sys
 from collections.abc import Sequence
+from contextlib import nullcontext
 from datetime import datetime
 from importlib.metadata import version
 from pathlib import Path
 from types import FrameType
-from typing import NoReturn
+from typing import TYPE_CHECKING, Any, NoReturn
 
 import click
 
 from flows.errors import CopydeskError, UsageError
+
+if TYPE_CHECKING:
+    from flows.pipeline import Built
 
 DEFAULT_SOURCE = "seeds"
 
@@ -35,7 +39,12 @@ def cli() -> None:
 @cli.command(epilog=EPILOG)
 @click.argument("sources", metavar="[SOURCE]...", nargs=-1)
 @click.option(
-    "--out", default="dist", show_default=True, metavar="DIR", type=click.Path(path_type=Path), help="Folder of releases."
+    "--out",
+    default="dist",
+    show_default=True,
+    metavar="DIR",
+    type=click.Path(path_type=Path),
+    help="Folder of releases.",
 )
 @click.option("--release-version", metavar="V", help="Version of the release, MAJOR.MINOR.PATCH; computed by default.")
 @click.option(
@@ -51,7 +60,9 @@ def cli() -> None:
     multiple=True,
     help="Where records keep a value: text, uri, publisher, published_date or retrieved_at. Repeatable.",
 )
-@click.option("--settings", "settings_file", metavar="FILE.toml", type=click.Path(path_type=Path), help="Settings file.")
+@click.option(
+    "--settings", "settings_file", metavar="FILE.toml", type=click.Path(path_type=Path), help="Settings file."
+)
 @click.option("--set", "overrides", metavar="NAME=VALUE", multiple=True, help="One setting, in TOML. Repeatable.")
 @click.option("--verbose", is_flag=True, help="Show what Prefect logs.")
 def build(
@@ -75,35 +86,43 @@ def build(
         raise UsageError(f"no SOURCE given, and there is no folder {DEFAULT_SOURCE} here; see copydesk build --help")
     settings = Settings.load(settings_file, overrides)
     renamed = dict(_pair(column, "--column", "OURS=THEIRS") for column in columns)
-    if not verbose:
-        os.environ.setdefault("PREFECT_LOGGING_LEVEL", "CRITICAL")
-        os.environ.setdefault("PREFECT_LOGGING_TO_API_ENABLED", "false")
-    print_error("starting Prefect …")
+    click.echo("starting Prefect …")
+    built = _run_build(
+        {
+            "sources": list(sources) or [DEFAULT_SOURCE],
+            "out": str(out),
+            "settings": settings.model_dump(),
+            "columns": renamed,
+            "release_version": release_version,
+            "release_date": None if release_date is None else release_date.date().isoformat(),
+        },
+        verbose=verbose,
+    )
 
     from rich.console import Console
 
-    from flows.pipeline import build as flow
     from flows.release.parquet import read_table
     from flows.release.show import summary
     from schemas.tables import TABLES
 
-    _show_progress()
-    state = flow(
-        list(sources) or [DEFAULT_SOURCE],
-        str(out),
-        settings.model_dump(),
-        renamed,
-        release_version,
-        None if release_date is None else release_date.date().isoformat(),
-        return_state=True,
-    )
-    built = state.result(raise_on_failure=False)
-    if isinstance(built, BaseException):
-        raise built
     for warning in built.warnings:
         print_error(f"warning: {warning}")
     tables = {name: read_table(built.released.path, name) for name in TABLES}
     summary(tables, built.counts, built.released, Console(highlight=False, markup=False, emoji=False))
+
+
+def _run_build(parameters: dict[str, Any], *, verbose: bool) -> "Built":
+    """Run the flow, on the server that is configured or on one of its own."""
+    from flows.server import EmbeddedServer
+
+    if not verbose:
+        # What Prefect has to say is in its own database; a failed task's stack trace helps nobody with a bad file.
+        os.environ.setdefault("PREFECT_LOGGING_LEVEL", "CRITICAL")
+    with EmbeddedServer() if "PREFECT_API_URL" not in os.environ else nullcontext() as server:
+        from flows.pipeline import run_build
+
+        _show_progress()
+        return run_build(server, **parameters)
 
 
 @cli.command()
@@ -157,8 +176,8 @@ def _pair(text: str, option: str, form: str) -> tuple[str, str]:
 
 
 def _show_progress() -> None:
-    """Send what the stages report to stderr, and keep Prefect's handlers from printing it twice."""
-    handler = logging.StreamHandler()
+    """Send what the stages report to stdout, and keep Prefect's handlers from printing it twice."""
+    handler = logging.StreamHandler(sys.stdout)
     handler.setFormatter(logging.Formatter("%(message)s"))
     logger = logging.getLogger("copydesk")
     logger.handlers = [handler]

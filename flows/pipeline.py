@@ -13,7 +13,7 @@ from contextlib import contextmanager
 from dataclasses import dataclass
 from datetime import date
 from pathlib import Path
-from typing import Any, TypeVar
+from typing import Any, TypeVar, cast
 
 # Before Prefect is imported: it reads its settings then. What the user has set stays.
 for _name, _value in {
@@ -25,24 +25,27 @@ for _name, _value in {
 }.items():
     os.environ.setdefault(_name, _value)
 
-import polars as pl  # noqa: E402
-from prefect import flow, task  # noqa: E402
-from prefect.artifacts import create_markdown_artifact  # noqa: E402
-from prefect.cache_policies import NO_CACHE  # noqa: E402
-from prefect.states import Completed, Failed, State  # noqa: E402
-from prefect.task_runners import ThreadPoolTaskRunner  # noqa: E402
+import polars as pl
+from prefect import State, flow, task
+from prefect.artifacts import create_markdown_artifact
+from prefect.cache_policies import NO_CACHE
+from prefect.futures import PrefectFuture
+from prefect.settings import PREFECT_API_URL, temporary_settings
+from prefect.states import Completed, Failed
+from prefect.task_runners import TaskRunner, ThreadPoolTaskRunner
 
-from flows.deduplicate.stage import deduplicate  # noqa: E402
-from flows.errors import CopydeskError  # noqa: E402
-from flows.ingest.run import Ingested, ingest  # noqa: E402
-from flows.normalize.normalize import normalize  # noqa: E402
-from flows.release.harmless import markdown  # noqa: E402
-from flows.release.manifest import Input  # noqa: E402
-from flows.release.release import BuildInfo, Released, release  # noqa: E402
-from flows.release.staging import Lock, locked, staged  # noqa: E402
-from flows.settings import Settings  # noqa: E402
-from flows.validate.conservation import check_reject_share, conservation  # noqa: E402
-from flows.validate.validate import validate  # noqa: E402
+from flows.deduplicate.stage import deduplicate
+from flows.errors import CopydeskError
+from flows.ingest.run import Ingested, ingest
+from flows.normalize.normalize import normalize
+from flows.release.harmless import markdown
+from flows.release.manifest import Input
+from flows.release.release import BuildInfo, Released, release
+from flows.release.staging import Lock, locked, staged
+from flows.server import EmbeddedServer
+from flows.settings import Settings
+from flows.validate.conservation import check_reject_share, conservation
+from flows.validate.validate import validate
 
 log = logging.getLogger("copydesk")
 
@@ -120,7 +123,7 @@ def release_tables(work: Path, lock: Lock, settings: Settings, build: BuildInfo)
 
 @flow(
     name="build",
-    task_runner=ThreadPoolTaskRunner(max_workers=SHARDS_AT_ONCE),
+    task_runner=cast("TaskRunner[PrefectFuture[Any]]", ThreadPoolTaskRunner(max_workers=SHARDS_AT_ONCE)),
     validate_parameters=False,
     persist_result=False,
 )
@@ -143,6 +146,34 @@ def build(
         return Failed(message=str(error), data=error)
     _tell(built)
     return Completed(message=f"release {built.released.version}, {built.released.step}", data=built)
+
+
+def run_build(server: EmbeddedServer | None, **parameters: Any) -> Built:
+    """Run the flow `build` and wait for it.
+
+    Args:
+        server: used unless Prefect's own settings (the environment, a profile) name another.
+        parameters: of the flow.
+
+    Raises:
+        CopydeskError: no release came of it.
+    """
+    if server is None or PREFECT_API_URL.value():
+        if server is not None:
+            server.stop()
+        return _outcome(build(**parameters, return_state=True))
+    server.wait()
+    with temporary_settings({PREFECT_API_URL: server.api_url}):
+        return _outcome(build(**parameters, return_state=True))
+
+
+def _outcome(state: Any) -> Built:
+    """What the flow left in its last state."""
+    left = state.result(raise_on_failure=False)
+    if isinstance(left, BaseException):
+        raise left
+    assert isinstance(left, Built)
+    return left
 
 
 def _build(
@@ -201,23 +232,28 @@ def _with_rejects(error: CopydeskError, work: Path, out: Path) -> CopydeskError:
     (out / LAST_REJECTS).write_text("".join(f"{line}\n" for line in lines), encoding="utf-8")
     first = rejects.sort("uri", "record").row(0, named=True)
     place = first["uri"] if first["record"] is None else f"{first['uri']}, record {first['record']}"
-    told = type(error)(
+    return type(error)(
         f"{str(error).splitlines()[0]}\n{place}: {first['detail']}\n"
         f"{_counted(rejects.height, 'reject')} in {out / LAST_REJECTS}"
     )
-    return told
 
 
 def _tell(built: Built) -> None:
     """Show what came of the run where Prefect shows its runs."""
-    rows = "".join(f"| {name.replace('_', ' ')} | {count:,} |\n" for name, count in built.counts.items())
-    times = "".join(f"| {stage} | {seconds:.2f} |\n" for stage, seconds in built.seconds.items())
+    verdict = "Release" if built.released.is_new else "Nothing changed since release"
+    lines = [
+        f"**{verdict} {built.released.version}** in {markdown(built.released.path)}",
+        "",
+        "| records | count |",
+        "| --- | ---: |",
+        *(f"| {name.replace('_', ' ')} | {count:,} |" for name, count in built.counts.items()),
+        "",
+        "| stage | seconds |",
+        "| --- | ---: |",
+        *(f"| {stage} | {seconds:.2f} |" for stage, seconds in built.seconds.items()),
+    ]
     create_markdown_artifact(
-        key="copydesk-build",
-        description="What a build read and released.",
-        markdown=f"**{'Release' if built.released.is_new else 'Nothing changed since release'} {built.released.version}** "
-        f"in {markdown(built.released.path)}\n\n| records | count |\n| --- | ---: |\n{rows}\n"
-        f"| stage | seconds |\n| --- | ---: |\n{times}",
+        key="copydesk-build", description="What a build read and released.", markdown="\n".join(lines)
     )
 
 

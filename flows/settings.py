@@ -198,4 +198,6 @@ class Settings(BaseModel):
         except ValidationError as error:
             first = error.errors()[0]
             name = ".".join(str(part) for part in first["loc"])
+            if first["type"] == "extra_forbidden":
+                raise UsageError(f"there is no setting {name}; flows/settings.py lists them") from error
             raise UsageError(f"setting {name}: {first['msg'].lower()}") from error

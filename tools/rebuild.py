@@ -77,22 +77,22 @@ def compared(fresh: Path, committed: Path, scratch: Path, *, check: bool) -> int
     """
     if not committed.exists():
         if check:
-            print(f"{committed} is missing")  # noqa: T201 - a command
+            print(f"{committed} is missing")
             return 1
         fresh.rename(committed)
-        print(f"{committed}: new")  # noqa: T201
+        print(f"{committed}: new")
         return 0
     differing = differences(fresh, committed)
     for line in differing:
-        print(line)  # noqa: T201
+        print(line)
     if not differing:
-        print(f"{committed}: built again, the same bytes")  # noqa: T201
+        print(f"{committed}: built again, the same bytes")
         return 0
     if check:
-        print(f"{committed} does not come out as it lies there")  # noqa: T201
+        print(f"{committed} does not come out as it lies there")
         return 1
     swap(fresh, committed, scratch / "old")
-    print(f"{committed}: replaced by what was built now")  # noqa: T201
+    print(f"{committed}: replaced by what was built now")
     return 0
 
 

@@ -1,0 +1,97 @@
+"""The command line: complete help, clear errors, exit codes, and no Prefect where no flow runs."""
+
+import os
+import re
+import subprocess
+import sys
+from pathlib import Path
+
+import click
+import pytest
+from click.testing import CliRunner
+
+from flows.cli import cli, print_error
+
+ROOT = Path(__file__).parent.parent
+COPYDESK = Path(sys.executable).with_name("copydesk")
+
+
+def run(*arguments: str | Path, cwd: Path | None = None) -> subprocess.CompletedProcess[str]:
+    return subprocess.run(
+        [COPYDESK, *map(str, arguments)], capture_output=True, text=True, check=False, cwd=cwd, timeout=120
+    )
+
+
+@pytest.mark.parametrize("name", sorted(cli.commands))
+def test_help_describes_every_command_and_option(name):
+    command = cli.commands[name]
+    shown = CliRunner().invoke(cli, [name, "--help"])
+    assert shown.exit_code == 0
+    for parameter in command.params:
+        if isinstance(parameter, click.Option):
+            assert parameter.help, f"{name} {parameter.opts} has no help"
+            assert parameter.opts[0] in shown.output
+
+
+def test_the_readme_names_every_command_option_and_exit_code():
+    readme = (ROOT / "README.md").read_text(encoding="utf-8")
+    for name, command in cli.commands.items():
+        assert f"copydesk {name}" in readme
+        for parameter in command.params:
+            if isinstance(parameter, click.Option):
+                assert f"`{parameter.opts[0]}" in readme, f"{name} {parameter.opts[0]}"
+    for code in (0, 1, 2, 3):
+        assert re.search(rf"^\| {code} \|", readme, re.MULTILINE)
+
+
+@pytest.mark.parametrize(
+    ("arguments", "code", "words"),
+    [
+        (["build", "--nonsense"], 2, "No such option"),
+        (["nonsense"], 2, "No such command"),
+        (["build", "seeds", "--set", "no_such_setting=1"], 2, "no_such_setting"),
+        (["build", "seeds", "--set", "max_reject_share=plenty"], 2, "TOML"),
+        (["build", "seeds", "--set", "max_reject_share=7.0"], 2, "max_reject_share"),
+        (["build", "seeds", "--settings", "nowhere.toml"], 2, "nowhere.toml"),
+        (["build", "seeds", "--release-date", "yesterday"], 2, "yesterday"),
+        (["build", "seeds", "--column", "text"], 2, "OURS=THEIRS"),
+        (["build"], 2, "no SOURCE"),
+        (["show", "nowhere", "overlaps"], 1, "nowhere"),
+    ],
+)
+def test_wrong_usage_is_told_in_few_lines(arguments, code, words, tmp_path):
+    told = run(*arguments, cwd=tmp_path)
+    assert told.returncode == code
+    assert words in told.stderr
+    assert 1 <= len(told.stderr.splitlines()) <= 3
+    assert "Traceback" not in told.stderr
+    assert list(tmp_path.iterdir()) == []
+
+
+def test_what_runs_no_flow_does_not_import_prefect(tmp_path):
+    program = (
+        "import sys, flows.cli\n"
+        "try: flows.cli.main(['show', 'nowhere', 'overlaps'])\n"
+        "except SystemExit: print(sorted({name.split('.')[0] for name in sys.modules} & {'prefect', 'uvicorn'}))"
+    )
+    told = subprocess.run([sys.executable, "-c", program], capture_output=True, text=True, check=True, cwd=tmp_path)
+    assert told.stdout.strip() == "[]"
+
+
+def test_an_error_cannot_steer_the_terminal(capsys):
+    print_error("no \x1b[31mred\x1b[0m, no \u202eesrever\nbut lines")
+    assert capsys.readouterr().err == "no �[31mred�[0m, no �esrever\nbut lines\n"
+
+
+def test_the_package_works_without_the_developers_tools():
+    """Nothing that only the tests have is imported by the code."""
+    program = (
+        "import importlib, pkgutil, sys\n"
+        "for name in ('pytest', 'hypothesis', 'duckdb', 'datasets'): sys.modules[name] = None\n"
+        "import flows, schemas\n"
+        "for package in (flows, schemas):\n"
+        "    for module in pkgutil.walk_packages(package.__path__, package.__name__ + '.'):\n"
+        "        importlib.import_module(module.name)\n"
+    )
+    environment = {**os.environ, "PREFECT_LOGGING_LEVEL": "CRITICAL"}
+    subprocess.run([sys.executable, "-c", program], check=True, env=environment, timeout=120)

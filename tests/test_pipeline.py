@@ -1,0 +1,262 @@
+"""The whole way, from files to a release, through a real Prefect server."""
+
+import hashlib
+import json
+import os
+import shutil
+import signal
+import subprocess
+import sys
+import time
+from pathlib import Path
+from typing import Any
+
+import polars as pl
+import pytest
+
+from flows.errors import CopydeskError, LockedError, UsageError
+from flows.settings import Settings
+
+pytestmark = pytest.mark.prefect
+COPYDESK = Path(sys.executable).with_name("copydesk")
+
+STORY = """The ferry that forgot its island
+
+By Ada Quill
+
+November 3, 2025
+
+For eleven days in October the ferry to Skarholm left on time, crossed an empty strait and came back without landing.
+
+Nobody had told the captain that the pier was gone. "I saw the water where the planks should have been," she said, "and
+I thought that it was early in the year for that."
+
+The island's forty residents learned of it from the timetable, which went on listing them until the first of November.
+
+(c) 2025 The Harbour Ledger. All rights reserved.
+"""
+OTHER = """A court finds that a lighthouse is a neighbour
+
+The county court of Ember Bay has ruled that a lighthouse may complain about the fog horn beside it.
+
+Judges took nine minutes to decide. Their opinion, which runs to two sentences, says that light was there first.
+"""
+
+
+def built(server: Any, sources: list[Path], out: Path, **parameters: Any) -> Any:
+    from flows.pipeline import run_build
+
+    settings = Settings(**parameters.pop("settings", {}))
+    return run_build(
+        server,
+        sources=[str(source) for source in sources],
+        out=str(out),
+        settings=settings.model_dump(),
+        columns=parameters.pop("columns", {}),
+        **parameters,
+    )
+
+
+def table(release: Path, name: str) -> pl.DataFrame:
+    return pl.read_parquet(release / "data" / name / "*.parquet")
+
+
+def digest(folder: Path) -> dict[str, str]:
+    files = (path for path in folder.rglob("*") if path.is_file())
+    return {path.relative_to(folder).as_posix(): hashlib.sha256(path.read_bytes()).hexdigest() for path in files}
+
+
+@pytest.fixture
+def pages(tmp_path: Path) -> Path:
+    folder = tmp_path / "pages"
+    folder.mkdir()
+    (folder / "ferry.txt").write_text(STORY, encoding="utf-8")
+    (folder / "lighthouse.txt").write_text(OTHER, encoding="utf-8")
+    return folder
+
+
+def test_a_folder_becomes_a_release_that_says_where_everything_comes_from(server, pages, tmp_path):
+    result = built(server, [pages], tmp_path / "out")
+    release = result.released.path
+    assert release == tmp_path / "out" / "1.0.0"
+    texts = dict(table(release, "sources").select("source_id", "text").iter_rows())
+    assert sorted(texts.values()) == sorted([STORY, OTHER])
+    for row in table(release, "passages").iter_rows(named=True):
+        found = texts[row["source_id"]][row["char_start"] :][: row["char_count"]]
+        assert found.split() == row["text"].split()
+    ferry = table(release, "articles").filter(pl.col("title").str.contains("ferry")).row(0, named=True)
+    assert ferry["authors"] == ["Ada Quill"]
+    assert str(ferry["published_date"]) == "2025-11-03"
+    assert ferry["rights_policy"] == "reserved"
+    assert "All rights" not in ferry["text"]
+
+
+def test_the_same_rows_make_no_new_release(server, pages, tmp_path):
+    first = built(server, [pages], tmp_path / "out")
+    before = digest(first.released.path)
+    again = built(server, [pages], tmp_path / "out")
+    assert (again.released.step, again.released.version) == ("none", "1.0.0")
+    assert digest(again.released.path) == before
+    assert [path.name for path in (tmp_path / "out").iterdir() if not path.name.startswith(".")] == ["1.0.0"]
+
+
+def test_a_new_page_makes_a_minor_version_that_names_its_parent(server, pages, tmp_path):
+    built(server, [pages], tmp_path / "out")
+    (pages / "third.txt").write_text("A third page\n\nIt says that there is a third page.\n", encoding="utf-8")
+    result = built(server, [pages], tmp_path / "out")
+    assert (result.released.step, result.released.version) == ("minor", "1.1.0")
+    manifest = json.loads((result.released.path / "manifest.json").read_text(encoding="utf-8"))
+    parent = (tmp_path / "out" / "1.0.0" / "manifest.json").read_bytes()
+    assert manifest["parent"] == {"version": "1.0.0", "manifest_sha256": hashlib.sha256(parent).hexdigest()}
+
+
+def test_copies_meet_whatever_their_furniture(server, tmp_path):
+    """Two equal pages, one with another footer, one cut off, and another story with the same frame."""
+    folder = tmp_path / "pages"
+    folder.mkdir()
+    body = STORY.split("\n\n", 3)[3]
+    (folder / "a.txt").write_text(STORY, encoding="utf-8")
+    (folder / "b.txt").write_text(STORY, encoding="utf-8")
+    footer = STORY.replace("(c) 2025 The Harbour Ledger. All rights reserved.", "Copyright 2025 Strait Times & Sons.")
+    (folder / "c.txt").write_text(footer, encoding="utf-8")
+    (folder / "d.txt").write_text(STORY.split("The island's forty", maxsplit=1)[0], encoding="utf-8")
+    frame = STORY.replace(body.split("(c)")[0], OTHER.split("\n\n", 1)[1]).replace(
+        "ferry that forgot its island", "lamp"
+    )
+    (folder / "e.txt").write_text(frame, encoding="utf-8")
+    release = built(server, [folder], tmp_path / "out").released.path
+    articles = table(release, "articles").join(table(release, "sources").select("source_id", "uri"), on="source_id")
+    clusters = dict(articles.select("uri", "cluster_id").iter_rows())
+    assert len({clusters[uri] for uri in ("a.txt", "b.txt", "c.txt", "d.txt")}) == 1
+    assert clusters["e.txt"] != clusters["a.txt"]
+    canonical = articles.filter(pl.col("is_canonical"))["uri"].to_list()
+    assert "d.txt" not in canonical, "a truncated copy survived the whole"
+    kinds = set(table(release, "relations")["kind"])
+    assert {"duplicate_of", "contains"} <= kinds
+
+
+@pytest.mark.parametrize(
+    ("name", "content", "rule"),
+    [
+        ("empty.txt", b"", "empty"),
+        ("latin.txt", b"caf\xe9 au lait", "invalid_utf8"),
+        ("nul.txt", b"a\0b", "nul_character"),
+        ("bad.parquet", b"PAR1 and then nothing", "unreadable_parquet"),
+        ("cut.jsonl", b'{"text": "cut in', "invalid_json"),
+    ],
+)
+def test_bad_input_is_rejected_with_its_reason_and_the_rest_released(server, pages, tmp_path, name, content, rule):
+    (pages / name).write_bytes(content)
+    result = built(server, [pages], tmp_path / "out", settings={"max_reject_share": 0.5})
+    rejects = table(result.released.path, "rejects")
+    assert rejects["rule"].to_list() == [rule]
+    assert rejects["uri"].to_list() == [name]
+    assert result.counts == {"read": 3, "released": 2, "rejected": 1, "taken_down": 0, "skipped": 0}
+
+
+def test_too_many_rejects_stop_the_run_and_stay_readable(server, pages, tmp_path):
+    (pages / "empty.txt").touch()
+    with pytest.raises(CopydeskError, match="1 of 3 records were rejected") as told:
+        built(server, [pages], tmp_path / "out")
+    assert len(str(told.value).splitlines()) <= 3
+    assert not (tmp_path / "out" / "1.0.0").exists()
+    (kept,) = (tmp_path / "out" / ".rejects.jsonl").read_text(encoding="utf-8").splitlines()
+    assert json.loads(kept)["uri"] == "empty.txt"
+
+
+def test_no_document_is_an_error(server, tmp_path):
+    (tmp_path / "nothing").mkdir()
+    with pytest.raises(CopydeskError, match="no document found"):
+        built(server, [tmp_path / "nothing"], tmp_path / "out")
+
+
+def test_hostile_titles_stay_text(server, tmp_path):
+    folder = tmp_path / "pages"
+    folder.mkdir()
+    title = "--- <script>alert(1)</script> | `rm -rf` ![x](y) \x1b[31m"
+    (folder / "a.txt").write_text(f"{title}\n\nBy Ada Quill\n\n{OTHER}", encoding="utf-8")
+    release = built(server, [folder], tmp_path / "out").released.path
+    card = (release / "README.md").read_text(encoding="utf-8")
+    assert "<script>" not in card
+    assert "\x1b" not in card
+    assert card.count("\n---\n") == 1, "the front matter has one end"
+
+
+def test_an_explicit_version_must_not_exist(server, pages, tmp_path):
+    built(server, [pages], tmp_path / "out", release_version="2.3.4")
+    (pages / "third.txt").write_text(OTHER.replace("lighthouse", "bell"), encoding="utf-8")
+    with pytest.raises(UsageError):
+        built(server, [pages], tmp_path / "out", release_version="2.3.4")
+
+
+def test_one_run_at_a_time(server, pages, tmp_path):
+    from flows.release.staging import locked
+
+    with locked(tmp_path / "out"), pytest.raises(LockedError, match=str(os.getpid())):
+        built(server, [pages], tmp_path / "out")
+
+
+def command(server: Any, *arguments: object, **environment: str) -> list[str] | dict[str, Any]:
+    return {
+        "args": [COPYDESK, *map(str, arguments)],
+        "env": {**os.environ, "PREFECT_API_URL": server.api_url, **environment},
+    }
+
+
+def test_bytes_depend_on_nothing_but_the_input(server, pages, tmp_path):
+    """Another folder, another order of files, one thread or two, another hash seed, time zone and locale."""
+    moved = tmp_path / "moved"
+    moved.mkdir()
+    for path in sorted(pages.iterdir(), reverse=True):
+        shutil.copy(path, moved / path.name)
+    first = command(server, "build", pages, "--out", tmp_path / "one", POLARS_MAX_THREADS="1", PYTHONHASHSEED="1")
+    second = command(
+        server,
+        "build",
+        *sorted(moved.iterdir(), reverse=True),
+        "--out",
+        tmp_path / "two",
+        POLARS_MAX_THREADS="2",
+        PYTHONHASHSEED="2",
+        TZ="Pacific/Kiritimati",
+        LC_ALL="C",
+    )
+    runs = [subprocess.Popen(**one, stdout=subprocess.DEVNULL) for one in (first, second)]  # type: ignore[arg-type]
+    assert [run.wait(120) for run in runs] == [0, 0]
+    assert digest(tmp_path / "one" / "1.0.0") == digest(tmp_path / "two" / "1.0.0")
+
+
+def test_a_run_alone_starts_and_ends_its_own_server_and_says_what_it_did(pages, tmp_path):
+    environment = {name: value for name, value in os.environ.items() if name != "PREFECT_API_URL"}
+    told = subprocess.run(
+        [COPYDESK, "build", pages, "--out", tmp_path / "out"],
+        capture_output=True,
+        text=True,
+        check=False,
+        env=environment,
+        timeout=180,
+    )
+    assert (told.returncode, told.stderr) == (0, "")
+    assert "read 2 = released 2 + rejected 0 + taken down 0" in told.stdout
+    assert "The ferry" in told.stdout
+    shown = subprocess.run(
+        [COPYDESK, "show", tmp_path / "out" / "1.0.0", "rejects"], capture_output=True, text=True, check=True
+    )
+    assert "no rows" in shown.stdout
+
+
+def test_sigterm_ends_a_run_with_the_shells_code_and_leaves_nothing(server, tmp_path):
+    folder = tmp_path / "pages"
+    folder.mkdir()
+    for number in range(3000):
+        (folder / f"{number}.txt").write_text(STORY.replace("eleven", str(number)), encoding="utf-8")
+    run = subprocess.Popen(**command(server, "build", folder, "--out", tmp_path / "out"), stdout=subprocess.PIPE)  # type: ignore[arg-type]
+    assert run.stdout is not None
+    for line in run.stdout:
+        if line.startswith(b"ingest"):
+            break
+    run.send_signal(signal.SIGTERM)
+    began = time.monotonic()
+    assert run.wait(40) == 143
+    assert time.monotonic() - began < 30
+    assert [path.name for path in (tmp_path / "out").iterdir()] == [".lock"]
