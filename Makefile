@@ -7,10 +7,10 @@ RELEASE := 1.0.0
 SYNCED := .venv/.synced
 
 .DEFAULT_GOAL := help
-.PHONY: help release test lint format types lock check bench clean
+.PHONY: help release test lint format verify-release lock bench clean
 
 help: ## Show this list.
-	@grep -hE '^[a-z]+:.*## ' $(MAKEFILE_LIST) | sed 's/:.*## /\t/' | expand -t 12
+	@grep -hE '^[a-z-]+:.*## ' $(MAKEFILE_LIST) | sed 's/:.*## /\t/' | expand -t 18
 
 release: $(SYNCED) ## Build dist/$(RELEASE) from seeds/; an unchanged release stays untouched.
 	@$(BIN)/python tools/rebuild.py seeds dist $(RELEASE)
@@ -27,7 +27,7 @@ format: $(SYNCED) ## Rewrite the code in the project's format.
 	$(BIN)/ruff check --fix .
 	$(BIN)/ruff format .
 
-check: lint test ## What continuous integration runs: lint, types, tests, and the committed release built again.
+verify-release: $(SYNCED) ## Build the committed release again and compare it byte for byte, changing nothing.
 	$(BIN)/python tools/rebuild.py --check seeds dist $(RELEASE)
 
 bench: $(SYNCED) ## Measure speed.
