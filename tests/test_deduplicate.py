@@ -488,3 +488,17 @@ def test_invariants_of_any_press(press: list[dict[str, Any]], shuffler: random.R
     unique_texts = dict(joined_texts(result.passages.filter("is_kept")).iter_rows())
     for row in result.articles.iter_rows(named=True):
         assert row["unique_text"] == unique_texts.get(row["article_id"], "")
+
+
+def test_a_copy_that_was_cut_off_early_is_found():
+    """The first fifth of a story is a part of it, although it covers little of the whole."""
+    whole = story(1, count=10)
+    found = run(article("whole", whole), article("part", whole[:2]))
+    assert found.relations["kind"].to_list() == ["contains"]
+    assert found.articles["cluster_id"].n_unique() == 1
+
+
+def test_a_story_that_begins_like_a_longer_one_is_not_cut_off():
+    whole = story(1, count=10)
+    found = run(article("whole", whole), article("other", [*whole[:2], *story(2, count=2)]))
+    assert found.articles["cluster_id"].n_unique() == 2

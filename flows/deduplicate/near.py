@@ -32,6 +32,10 @@ _LIKELY_SHARE = 0.05
 _PART_LENGTH = 0.8
 # In a short text fewer words are another story: of 75 words that share lede and footer, 15 may be all there is to tell.
 _UNMATCHED_SHARE = 0.15
+# A text that is the beginning of another one, word for word, was cut off, however early. Up to this share of its words
+# may be its own (the cut sentence's end, a "read more"), and this many words may stand before or between what is shared.
+_CUT_OFF_COVERAGE = 0.95
+_CUT_OFF_SLIP = 8
 
 
 def near_duplicates(documents: pl.DataFrame, settings: Settings) -> pl.DataFrame:
@@ -179,11 +183,14 @@ def _verified(pairs: pl.DataFrame, index: _Index) -> pl.DataFrame:
     shorter_size = pl.min_horizontal("a_size", "b_size")
     most_unmatched = pl.min_horizontal(settings.max_unmatched_words, _UNMATCHED_SHARE * shorter_size)
     is_same_story = low >= settings.same_story_coverage
+    # In the longer text a cut-off copy covers the beginning, without a gap.
+    longer_slip = pl.when(a_is_longer).then("a_slip").otherwise("b_slip") * weight
+    is_cut_off = (shorter_coverage >= _CUT_OFF_COVERAGE) & (longer_slip <= _CUT_OFF_SLIP)
     is_copy = (
         (pl.col("a_form") == pl.col("b_form"))
         & (shared >= settings.min_shared_words)
         & (shorter_coverage >= settings.min_shorter_coverage)
-        & (longer_coverage >= settings.min_longer_coverage)
+        & ((longer_coverage >= settings.min_longer_coverage) | is_cut_off)
         & (is_same_story | (unmatched <= most_unmatched))
         & (is_same_story | (pl.col("a_source_id") != pl.col("b_source_id")))
     )
@@ -208,8 +215,8 @@ def _coverage(pairs: pl.DataFrame, side: str, other: str, index: _Index) -> pl.D
     """How much of one side of each pair the shingles that it shares with the other side cover.
 
     Returns:
-        `a, b, {side}_covered, {side}_unmatched`: one row per pair that shares a shingle; words covered, and words of
-        the longest stretch that is not.
+        `a, b, {side}_covered, {side}_unmatched, {side}_slip`: one row per pair that shares a shingle; words covered,
+        words of the longest stretch that is not, and words of the longest that stands before or between what is.
     """
     size = index.settings.shingle_words
     of_side = index.shingles.rename({"item": side})
@@ -234,5 +241,6 @@ def _coverage(pairs: pl.DataFrame, side: str, other: str, index: _Index) -> pl.D
             "b",
             pl.col("covered").alias(f"{side}_covered"),
             pl.max_horizontal("inner", "head", pl.col(f"{side}_word_count") - pl.col("end")).alias(f"{side}_unmatched"),
+            pl.max_horizontal("inner", "head").alias(f"{side}_slip"),
         )
     )
