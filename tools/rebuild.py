@@ -47,7 +47,7 @@ def stop(signum: int, frame: FrameType | None) -> None:  # noqa: ARG001 - the si
 
 
 def build(sources: Path, out: Path, version: str) -> int:
-    """Run the command line of this environment; its exit code. What it prints shows only when it fails."""
+    """Run the command line of this environment; its exit code. What it prints is shown, with OUT's parent as OUT."""
     command = Path(sys.executable).with_name("copydesk")
     run = subprocess.Popen(  # noqa: S603 - our own command, found beside the interpreter
         [command, "build", sources, "--out", out, "--release-version", version],
@@ -61,8 +61,10 @@ def build(sources: Path, out: Path, version: str) -> int:
         run.terminate()
         run.wait()
         raise
-    if run.returncode:
-        sys.stderr.write(printed)
+    # The folder that it was built in is gone when somebody reads this.
+    printed = printed.replace(str(out), str(out.parent))
+    (sys.stderr if run.returncode else sys.stdout).write(printed)
+    sys.stdout.flush()
     return run.returncode
 
 
