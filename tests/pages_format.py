@@ -101,7 +101,7 @@ class Page:
     @property
     def is_held_out(self) -> bool:
         """Whether rules may be measured on the page but not developed on it."""
-        return self.name.endswith("_b")
+        return self.name.endswith("_c")
 
 
 def load(path: Path) -> Page:

@@ -25,8 +25,10 @@ def test_links_lead_somewhere(page):
 
 def test_the_makefile_helps_with_every_target_that_the_readme_names():
     makefile = (ROOT / "Makefile").read_text(encoding="utf-8")
-    for target in re.findall(r"\bmake ([a-z-]+)\b", README + (ROOT / "CONTRIBUTING.md").read_text(encoding="utf-8")):
-        assert re.search(rf"^{target}:.*## ", makefile, re.MULTILINE), target
+    pages = README + (ROOT / "CONTRIBUTING.md").read_text(encoding="utf-8")
+    for target in re.findall(r"^make ([a-z-]+)\b|`make ([a-z-]+)`", pages, re.MULTILINE):
+        name = "".join(target)
+        assert re.search(rf"^{name}:.*## ", makefile, re.MULTILINE), name
 
 
 def test_the_lock_holds_no_address():

@@ -1,13 +1,17 @@
 """Bylines: the names in them, and what else is a name but no author."""
 
 import re
-from collections.abc import Iterator
+from collections.abc import Collection, Iterator
 from dataclasses import dataclass
 
+from flows.normalize.outlets import outlet_key
+
 _LEAD = re.compile(
-    r"^[\W_]*(?:(?:posted|published|submitted|(?:additional )?(?:reporting|writing)|written|words|story|report(?:ed)?|text|interview|compiled|authors?"
-    r"|autor(?:in|a|es)?|auteurs?|texte|texto)\s*(?:by|[:：/])|by|par|von|por|di|作者|记者|撰文|文|بقلم|كتب|كتبت|إعداد|تقرير)"
-    r"(?![\w])\s*[:：/|丨]?\s*",
+    r"^[\W_]*(?:"
+    r"(?:posted|published|submitted|(?:additional )?(?:reporting|writing)|written|words|story|report(?:ed)?|text"
+    r"|article|interview|compiled|authors?|autor(?:in|a|es)?|auteurs?|texte|texto)\s*(?:by\b|[:：/])"
+    r"|(?:by|par|von|por|di)(?!\w)|(?:作者|记者|撰文|文|بقلم|كتب|كتبت|إعداد|تقرير)(?!\w)"
+    r")\s*[:：/|丨]?\s*",
     re.IGNORECASE,
 )
 _NOT_AUTHORS = re.compile(
@@ -35,7 +39,7 @@ class Named:
     is_outlet: bool
 
 
-def names_of_byline(byline: str, outlets: frozenset[str]) -> list[Named]:
+def names_of_byline(byline: str, outlets: Collection[str]) -> list[Named]:
     """The authors and outlets that a byline names, in its order.
 
     A list with commas alone is ambiguous ("By Jane Doe, Springfield"): what follows the first name counts as an author
@@ -43,7 +47,7 @@ def names_of_byline(byline: str, outlets: frozenset[str]) -> list[Named]:
 
     Args:
         byline: as found.
-        outlets: names of known outlets, case-folded.
+        outlets: keys of the names of known outlets (`outlet_key`).
     """
     if _NOT_AUTHORS.match(byline):
         return []
@@ -53,7 +57,7 @@ def names_of_byline(byline: str, outlets: frozenset[str]) -> list[Named]:
     start = lead.end() if lead else 0
     names = []
     for token, offset in _tokens(byline[start:]):
-        is_outlet = token.casefold() in outlets
+        is_outlet = outlet_key(token) in outlets
         if is_outlet or (_NAME.match(token) and not _OFFICE.search(token) and len(token.split()) <= 6):
             names.append(Named(token, start + offset, is_outlet))
     first = next(_tokens(byline[start:]), ("", 0))[0]

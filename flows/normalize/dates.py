@@ -34,7 +34,9 @@ _FORMS = (
     re.compile(rf"(?<!\d)(?P<day>1[3-9]|2\d|3[01])[/-](?P<month>\d{{1,2}})[/-]{_YEAR}(?!\d)"),
     re.compile(rf"(?<!\d)(?P<month>\d{{1,2}})[/-](?P<day>1[3-9]|2\d|3[01])[/-]{_YEAR}(?!\d)"),
 )
-_CHANGED = re.compile(r"(?:updated|modified|edited|aktualisiert|mise? à jour|actualizado|更新)[^\d]{0,30}$", re.IGNORECASE)
+_CHANGED = re.compile(
+    r"(?:updated|modified|edited|aktualisiert|mise? à jour|actualizado|更新)[^\d]{0,30}$", re.IGNORECASE
+)
 
 
 def published_date(text: str) -> tuple[date, int, int] | None:

@@ -11,9 +11,15 @@ SAMPLE_CHARS = 500
 MIN_LETTERS = 20
 MIN_PROBABILITY = 0.9
 
-# Words of grammar that English has to itself. Where they are an eighth of a sample of 40 words or more, the text is
-# English, and the classifier (half a millisecond a text) need not be asked.
-_ENGLISH = r"(?i)\b(?:the|of|and|that|with|from|this|which|was|were|have|has|their|they|been)\b"
+# Words of grammar. Where they are an eighth of a sample of 40 words or more, as in 99 of 100 English news stories, the
+# text is English, and the classifier (half a millisecond a text, and half a second for its model) need not be asked.
+# Languages that share some of them stay far below: "in", "is", "was" and "of" are some five of 100 words of Dutch.
+_ENGLISH = (
+    r"(?i)\b(?:the|of|and|to|in|is|it|for|by|are|that|with|from|this|which|was|were|have|has|their|they|been|would|not"
+    r"|but|its|than|about)\b"
+)
+_ENGLISH_SAMPLE_WORDS = 40
+_ENGLISH_ONE_IN = 8
 
 
 def with_language(articles: pl.DataFrame) -> pl.DataFrame:
@@ -24,18 +30,17 @@ def with_language(articles: pl.DataFrame) -> pl.DataFrame:
     Args:
         articles: `text`: one row per article.
     """
-    sample = pl.col("text").str.head(SAMPLE_CHARS)
-    word_count = sample.str.count_matches(r"\p{L}+")
-    is_english = (word_count >= 40) & (sample.str.count_matches(_ENGLISH) * 8 >= word_count)
-    is_long_enough = pl.col("text").str.count_matches(r"\p{L}") >= MIN_LETTERS
-    samples = articles.select(
-        language=pl.when(is_english).then(pl.lit("en")),
-        sample=pl.when(~is_english & is_long_enough).then(sample),
+    samples = articles.select(sample=pl.col("text").str.head(SAMPLE_CHARS))["sample"]
+    word_count = samples.str.count_matches(r"\p{L}+")
+    is_english = (word_count >= _ENGLISH_SAMPLE_WORDS) & (
+        samples.str.count_matches(_ENGLISH) * _ENGLISH_ONE_IN >= word_count
     )
+    is_unclear = ~is_english & (samples.str.count_matches(r"\p{L}") >= MIN_LETTERS)
     # The library classifies one text at a time.
-    classified = [None if text is None else _language(text) for text in samples["sample"]]
+    classified = [_language(sample) for sample in samples.filter(is_unclear)]
+    languages = pl.select(language=pl.when(is_english).then(pl.lit("en")))["language"]
     return articles.with_columns(
-        language=samples["language"].fill_null(pl.Series(classified, dtype=pl.String)),
+        language=languages.scatter(is_unclear.arg_true(), pl.Series(classified, dtype=pl.String))
     )
 
 

@@ -5,29 +5,43 @@ from dataclasses import dataclass
 import polars as pl
 
 from flows.ids import article_id, passage_id, place_ids
-from flows.normalize.characters import cleaned
-from flows.normalize.general import GENERAL_RULES
+from flows.normalize.breaks import heal_breaks, split_glued
+from flows.normalize.characters import UNSPACED, cleaned
+from flows.normalize.general.all_rules import GENERAL_RULES
 from flows.normalize.language import with_language
-from flows.normalize.metadata import Mark, Part, collect, evidence_rows, rights_policy
+from flows.normalize.leftovers import with_leftovers
+from flows.normalize.matching import apply_rules, matches_any
+from flows.normalize.metadata import EVIDENCE_ROWS, TELLING_ROLES, Mark, Part, collect, evidence_rows
 from flows.normalize.parts import parts_of_pages
 from flows.normalize.profiles import Profile, load_profiles, profiles_of_pages
-from flows.normalize.roles import (
-    is_title_like,
-    with_interviews,
-    with_labelled_turns,
-    with_leftovers,
-    with_names_under_titles,
-    with_summaries,
-    with_titles,
-)
-from flows.normalize.rules import Region, Rule
-from flows.normalize.segment import apply_rules, heal_breaks, lines_from_sources, split_glued, with_regions
-from flows.text import joined_texts
+from flows.normalize.regions import with_regions
+from flows.normalize.rights import rights_policy
+from flows.normalize.rules import Region
+from flows.normalize.spans import PLACE, in_reading_order, lines_from_sources
+from flows.normalize.titles import is_title_like, with_author_notes, with_names_under_titles, with_titles
+from flows.normalize.turns import with_interviews, with_labelled_turns, with_summaries
+from flows.text import PARAGRAPH_BREAK, joined_texts
 from schemas.columns import CONTENT_ROLES
 from schemas.tables import TABLES
 
-# Scripts without spaces have no words to count; each of their characters counts as one.
-_WORD = r"[\p{Han}\p{Hiragana}\p{Katakana}\p{Thai}\p{Lao}\p{Khmer}]|[^\s\p{Han}\p{Hiragana}\p{Katakana}\p{Thai}\p{Lao}\p{Khmer}]+"
+# Scripts without blanks have no words to count; each of their characters counts as one.
+_WORD = rf"[{UNSPACED}]|[^\s{UNSPACED}]+"
+
+# Columns of `articles` that hold a bare value of an article's metadata, and those made from values.
+_VALUES = (
+    "title",
+    "publisher",
+    "republisher",
+    "published_date",
+    "canonical_url",
+    "rights_statement",
+    "is_ai_generated",
+    "translated_from",
+)
+_DERIVED = ("authors", "published_date_basis", "rights_policy")
+
+_EVERYWHERE = tuple(rule for rule in GENERAL_RULES if rule.region is Region.ANY)
+_AT_EDGES = tuple(rule for rule in GENERAL_RULES if rule.region is not Region.ANY)
 
 
 @dataclass(frozen=True)
@@ -53,24 +67,17 @@ def normalize(
     """
     profiles = load_profiles() if profiles is None else profiles
     sources = sources.sort("source_id").with_row_index("page")
-    pages = profiles_of_pages(sources, profiles)
-    spans = _spans(sources, pages, profiles)
-    passages = heal_breaks(spans).join(
-        spans.group_by("page", maintain_order=True).agg(pl.col("is_compound", "is_interview").first()),
-        on="page",
-        how="left",
-        maintain_order="left",
-    )
-    parts = parts_of_pages(passages)
-    passages = _passages(passages, parts, sources)
-    articles = with_language(
-        parts.join(sources.select("page", "source_id", place=place_ids(sources)), on="page", how="left")
-        .with_columns(article_id=article_id(pl.col("place"), pl.col("ordinal")))
-        .join(joined_texts(passages), on="article_id", how="left")
-    ).sort("page", "ordinal")
+    sources = sources.with_columns(place=place_ids(sources))
+    lines = lines_from_sources(sources)
+    pages = profiles_of_pages(lines, profiles)
+    spans = heal_breaks(_spans(lines, pages, profiles))
+    parts = parts_of_pages(spans).join(sources.select("page", "source_id", "place"), on="page", how="left")
+    parts = parts.with_columns(article_id=article_id(pl.col("place"), pl.col("ordinal")))
+    passages = _passages(spans, parts, sources)
+    articles = with_language(parts.join(joined_texts(passages), on="article_id", how="left")).sort("page", "ordinal")
     found = _metadata(articles, passages, sources, provenance, pages, profiles)
     evidence = (
-        pl.DataFrame(list(evidence_rows(found)), schema=_EVIDENCE, orient="row")
+        pl.DataFrame(list(evidence_rows(found)), schema=EVIDENCE_ROWS, orient="row")
         .join(articles.select("page", "ordinal", "article_id"), on=["page", "ordinal"], how="left")
         .select(TABLES["evidence"].dtypes.keys())
         .sort("article_id", "field", "value")
@@ -82,42 +89,21 @@ def normalize(
     )
 
 
-_EVIDENCE = {
-    "page": pl.UInt32,
-    "ordinal": pl.UInt32,
-    "field": pl.String,
-    "value": pl.String,
-    "basis": pl.String,
-    "rule": pl.String,
-    "char_start": pl.UInt32,
-    "char_count": pl.UInt32,
-}
-
-
-def _spans(sources: pl.DataFrame, pages: pl.DataFrame, profiles: tuple[Profile, ...]) -> pl.DataFrame:
-    """All spans of all pages with their roles, and `is_compound` and `is_interview` of their page."""
-    everywhere = tuple(rule for rule in GENERAL_RULES if rule.region is Region.ANY)
-    at_edges = tuple(rule for rule in GENERAL_RULES if rule.region is not Region.ANY)
-    spans = lines_from_sources(sources)
-    spans = _apply_profiles(spans, pages, profiles, in_regions=False)
-    spans = apply_rules(split_glued(spans), everywhere)
-    spans = with_regions(spans, is_weak=_matches_any(at_edges) | is_title_like())
-    spans = _apply_profiles(spans, pages, profiles, in_regions=True)
-    spans = with_labelled_turns(with_names_under_titles(with_titles(apply_rules(spans, at_edges))))
-    compound = [profile.id for profile in profiles if profile.is_compound]
-    place = pl.int_range(pl.len()).over("page")
-    turns_end = pl.when(pl.col("role") == "speech").then(place).max().over("page")
-    headline = pl.when(pl.col("role") == "title").then(place).max().over("page")
-    credit = pl.when((pl.col("role") == "source_url") & (place > headline)).then(place).min().over("page")
-    compound_pages = pages.filter(pl.col("profile").is_in(compound))["page"]
-    spans = spans.with_columns(
-        is_compound=pl.col("page").is_in(compound_pages.implode())
-        | ((turns_end < headline) & (headline < credit)).fill_null(value=False)
-    )
+def _spans(lines: pl.DataFrame, pages: pl.DataFrame, profiles: tuple[Profile, ...]) -> pl.DataFrame:
+    """The lines taken apart: all spans with their roles, and `is_compound` and `is_interview` of their page."""
+    spans = _with_profiles(lines, pages, profiles, in_regions=False)
+    spans = apply_rules(split_glued(spans), _EVERYWHERE)
+    spans = spans.with_columns(is_furniture=matches_any(spans, _AT_EDGES))
+    spans = with_regions(spans.with_columns(is_weak=pl.col("is_furniture") | is_title_like())).drop("is_weak")
+    spans = _with_profiles(spans, pages, profiles, in_regions=True)
+    furniture, prose = spans.filter("is_furniture"), spans.filter(~pl.col("is_furniture"))
+    spans = in_reading_order(apply_rules(furniture, _AT_EDGES), prose).drop("is_furniture")
+    spans = with_labelled_turns(with_author_notes(with_names_under_titles(with_titles(spans))))
+    spans = _with_compound(spans, pages, profiles)
     return with_leftovers(with_interviews(with_summaries(spans)))
 
 
-def _apply_profiles(
+def _with_profiles(
     spans: pl.DataFrame, pages: pl.DataFrame, profiles: tuple[Profile, ...], *, in_regions: bool
 ) -> pl.DataFrame:
     """Apply the rules of each profile to its pages: those for a region of the page, or those for all of it."""
@@ -127,44 +113,41 @@ def _apply_profiles(
         if not rules or own.is_empty():
             continue
         is_own = pl.col("page").is_in(own.implode())
-        spans = pl.concat(
-            [spans.filter(~is_own), apply_rules(spans.filter(is_own), rules, prefix=f"{profile.id}:")]
-        ).sort("page", "char_start")
+        spans = in_reading_order(
+            spans.filter(~is_own), apply_rules(spans.filter(is_own), rules, prefix=f"{profile.id}:")
+        )
     return spans
 
 
-def _matches_any(rules: tuple[Rule, ...]) -> pl.Expr:
-    """Whether a span looks like what one of the rules speaks of, wherever it stands."""
-    return pl.any_horizontal(
-        (pl.col("raw").str.len_chars() <= rule.max_chars)
-        & pl.col("key" if rule.is_whole_line else "raw").str.contains(rule.pattern)
-        for rule in rules
-    )
+def _with_compound(spans: pl.DataFrame, pages: pl.DataFrame, profiles: tuple[Profile, ...]) -> pl.DataFrame:
+    """Add `is_compound`: the outlet's pages are, or turns come before a headline and that before a credit line."""
+    turns_end = pl.when(pl.col("role") == "speech").then(PLACE).max().over("page")
+    headline = pl.when(pl.col("role") == "title").then(PLACE).max().over("page")
+    compound = [profile.id for profile in profiles if profile.is_compound]
+    compound_pages = pages.filter(pl.col("profile").is_in(compound))["page"]
+    spans = spans.with_columns(headline=headline, turns_end=turns_end)
+    is_credit = (pl.col("role") == "source_url") & (pl.col("headline") < PLACE)
+    is_in_order = is_credit.any().over("page") & (pl.col("turns_end") < pl.col("headline"))
+    return spans.with_columns(
+        is_compound=pl.col("page").is_in(compound_pages.implode()) | is_in_order.fill_null(value=False)
+    ).drop("headline", "turns_end")
 
 
-def _passages(passages: pl.DataFrame, parts: pl.DataFrame, sources: pl.DataFrame) -> pl.DataFrame:
-    """The table `passages`, with `page`, `rule` and `article`, before anything is known of repeats."""
-    ids = sources.select("page", "source_id", place=place_ids(sources))
+def _passages(spans: pl.DataFrame, parts: pl.DataFrame, sources: pl.DataFrame) -> pl.DataFrame:
+    """The table `passages`, with `page` and `rule`, before anything is known of repeats."""
     # What would be content, but lies in no article, is part of a page that nobody knows.
-    is_stray = pl.col("role").is_in(CONTENT_ROLES) & pl.col("article").is_null()
+    is_stray = pl.col("role").is_in(CONTENT_ROLES) & pl.col("article_id").is_null()
     is_content = pl.col("role").is_in(CONTENT_ROLES)
+    extents = parts.select("page", "char_start", "article_id", article_end=pl.col("char_start") + pl.col("char_count"))
     return (
-        passages.join_asof(
-            parts.select("page", "char_start", article="ordinal", article_end=pl.col("char_start") + pl.col("char_count")),
-            on="char_start",
-            by="page",
-            strategy="backward",
-            check_sortedness=False,
-        )
-        .with_columns(article=pl.when(pl.col("char_start") < pl.col("article_end")).then("article"))
+        spans.sort("page", "char_start")
+        .join_asof(extents, on="char_start", by="page", strategy="backward", check_sortedness=False)
+        .with_columns(article_id=pl.when(pl.col("char_start") < pl.col("article_end")).then("article_id"))
         .with_columns(role=pl.when(is_stray).then(pl.lit("other")).otherwise("role"))
-        .join(ids, on="page", how="left", maintain_order="left")
+        .join(sources.select("page", "source_id"), on="page", how="left", maintain_order="left")
         .with_columns(ordinal=pl.int_range(pl.len(), dtype=pl.UInt32).over("page"))
         .with_columns(
             passage_id=passage_id(pl.col("source_id"), pl.col("ordinal")),
-            article_id=pl.when(pl.col("article").is_not_null()).then(article_id(pl.col("place"), pl.col("article"))),
-            char_start=pl.col("char_start").cast(pl.UInt32),
-            char_count=pl.col("char_count").cast(pl.UInt32),
             text=cleaned(pl.col("text")),
             is_kept=is_content,
             drop_reason=pl.when(~is_content).then("role"),
@@ -192,8 +175,10 @@ def _metadata(
     ]
     texts = dict(sources.select("page", "text").iter_rows())
     marks: dict[int, list[Mark]] = {}
-    telling = passages.filter(~pl.col("role").is_in(["body", "speech", "summary", "speaker_label"]))
-    for page, role, rule, start, count in telling.select("page", "role", "rule", "char_start", "char_count").iter_rows():
+    telling = passages.filter(pl.col("role").is_in(TELLING_ROLES))
+    for page, role, rule, start, count in telling.select(
+        "page", "role", "rule", "char_start", "char_count"
+    ).iter_rows():
         marks.setdefault(page, []).append(Mark(role, rule, start, texts[page][start : start + count]))
     known: dict[int, dict[str, tuple[str, str]]] = {}
     stated = provenance.join(sources.select("page", "source_id"), on="source_id", how="inner")
@@ -209,29 +194,25 @@ def _metadata(
 
 def _articles(articles: pl.DataFrame, parts: list[Part]) -> pl.DataFrame:
     """The table `articles`, each article standing for itself."""
-    columns = ("title", "publisher", "republisher", "published_date", "canonical_url", "rights_statement", "is_ai_generated", "translated_from")
+    published = [part.first("published_date") for part in parts]
+    rights = [part.first("rights_statement") for part in parts]
     values = pl.DataFrame(
         {
             "page": [part.page for part in parts],
             "ordinal": [part.ordinal for part in parts],
-            **{name: [part.value(name) for part in parts] for name in columns},
-            "authors": [[str(row[0]) for row in part.evidence.get("authors", [])] for part in parts],
-            "published_date_basis": [(part.evidence.get("published_date") or [(None, None)])[0][1] for part in parts],
-            "rights_policy": [rights_policy(_text(part.value("rights_statement"))) for part in parts],
+            **{name: [part.value(name) for part in parts] for name in _VALUES},
+            "authors": [[str(found.value) for found in part.values.get("authors", [])] for part in parts],
+            "published_date_basis": [found and found.basis for found in published],
+            "rights_policy": [rights_policy(str(found.value) if found else None) for found in rights],
         },
-        schema_overrides={
-            name: dtype
-            for name, dtype in {**TABLES["articles"].dtypes, "page": pl.UInt32}.items()
-            if name in (*columns, "page", "ordinal", "authors", "published_date_basis", "rights_policy")
-        },
+        schema={"page": pl.UInt32, "ordinal": pl.UInt32}
+        | {name: TABLES["articles"].dtypes[name] for name in (*_VALUES, *_DERIVED)},
     )
     return (
         articles.join(values, on=["page", "ordinal"], how="left")
         .with_columns(
-            char_start=pl.col("char_start").cast(pl.UInt32),
-            char_count=pl.col("char_count").cast(pl.UInt32),
             unique_text=pl.col("text"),
-            word_count=pl.col("text").str.count_matches(_WORD).cast(pl.UInt32),
+            word_count=word_counts(articles["text"]),
             cluster_id=pl.col("article_id"),
             is_canonical=pl.lit(value=True),
         )
@@ -240,5 +221,8 @@ def _articles(articles: pl.DataFrame, parts: list[Part]) -> pl.DataFrame:
     )
 
 
-def _text(value: object) -> str | None:
-    return None if value is None else str(value)
+def word_counts(texts: pl.Series) -> pl.Series:
+    """Words of cleaned texts; of scripts without blanks between words, characters."""
+    is_unspaced = texts.str.contains(f"[{UNSPACED}]")
+    counts = texts.str.count_matches(" ", literal=True) + texts.str.count_matches(PARAGRAPH_BREAK, literal=True) + 1
+    return counts.scatter(is_unspaced.arg_true(), texts.filter(is_unspaced).str.count_matches(_WORD))

@@ -26,7 +26,9 @@ def parts_of_pages(passages: pl.DataFrame) -> pl.DataFrame:
     turns_end = pl.when(role.is_in([*_TURNS, "summary"])).then(place).max().over("page").fill_null(-1)
     credit = pl.when((role == "source_url") & (place > turns_end)).then(place).min().over("page")
     headline = pl.when((role == "title") & (place > turns_end) & (place < credit)).then(place).max().over("page")
-    begins = pl.coalesce(headline, credit, pl.when((role == "title") & (place > turns_end)).then(place).min().over("page"))
+    begins = pl.coalesce(
+        headline, credit, pl.when((role == "title") & (place > turns_end)).then(place).min().over("page")
+    )
     part = (
         pl.when(pl.col("is_compound") & role.is_in(_TURNS))
         .then(pl.lit("transcript"))

@@ -3,7 +3,6 @@
 from enum import StrEnum
 from typing import Self
 
-import polars as pl
 from pydantic import BaseModel, ConfigDict, Field, model_validator
 
 from schemas.columns import ROLES
@@ -27,35 +26,42 @@ class Rule(BaseModel):
 
     A pattern that begins with `^` and ends with `$` speaks of a whole line (stripped of white space and of a list
     bullet before it); any other pattern cuts what it matches out of the line. Patterns are linear-time regular
-    expressions in the syntax of Rust's `regex`, without look-around.
+    expressions in the syntax of Rust's `regex`, without look-around; where what follows matters, the pattern has two
+    groups, `(?P<span>…)(?P<ahead>…)`, and only the first is cut out.
     """
 
     model_config = ConfigDict(frozen=True, extra="forbid")
 
     name: str = Field(default="", pattern=r"^[a-z0-9_]*$", description="Defaults to the role.")
-    role: str
-    pattern: str = Field(min_length=1)
-    until: str | None = Field(
-        default=None, description="The rule speaks of all lines from one that `pattern` matches to one that this matches."
+    role: str = Field(description="What the line or the span is: a role of the table `passages`.")
+    pattern: str = Field(min_length=1, description="What the line or the span looks like.")
+    needs: tuple[str, ...] = Field(
+        default=(),
+        description="Words in any case, at least one of which the line must hold. They are looked for first, because "
+        "that is many times faster than a pattern that may begin anywhere.",
     )
-    region: Region = Region.ANY
+    until: str | None = Field(
+        default=None,
+        description="The rule speaks of all lines from one that `pattern` matches to the next one that this matches.",
+    )
+    region: Region = Field(default=Region.ANY, description="Where on the page the rule holds.")
     max_chars: int = Field(default=600, gt=0, description="Code points; a line that is longer is not looked at.")
 
     @model_validator(mode="after")
-    def _is_usable(self) -> Self:
+    def _has_role(self) -> Self:
         if self.role not in ROLES:
             raise ValueError(f"unknown role {self.role!r}; one of {', '.join(ROLES)}")
-        for pattern in (self.pattern, self.until or ""):
-            try:
-                pl.select(pl.lit("").str.contains(pattern))
-            except pl.exceptions.ComputeError as error:
-                raise ValueError(f"{pattern!r} is no regular expression") from error
         return self
 
     @property
     def label(self) -> str:
         """What evidence calls the rule."""
         return self.name or self.role
+
+    @property
+    def looks_ahead(self) -> bool:
+        """Whether only a part of what the pattern matches is the span."""
+        return "(?P<ahead>" in self.pattern
 
     @property
     def is_whole_line(self) -> bool:
