@@ -98,11 +98,6 @@ class Page:
     roles: list[RoleSpan]
     articles: list[ExpectedArticle]
 
-    @property
-    def is_held_out(self) -> bool:
-        """Whether rules may be measured on the page but not developed on it."""
-        return self.name.endswith("_c")
-
 
 def load(path: Path) -> Page:
     """Read one annotated page.

@@ -147,3 +147,41 @@ def test_labels_are_recognised_with_and_without_colons(label: str):
     text = "The ferry hour\n\n" + "\n".join([label, "It is late.", other, "It is.", label, "Very late.", other, "Yes."])
 
     assert texts_with("speaker_label", text) == [label, other, label, other]
+
+
+def test_a_speaker_may_be_known_by_an_initial():
+    turns = (
+        "Mira K.\nWelcome to the ferry hour.\nTheo\nIt is late today.\nMira K.\nIt is late every day.\nTheo\nSo it is."
+    )
+    assert [text for role, text in roles_of(f"The ferry hour\n\n{turns}") if role == "speaker_label"] == [
+        "Mira K.",
+        "Theo",
+        "Mira K.",
+        "Theo",
+    ]
+
+
+def test_time_codes_do_not_hide_who_speaks():
+    turns = (
+        "[00:00:03] MIRA KOLL (host): Welcome to the ferry hour.\n\n[00:00:09] THEO ARN: It is late today.\n\n"
+        "[00:00:12] KOLL: It is late every day.\n\n[00:00:15] ARN: So it is."
+    )
+    roles = roles_of(f"The ferry hour on the radio\n\n{turns}")
+    assert [text for role, text in roles if role == "speaker_label"] == [
+        "MIRA KOLL (host):",
+        "THEO ARN:",
+        "KOLL:",
+        "ARN:",
+    ]
+
+
+def test_the_head_of_a_compound_page_belongs_to_what_the_page_made():
+    text = (
+        "The ferry that stayed\n\nThe ferry that stayed\n\n3 May 2031\n"
+        "Mira\nWelcome to the ferry hour.\nTheo\nIt is late today.\nMira\nIt is late every day.\nTheo\nSo it is.\n\n"
+        "The ferry that stayed\n\nRead original at The Almond Post\n\nThe ferry of Port Almond stayed at its pier today."
+    )
+    transcript, article = normalized(text).articles.sort("ordinal").iter_rows(named=True)
+    assert (transcript["kind"], transcript["char_start"], transcript["title"]) == ("transcript", 0, article["title"])
+    assert (str(transcript["published_date"]), article["published_date"]) == ("2031-05-03", None)
+    assert article["publisher"] == "The Almond Post"

@@ -196,7 +196,7 @@ def test_one_run_at_a_time(server, pages, tmp_path):
         built(server, [pages], tmp_path / "out")
 
 
-def command(server: Any, *arguments: object, **environment: str) -> list[str] | dict[str, Any]:
+def command(server: Any, *arguments: object, **environment: str) -> dict[str, Any]:
     return {
         "args": [COPYDESK, *map(str, arguments)],
         "env": {**os.environ, "PREFECT_API_URL": server.api_url, **environment},
@@ -221,7 +221,7 @@ def test_bytes_depend_on_nothing_but_the_input(server, pages, tmp_path):
         TZ="Pacific/Kiritimati",
         LC_ALL="C",
     )
-    runs = [subprocess.Popen(**one, stdout=subprocess.DEVNULL) for one in (first, second)]  # type: ignore[arg-type]
+    runs = [subprocess.Popen(**one, stdout=subprocess.DEVNULL) for one in (first, second)]
     assert [run.wait(120) for run in runs] == [0, 0]
     assert digest(tmp_path / "one" / "1.0.0") == digest(tmp_path / "two" / "1.0.0")
 
@@ -250,10 +250,12 @@ def test_sigterm_ends_a_run_with_the_shells_code_and_leaves_nothing(server, tmp_
     folder.mkdir()
     for number in range(3000):
         (folder / f"{number}.txt").write_text(STORY.replace("eleven", str(number)), encoding="utf-8")
-    run = subprocess.Popen(**command(server, "build", folder, "--out", tmp_path / "out"), stdout=subprocess.PIPE)  # type: ignore[arg-type]
+    run = subprocess.Popen(
+        **command(server, "build", folder, "--out", tmp_path / "out"), stdout=subprocess.PIPE, text=True
+    )
     assert run.stdout is not None
     for line in run.stdout:
-        if line.startswith(b"ingest"):
+        if line.startswith("ingest"):
             break
     run.send_signal(signal.SIGTERM)
     began = time.monotonic()

@@ -135,3 +135,11 @@ def test_the_example_of_the_guide_is_a_profile(tmp_path: Path):
     for index, block in enumerate(blocks):
         written(tmp_path, block, f"example_{index}.toml")
     assert len(load_profiles(tmp_path)) == len(blocks)
+
+
+def test_a_rule_can_ask_for_a_blank_line_above():
+    rule = Rule(role="caption", pattern=r"^.*pier$", is_after_blank=True)
+    profile = Profile(id="fog", detect=("pier",), rules=(rule,))
+
+    text = "A word from the pier\nThe fog is at the pier\n\nA gull on the pier\nThe ferry is at the pier"
+    assert texts_with("caption", text, (profile,)) == ["A gull on the pier"]

@@ -32,8 +32,8 @@ _LIKELY_SHARE = 0.05
 _PART_LENGTH = 0.8
 # In a short text fewer words are another story: of 75 words that share lede and footer, 15 may be all there is to tell.
 _UNMATCHED_SHARE = 0.15
-# A text that is the beginning of another one, word for word, was cut off, however early. Up to this share of its words
-# may be its own (the cut sentence's end, a "read more"), and this many words may stand before or between what is shared.
+# A text that is the beginning of another one, word for word, was cut off, however early. This share of its words must
+# be the other's, and at most so many words may stand there before or between what is shared.
 _CUT_OFF_COVERAGE = 0.95
 _CUT_OFF_SLIP = 8
 

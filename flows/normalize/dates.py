@@ -4,18 +4,18 @@ import re
 from datetime import date
 
 _MONTHS = {
-    1: "jan january januar jänner janvier enero gennaio janeiro يناير",
-    2: "feb february februar février febrero febbraio fevereiro فبراير",
-    3: "mar march märz mars marzo março مارس",
-    4: "apr april avril abril aprile أبريل",
-    5: "may mai mayo maggio maio مايو",
-    6: "jun june juni juin junio giugno junho يونيو",
-    7: "jul july juli juillet julio luglio julho يوليو",
-    8: "aug august août agosto أغسطس",
-    9: "sep sept september septembre septiembre settembre setembro سبتمبر",
-    10: "oct october oktober octobre octubre ottobre outubro أكتوبر",
-    11: "nov november novembre noviembre novembro نوفمبر",
-    12: "dec december dezember décembre diciembre dicembre dezembro ديسمبر",
+    1: "jan января january januar jänner janvier enero gennaio janeiro يناير",
+    2: "feb февраля february februar février febrero febbraio fevereiro فبراير",
+    3: "mar марта march märz mars marzo março مارس",
+    4: "apr апреля april avril abril aprile أبريل",
+    5: "may мая mai mayo maggio maio مايو",
+    6: "jun июня june juni juin junio giugno junho يونيو",
+    7: "jul июля july juli juillet julio luglio julho يوليو",
+    8: "aug августа august août agosto أغسطس",
+    9: "sep сентября sept september septembre septiembre settembre setembro سبتمبر",
+    10: "oct октября october oktober octobre octubre ottobre outubro أكتوبر",
+    11: "nov ноября november novembre noviembre novembro نوفمبر",
+    12: "dec декабря december dezember décembre diciembre dicembre dezembro ديسمبر",
 }
 _MONTH_NUMBERS = {name: number for number, names in _MONTHS.items() for name in names.split()}
 _MONTH = "(?P<month>" + "|".join(sorted(_MONTH_NUMBERS, key=lambda name: (-len(name), name))) + r")\b\.?"

@@ -101,6 +101,8 @@ def _matched(free: pl.DataFrame, rule: Rule, *, is_anywhere: bool = False) -> pl
     is_looked_at = pl.col("char_count") <= rule.max_chars
     if not is_anywhere:
         is_looked_at &= _in_region(rule.region)
+    if rule.is_after_blank:
+        is_looked_at &= pl.col("is_after_blank") & (pl.col("line") > 0)
     text = pl.col("key" if rule.is_whole_line else "raw")
     if rule.needs:
         is_looked_at &= text.str.contains_any(list(rule.needs), ascii_case_insensitive=True)

@@ -44,6 +44,11 @@ class Rule(BaseModel):
         default=None,
         description="The rule speaks of all lines from one that `pattern` matches to the next one that this matches.",
     )
+    is_after_blank: bool = Field(
+        default=False,
+        description="Whether the rule speaks only of lines below a blank one. On pages that part their paragraphs by "
+        "line breaks alone, what stands apart is no paragraph.",
+    )
     region: Region = Field(default=Region.ANY, description="Where on the page the rule holds.")
     max_chars: int = Field(default=600, gt=0, description="Code points; a line that is longer is not looked at.")
 

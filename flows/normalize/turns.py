@@ -14,7 +14,7 @@ _INLINE_LABEL = (
     r"|Q\.|A\.)(\s+)\S"
 )
 _INLINE_LABEL_CUT = _INLINE_LABEL.removesuffix(r"\S")
-_SHOUTED = r"^\p{Lu}[\p{Lu}\p{M}.'’ -]+(?:, [\p{Lu} ]+)?[:：]"
+_SHOUTED = r"^\p{Lu}[\p{Lu}\p{M}.'’ -]+(?:, [\p{Lu} ]+| \([^()]*\))?[:：]"
 _FIRST_PERSON = r"\b(?:I|I['’](?:m|ve|d|ll)|[Mm]y|me)\b"
 _CONVERSES = (
     r"(?i)\b(?:spoke|talked|sat down|interview(?:ed)?|conversation|asked (?:him|her|them)|answers? questions)\b"
@@ -61,7 +61,7 @@ def _possible_labels(spans: pl.DataFrame) -> pl.DataFrame:
     next_is_text = (IS_FREE & (CHARS > 3)).shift(-1, fill_value=False).over("page")
     return (
         spans.with_columns(
-            is_own_line=(CHARS <= 45) & next_is_text & raw.str.contains(_LABEL) & ~raw.str.ends_with("."),
+            is_own_line=(CHARS <= 45) & next_is_text & raw.str.contains(_LABEL) & ~raw.str.contains(r"[^\p{Lu}]\.$"),
             inline=raw.str.extract(_INLINE_LABEL, 1),
             next_raw=raw.shift(-1).over("page"),
         )
@@ -70,11 +70,11 @@ def _possible_labels(spans: pl.DataFrame) -> pl.DataFrame:
             "page",
             "char_start",
             "is_own_line",
-            # "BETH ANDROS, HOST:" and "ANDROS:" are one speaker: the last word of a name counts.
+            # "BETH ANDROS, HOST:", "BETH ANDROS (host):" and "ANDROS:" are one speaker: the last word of a name counts.
             speaker=pl.when("is_own_line")
             .then("raw")
             .otherwise("inline")
-            .str.replace(r",.*$", "")
+            .str.replace(r",.*$|\s*\(.*$", "")
             .str.extract(r"([^ ]+?)[:： ]*$", 1)
             .str.strip_chars(":：. ")
             .str.to_uppercase(),

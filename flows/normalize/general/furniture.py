@@ -116,6 +116,21 @@ FURNITURE_RULES = (
         region=Region.TAIL,
         max_chars=200,
     ),
+    Rule(name="time_code", role="navigation", pattern=r"^\[\d{1,2}:\d{2}(?::\d{2})?\]", max_chars=20_000),
+    Rule(
+        name="issue",
+        role="navigation",
+        pattern=r"(?i)^(?:issue|volume|vol\.?|no\.|number|nr\.|ausgabe|numéro) \d+\b.{0,40}$",
+        region=Region.HEAD,
+        max_chars=60,
+    ),
+    Rule(
+        name="menu",
+        role="navigation",
+        pattern=r"(?i)^(?:главная|новости)(?:\s+\p{L}+){1,12}$",
+        region=Region.HEAD,
+        max_chars=120,
+    ),
     Rule(
         name="weather",
         role="navigation",
@@ -127,6 +142,13 @@ FURNITURE_RULES = (
 )
 
 MARK_RULES = (
+    Rule(
+        name="slug",
+        role="other",
+        pattern=r"^\p{Lu}{2,}(?:-\p{Lu}+)+(?: \([^()]*\))?$",
+        region=Region.HEAD,
+        max_chars=60,
+    ),
     Rule(name="separator", role="other", pattern=r"^[\p{P}\p{S}\s]{3,}$", max_chars=120),
     Rule(
         name="end_mark",

@@ -93,6 +93,14 @@ TEMPLATE_RULES = (
         name="cookie_notice",
         role="boilerplate",
         needs=("cookie",),
+        pattern=r"(?i)^.{0,100}\bcookies?\b.{0,100}$",
+        region=Region.HEAD,
+        max_chars=120,
+    ),
+    Rule(
+        name="cookie_notice",
+        role="boilerplate",
+        needs=("cookie",),
         pattern=r"(?i)^(?:we|this (?:web)?site|our (?:web)?site|by (?:using|continuing)|accept|manage)\b.{0,120}"
         r"\b(?:us(?:e|es|ing)|accept|agree|consent|manage|store)\b.{0,120}\bcookies?\b.*$",
         max_chars=500,
