@@ -179,7 +179,7 @@ def test_the_head_of_a_compound_page_belongs_to_what_the_page_made():
     text = (
         "The ferry that stayed\n\nThe ferry that stayed\n\n3 May 2031\n"
         "Mira\nWelcome to the ferry hour.\nTheo\nIt is late today.\nMira\nIt is late every day.\nTheo\nSo it is.\n\n"
-        "The ferry that stayed\n\nRead original at The Almond Post\n\nThe ferry of Port Almond stayed at its pier today."
+        "The ferry that stayed\n\nRead original at The Almond Post\n\nThe ferry of Port Almond stayed at its pier."
     )
     transcript, article = normalized(text).articles.sort("ordinal").iter_rows(named=True)
     assert (transcript["kind"], transcript["char_start"], transcript["title"]) == ("transcript", 0, article["title"])
