@@ -123,7 +123,7 @@ def test_a_denial_is_no_disclosure():
 @pytest.mark.parametrize(
     "rights", ["This is an exclusive work of Observer Network; reprinting without consent is not allowed.", ""]
 )
-@pytest.mark.parametrize("link", ["Original: https://www.toutiao.com/article/7564058429644390927/", ""])
+@pytest.mark.parametrize("link", ["Original: https://www.toutiao.com/article/7500000000000000001/", ""])
 def test_a_page_of_the_observer_is_recognised_by_its_byline(byline: str, rights: str, link: str):
     article = article_of("\n\n".join(part for part in (byline, LEDE, END, rights, link) if part))
 
