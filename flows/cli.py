@@ -27,6 +27,7 @@ Exit codes:
   1  no release came of it, a check failed, or something could not be found
   2  wrong usage (also: a version that exists or understates the change)
   3  another run holds the lock
+  4  the network failed: try again
 """
 
 

@@ -13,6 +13,12 @@ class UsageError(CopydeskError):
     exit_code = 2
 
 
+class NetworkError(CopydeskError):
+    """The Hub, a server or the network failed; trying again may help."""
+
+    exit_code = 4
+
+
 class LockedError(CopydeskError):
     """Another run holds the lock."""
 

@@ -29,13 +29,14 @@ import polars as pl
 from prefect import State, flow, task
 from prefect.artifacts import create_markdown_artifact
 from prefect.cache_policies import NO_CACHE
+from prefect.client.orchestration import get_client
 from prefect.futures import PrefectFuture
 from prefect.settings import PREFECT_API_URL, temporary_settings
 from prefect.states import Completed, Failed
 from prefect.task_runners import TaskRunner, ThreadPoolTaskRunner
 
 from flows.deduplicate.stage import deduplicate
-from flows.errors import CopydeskError
+from flows.errors import CopydeskError, NetworkError
 from flows.ingest.run import Ingested, ingest
 from flows.normalize.normalize import normalize
 from flows.release.harmless import markdown
@@ -157,14 +158,27 @@ def run_build(server: EmbeddedServer | None, **parameters: Any) -> Built:
 
     Raises:
         CopydeskError: no release came of it.
+        NetworkError: the server that Prefect's settings name does not answer.
     """
     if server is None or PREFECT_API_URL.value():
         if server is not None:
             server.stop()
+        _check_server()
         return _outcome(build(**parameters, return_state=True))
     server.wait()
     with temporary_settings({PREFECT_API_URL: server.api_url}):
         return _outcome(build(**parameters, return_state=True))
+
+
+def _check_server() -> None:
+    """Ask the configured server whether it is there, before a flow fails in the middle of Prefect."""
+    with get_client(sync_client=True) as client:
+        failure = client.api_healthcheck()
+    if failure is not None:
+        url = str(PREFECT_API_URL.value()).split("@")[-1]  # without credentials
+        raise NetworkError(
+            f"Prefect's server at {url} does not answer; start it, or unset PREFECT_API_URL"
+        ) from failure
 
 
 def _outcome(state: Any) -> Built:

@@ -196,6 +196,20 @@ def test_one_run_at_a_time(server, pages, tmp_path):
         built(server, [pages], tmp_path / "out")
 
 
+def test_a_server_that_does_not_answer_is_told_in_one_line(pages, tmp_path):
+    told = subprocess.run(
+        [COPYDESK, "build", pages, "--out", tmp_path / "out"],
+        capture_output=True,
+        text=True,
+        check=False,
+        env={**os.environ, "PREFECT_API_URL": "http://127.0.0.1:9/api"},
+        timeout=120,
+    )
+    assert told.returncode == 4
+    assert len(told.stderr.splitlines()) == 1
+    assert "http://127.0.0.1:9/api" in told.stderr
+
+
 def command(server: Any, *arguments: object, **environment: str) -> dict[str, Any]:
     return {
         "args": [COPYDESK, *map(str, arguments)],
