@@ -141,6 +141,65 @@ def show(release: Path, what: str) -> None:
     show_table(release, what, Console(highlight=False, markup=False, emoji=False))
 
 
+@cli.command(epilog=EPILOG)
+@click.argument("release", type=click.Path(path_type=Path))
+@click.option(
+    "--sources",
+    "paths",
+    metavar="PATH",
+    multiple=True,
+    type=click.Path(path_type=Path),
+    help="What the release was built from: file or folder, compared byte for byte. Repeatable.",
+)
+@click.option(
+    "--column",
+    "columns",
+    metavar="OURS=THEIRS",
+    multiple=True,
+    help="Where records keep a value, as it was given to build. Repeatable.",
+)
+@click.option("--json", "as_json", is_flag=True, help="Print the failures as JSON.")
+def verify(release: Path, paths: tuple[Path, ...], columns: tuple[str, ...], as_json: bool) -> None:
+    """Check a RELEASE: its files, manifest and card, every row, and the releases beside it.
+
+    Each file that fails has a line that begins with FAIL, and the exit code is 1.
+    """
+    from rich.console import Console
+
+    from flows.release.verify import findings
+    from flows.verify import verify as verify_release
+
+    renamed = dict(_pair(column, "--column", "OURS=THEIRS") for column in columns)
+    verified = verify_release(release, paths, renamed or None)
+    if as_json:
+        click.echo(findings.as_json(verified))
+    else:
+        findings.print_verified(verified, Console(highlight=False, markup=False, emoji=False))
+    if not verified.is_ok:
+        click.get_current_context().exit(CopydeskError.exit_code)
+
+
+@cli.command(epilog=EPILOG)
+@click.argument("release", type=click.Path(path_type=Path))
+@click.argument("key", metavar="ID")
+@click.option("--json", "as_json", is_flag=True, help="Print the steps as JSON.")
+def explain(release: Path, key: str, as_json: bool) -> None:
+    """Follow a row of a RELEASE back to the bytes of its source, and name the rows that refer to it.
+
+    ID names a source, article, passage or reject. A row of a table whose key has several parts is named by these,
+    joined by a slash: ARTICLE/FIELD for evidence, PASSAGE/PASSAGE for an overlap, ARTICLE/ARTICLE for relations.
+    """
+    from rich.console import Console
+
+    from flows.release import explain as explaining
+
+    steps = explaining.explain(release, key)
+    if as_json:
+        click.echo(explaining.as_json(steps))
+    else:
+        explaining.print_steps(steps, Console(highlight=False, markup=False, emoji=False))
+
+
 def main(arguments: Sequence[str] | None = None) -> NoReturn:
     """Run a command; errors that a person can act on become one to three lines and an exit code."""
     signal.signal(signal.SIGTERM, _stop)

@@ -1,12 +1,16 @@
 """The command line: complete help, clear errors, exit codes, and no Prefect where no flow runs."""
 
+import hashlib
+import json
 import os
 import re
+import shutil
 import subprocess
 import sys
 from pathlib import Path
 
 import click
+import polars as pl
 import pytest
 from click.testing import CliRunner
 
@@ -57,6 +61,8 @@ def test_the_readme_names_every_command_option_and_exit_code():
         (["build", "seeds", "--column", "text"], 2, "OURS=THEIRS"),
         (["build"], 2, "no SOURCE"),
         (["show", "nowhere", "overlaps"], 1, "nowhere"),
+        (["verify", "nowhere"], 1, "nowhere"),
+        (["explain", "nowhere", "0123456789abcdef"], 1, "nowhere"),
     ],
 )
 def test_wrong_usage_is_told_in_few_lines(arguments, code, words, tmp_path):
@@ -95,3 +101,29 @@ def test_the_package_works_without_the_developers_tools():
     )
     environment = {**os.environ, "PREFECT_LOGGING_LEVEL": "CRITICAL"}
     subprocess.run([sys.executable, "-c", program], check=True, env=environment, timeout=120)
+
+
+def test_the_committed_release_is_whole_and_made_of_the_seeds():
+    told = run("verify", ROOT / "dist" / "1.0.0", "--sources", ROOT / "seeds")
+    assert (told.returncode, told.stderr) == (0, "")
+    assert "5 of 5 sources" in told.stdout
+
+
+def test_a_release_that_was_touched_fails_with_the_name_of_the_file(tmp_path):
+    release = tmp_path / "1.0.0"
+    shutil.copytree(ROOT / "dist" / "1.0.0", release)
+    card = release / "README.md"
+    card.write_bytes(card.read_bytes().replace(b"articles", b"articels", 1))
+    told = run("verify", release)
+    assert told.returncode == 1
+    assert re.search(r"^FAIL README\.md\b", told.stdout, re.MULTILINE)
+    assert json.loads(run("verify", release, "--json").stdout)["ok"] is False
+
+
+def test_explain_leads_to_the_bytes_of_a_file():
+    release = ROOT / "dist" / "1.0.0"
+    some = pl.read_parquet(release / "data" / "passages" / "*.parquet").row(0, named=True)
+    steps = json.loads(run("explain", release, some["passage_id"], "--json").stdout)
+    assert steps[0]["table"] == "sources"
+    content = (ROOT / "seeds" / steps[0]["file"]).read_bytes()
+    assert hashlib.sha256(content).hexdigest() == steps[0]["sha256"]

@@ -1,0 +1,60 @@
+"""Documents read once more from where they were found, to be compared with what was made of them."""
+
+from collections.abc import Collection, Iterator, Mapping, Sequence
+from contextlib import ExitStack
+from pathlib import Path
+
+from flows.ingest.documents import Document, Notes, Refusal, record_columns, too_large
+from flows.ingest.formats import Formats
+from flows.ingest.inputs import InputFile, find_inputs, unreadable, why_unreadable
+from flows.settings import Settings
+
+
+def documents_again(
+    inputs: Sequence[str], uris: Collection[str], folder: Path, settings: Settings, columns: Mapping[str, str]
+) -> Iterator[tuple[str, Document | Refusal]]:
+    """The documents of the files with these uris as they are now, each with the uri of its file.
+
+    Unlike a build, this settles no quarrel between documents of one uri: all of them come.
+
+    Args:
+        inputs: files or folders, as a build is given them.
+        uris: of the files to read; all others are passed over.
+        folder: for temporary files.
+        settings: bounds of what is read.
+        columns: our column of a record → its name in the containers, where they differ.
+
+    Raises:
+        UsageError: an input is empty, or a column unknown.
+    """
+    renamed = record_columns(columns)
+    with ExitStack() as stack:
+        formats = Formats(stack, folder)
+        found = find_inputs(inputs, formats.suffixes)
+        for uri, refusal in sorted(found.refused.items()):
+            if uri in uris:
+                yield uri, refusal
+        for file in sorted(found.files):
+            if file.uri in uris:
+                for document in _documents(file, formats, settings, renamed):
+                    yield file.uri, document
+
+
+def _documents(
+    file: InputFile, formats: Formats, settings: Settings, columns: dict[str, str]
+) -> Iterator[Document | Refusal]:
+    problem = why_unreadable(file.path)
+    if problem:
+        yield problem
+        return
+    try:
+        if file.suffix in formats.containers:
+            yield from formats.containers[file.suffix](file.path, columns, settings, Notes())
+            return
+        with file.path.open("rb") as stream:
+            data = stream.read(settings.max_record_bytes + 1)
+    except OSError as error:
+        yield unreadable(error)
+        return
+    is_whole = len(data) <= settings.max_record_bytes
+    yield formats.documents[file.suffix](data) if is_whole else too_large(settings.max_record_bytes)

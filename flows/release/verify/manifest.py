@@ -1,0 +1,170 @@
+"""The manifest of a release: its form, and what it says of itself and of the releases beside it."""
+
+import json
+import os
+from pathlib import Path
+from typing import Annotated, Any, Literal
+
+from pydantic import BaseModel, ConfigDict, Field, ValidationError
+
+from flows.release.manifest import MANIFEST, file_sha256
+from flows.release.rows import all_rows_sha256
+from flows.release.verify.findings import Findings
+from flows.release.versions import VERSION, parse
+
+Sha256 = Annotated[str, Field(pattern=r"^[0-9a-f]{64}$")]
+Version = Annotated[str, Field(pattern=rf"^{VERSION.pattern}$", max_length=30)]
+Count = Annotated[int, Field(ge=0)]
+
+
+class _Model(BaseModel):
+    # What a later version of the program adds is no fault.
+    model_config = ConfigDict(frozen=True, extra="allow", strict=True)
+
+
+class Parent(_Model):
+    """The release before."""
+
+    version: Version
+    manifest_sha256: Sha256
+
+
+class InputFile(_Model):
+    """A file that was read."""
+
+    uri: str
+    sha256: Sha256
+    byte_count: Count
+
+
+class TableEntry(_Model):
+    """What is stated of a table."""
+
+    row_count: Count
+    rows_sha256: Sha256
+
+
+class Counts(_Model):
+    """What became of the records that were read."""
+
+    read: Count
+    released: Count
+    rejected: Count
+    taken_down: Count
+    skipped: Count
+
+
+class Manifest(_Model):
+    """`manifest.json`, as far as anything is checked against it."""
+
+    version: Version
+    parent: Parent | None
+    edition: Literal["full", "public"]
+    inputs: list[InputFile]
+    settings: dict[str, Any]
+    code: dict[str, str | None]
+    lock_sha256: Sha256 | None
+    tables: dict[str, TableEntry]
+    rows_sha256: Sha256
+    conservation: Counts
+    outputs: dict[str, Sha256]
+
+
+class _AmbiguousError(ValueError):
+    """A name stands twice in an object: readers would disagree on its value."""
+
+
+def parsed_manifest(data: bytes, findings: Findings) -> Manifest | None:
+    """The manifest, or null if its bytes are none."""
+    try:
+        return Manifest.model_validate(json.loads(data, object_pairs_hook=_unambiguous))
+    except ValidationError as error:
+        first = error.errors()[0]
+        place = ".".join(str(part) for part in first["loc"])
+        findings.fail(MANIFEST, "form", f"{place}: {first['msg'].lower()}")
+    except _AmbiguousError as error:
+        findings.fail(MANIFEST, "form", str(error))
+    except (ValueError, RecursionError):
+        findings.fail(MANIFEST, "form", "it is not JSON")
+    return None
+
+
+def _unambiguous(pairs: list[tuple[str, Any]]) -> dict[str, Any]:
+    content = dict(pairs)
+    if len(content) < len(pairs):
+        raise _AmbiguousError("a name stands twice in one object")
+    return content
+
+
+def check_manifest(release: Path, manifest: Manifest, digest: str, findings: Findings) -> None:
+    """Check the manifest against itself, the folder's name, and the releases beside it.
+
+    Args:
+        release: the folder of the release.
+        manifest: its manifest.
+        digest: SHA-256 of `manifest.json`.
+        findings: takes what fails.
+    """
+    # The name as it was given, links not followed: a link is no release of that name.
+    folder = Path(os.path.abspath(release))  # noqa: PTH100 - Path.resolve would follow it
+    if folder.name != manifest.version:
+        findings.fail(MANIFEST, "version", f"it is of version {manifest.version}, and the folder is {folder.name}")
+    if all_rows_sha256({name: table.rows_sha256 for name, table in manifest.tables.items()}) != manifest.rows_sha256:
+        findings.fail(MANIFEST, "rows_sha256", "it is not the hash over the hashes of the tables")
+    counts = manifest.conservation
+    if counts.read != counts.released + counts.rejected + counts.taken_down:
+        findings.fail(MANIFEST, "conservation", "read is not the sum of released, rejected and taken_down")
+    check_parent(folder, manifest, findings)
+    check_child(folder, manifest, digest, findings)
+
+
+def check_parent(folder: Path, manifest: Manifest, findings: Findings) -> None:
+    """The release before is older, and if it stands in the folder it is the one that was built upon."""
+    parent = manifest.parent
+    if parent is None:
+        findings.checked.append(f"version {manifest.version}, the first of its line: it names no parent")
+        return
+    if parse(parent.version) >= parse(manifest.version):
+        findings.fail(MANIFEST, "parent", f"its parent {parent.version} is no older version")
+        return
+    try:
+        found = file_sha256(folder.parent / parent.version / MANIFEST)
+    except FileNotFoundError:
+        findings.notes.append(f"the parent {parent.version} is not in the folder, so it was not compared")
+        return
+    except OSError as error:
+        findings.notes.append(f"the parent {parent.version} cannot be read ({error.strerror}), so it was not compared")
+        return
+    if found != parent.manifest_sha256:
+        findings.fail(
+            MANIFEST, "parent", f"the release {parent.version} in the folder is not the one it was built upon"
+        )
+    findings.checked.append(f"version {manifest.version} against its parent {parent.version}")
+
+
+def check_child(folder: Path, manifest: Manifest, digest: str, findings: Findings) -> None:
+    """The next release in the folder, if it was built upon this version, was built upon this very release."""
+    try:
+        beside = [path for path in folder.parent.iterdir() if VERSION.fullmatch(path.name)]
+    except OSError as error:
+        findings.notes.append(f"the releases beside it cannot be listed ({error.strerror}), so none was compared")
+        return
+    later = [path for path in beside if parse(path.name) > parse(manifest.version) and (path / MANIFEST).is_file()]
+    child = min(later, key=lambda path: parse(path.name), default=None)
+    if child is None:
+        return
+    try:
+        content = parsed_manifest(
+            (child / MANIFEST).read_bytes(), Findings()
+        )  # what ails it is found when it is verified
+    except OSError:
+        content = None
+    if content is None:
+        findings.notes.append(f"the manifest of the release {child.name} cannot be read, so it was not compared")
+        return
+    stated = content.parent
+    if stated is None or stated.version != manifest.version:
+        return
+    if stated.manifest_sha256 != digest:
+        findings.fail(MANIFEST, "child", f"it is not the release {manifest.version} that {child.name} was built upon")
+    findings.checked.append(f"version {manifest.version} against {child.name}, which was built upon it")
