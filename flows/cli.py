@@ -141,6 +141,24 @@ def show(release: Path, what: str) -> None:
     show_table(release, what, Console(highlight=False, markup=False, emoji=False))
 
 
+@cli.command()
+@click.argument("old", type=click.Path(path_type=Path))
+@click.argument("new", type=click.Path(path_type=Path))
+@click.option("--json", "as_json", is_flag=True, help="Print every changed row as JSON.")
+def diff(old: Path, new: Path, as_json: bool) -> None:
+    """Tell what changed from the release OLD to the release NEW, table by table, and why."""
+    from rich.console import Console
+
+    from flows.release.diff import diff as diff_of
+    from flows.release.diff import show_diff
+
+    found = diff_of(old, new)
+    if as_json:
+        click.echo(found.as_json())
+    else:
+        show_diff(found, Console(highlight=False, markup=False, emoji=False))
+
+
 @cli.command(epilog=EPILOG)
 @click.argument("release", type=click.Path(path_type=Path))
 @click.option(

@@ -62,6 +62,7 @@ def test_the_readme_names_every_command_option_and_exit_code():
         (["build"], 2, "no SOURCE"),
         (["show", "nowhere", "overlaps"], 1, "nowhere"),
         (["verify", "nowhere"], 1, "nowhere"),
+        (["diff", "nowhere", "elsewhere"], 1, "nowhere"),
         (["explain", "nowhere", "0123456789abcdef"], 1, "nowhere"),
     ],
 )

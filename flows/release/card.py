@@ -15,6 +15,7 @@ import yaml
 from jinja2 import Environment, PackageLoader, StrictUndefined
 from markupsafe import Markup
 
+from flows.release.changelog import versions_of
 from flows.release.harmless import finalize, markdown, plain_line
 from flows.release.parquet import DATA, arrow_schema, table_files
 from flows.settings import Settings
@@ -55,6 +56,7 @@ class Release:
         date: its date, if it has one.
         conservation: what became of the records that were read.
         settings: all settings in force.
+        changes: its changelog.
     """
 
     folder: Path
@@ -63,6 +65,7 @@ class Release:
     date: date | None
     conservation: Mapping[str, int]
     settings: Settings
+    changes: str = ""
 
 
 def card(release: Release) -> str:
@@ -107,6 +110,7 @@ def card(release: Release) -> str:
         example=overlap_example(tables),
         rejected=counted(tables["rejects"], "rule"),
         headline=headline,
+        versions=versions_of(release.changes),
     )
 
 

@@ -66,6 +66,7 @@ def manifest(
     inputs: Sequence[Input],
     settings: Settings,
     row_counts: Mapping[str, int],
+    units: Mapping[str, Mapping[str, str]],
     row_hashes: Mapping[str, str],
     rows_sha256: str,
     conservation: Mapping[str, int],
@@ -79,6 +80,7 @@ def manifest(
         inputs: the files that were read, in any order.
         settings: all settings in force.
         row_counts: table → its number of rows.
+        units: table → column → its unit, for columns that have one.
         row_hashes: table → hash of its rows in canonical form.
         rows_sha256: hash over those.
         conservation: what became of the records that were read.
@@ -93,7 +95,8 @@ def manifest(
         "code": code_identity(),
         "lock_sha256": lock_sha256(),
         "tables": {
-            name: {"row_count": row_counts[name], "rows_sha256": row_hashes[name]} for name in sorted(row_counts)
+            name: {"row_count": row_counts[name], "rows_sha256": row_hashes[name], "units": dict(units[name])}
+            for name in sorted(row_counts)
         },
         "rows_sha256": rows_sha256,
         "conservation": dict(conservation),

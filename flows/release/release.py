@@ -2,7 +2,7 @@
 
 from collections.abc import Mapping, Sequence
 from contextlib import nullcontext
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from datetime import date
 from pathlib import Path
 from typing import Self
@@ -12,6 +12,9 @@ import polars as pl
 from flows.errors import CopydeskError
 from flows.release import versions
 from flows.release.card import CARD, Release, card
+from flows.release.changelog import CHANGELOG, changelog, first_changelog
+from flows.release.compare import STEPS, Snapshot
+from flows.release.diff import Diff, column_units, diff_between, draft_snapshot
 from flows.release.manifest import (
     MANIFEST,
     Input,
@@ -97,12 +100,16 @@ def release(
             newest = versions.newest(out)
         if newest is None:
             version = versions.checked_version(out, None, "first", build.version)
-            return _write(draft, held, version, None, "first")
+            return _write(draft, held, version, None, None)
         if read_manifest(newest)["rows_sha256"] == draft.rows_sha256:
             return Released(newest, newest.name, newest.name, "none", _changed_since(newest, draft, held))
-        step = versions.step_between(newest, draft.tables)
+        found = diff_between(
+            Snapshot.of_release(newest), draft_snapshot("", draft.tables, settings, list(build.inputs))
+        )
+        # Rows that differ are a patch at least, also where no reader asks for the table that they are in.
+        step = max(found.step, "patch", key=STEPS.index)
         version = versions.checked_version(out, newest.name, step, build.version)
-        return _write(draft, held, version, newest, step)
+        return _write(draft, held, version, newest, replace(found, new=version, step=step))
 
 
 @dataclass(frozen=True)
@@ -129,19 +136,30 @@ class Draft:
         """Hash of all rows."""
         return all_rows_sha256(self.hashes)
 
-    def write(self, folder: Path, version: str, parent: Mapping[str, str] | None) -> None:
-        """Write all files of the release."""
+    @property
+    def date(self) -> date | None:
+        """The date of the release, if it has one."""
+        return self.build.release_date or release_date(self.tables)
+
+    @property
+    def row_counts(self) -> dict[str, int]:
+        """Table → its number of rows."""
+        return {name: rows.height for name, rows in self.tables.items()}
+
+    def write(self, folder: Path, version: str, parent: Mapping[str, str] | None, changes: str) -> None:
+        """Write all files of the release; `changes` is its changelog."""
         for name, rows in self.tables.items():
             write_table(folder, name, rows, self.settings)
-        day = self.build.release_date or release_date(self.tables)
-        text = card(Release(folder, self.tables, version, day, self.build.conservation, self.settings))
+        (folder / CHANGELOG).write_text(changes, encoding="utf-8", newline="\n")
+        text = card(Release(folder, self.tables, version, self.date, self.build.conservation, self.settings, changes))
         (folder / CARD).write_text(text, encoding="utf-8", newline="\n")
         content = manifest(
             release_version=version,
             parent=parent,
             inputs=self.build.inputs,
             settings=self.settings,
-            row_counts={name: rows.height for name, rows in self.tables.items()},
+            row_counts=self.row_counts,
+            units={name: column_units(name) for name in self.tables},
             row_hashes=self.hashes,
             rows_sha256=self.rows_sha256,
             conservation=self.build.conservation,
@@ -157,19 +175,25 @@ def release_date(tables: Mapping[str, pl.DataFrame]) -> date | None:
     return max((day for day in days if isinstance(day, date)), default=None)
 
 
-def _write(draft: Draft, lock: Lock, version: str, newest: Path | None, step: str) -> Released:
-    """Stage a release and publish it."""
+def _write(draft: Draft, lock: Lock, version: str, newest: Path | None, found: Diff | None) -> Released:
+    """Stage a release and publish it; `found` is its difference to the newest one, if there is one."""
+    if newest is None or found is None:
+        changes = first_changelog(version, draft.date, draft.row_counts)
+    else:
+        changes = changelog(found, draft.date, newest)
     with staged(lock) as folder:
         parent = {"version": newest.name, "manifest_sha256": file_sha256(newest / MANIFEST)} if newest else None
-        draft.write(folder, version, parent)
+        draft.write(folder, version, parent, changes)
         publish(folder, lock.out / version)
-    return Released(lock.out / version, version, newest.name if newest else None, step)
+    return Released(lock.out / version, version, newest.name if newest else None, found.step if found else "first")
 
 
 def _changed_since(newest: Path, draft: Draft, lock: Lock) -> list[str]:
     """The files for people that would differ if a release with the same rows were written today."""
     with staged(lock) as folder:
-        draft.write(folder, newest.name, read_manifest(newest).get("parent"))
+        changes = newest / CHANGELOG
+        text = changes.read_text(encoding="utf-8") if changes.is_file() else ""
+        draft.write(folder, newest.name, read_manifest(newest).get("parent"), text)
         return [CARD] if not _same(newest / CARD, folder / CARD) else []
 
 
