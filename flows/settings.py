@@ -65,6 +65,12 @@ class Settings(BaseModel):
         description="Texts that share a shingle. When more do, each is linked to the first and to the one before it "
         "only, so that a wire story with many copies costs no square.",
     )
+    deduplicate_memory_bytes: int = Field(
+        default=4_000_000_000,
+        ge=100_000_000,
+        description="Bytes that the search for copies may use beside the libraries. What does not fit is put into a "
+        "temporary file (words) or worked through in partitions by hash (4-grams).",
+    )
     min_article_words: int = Field(
         default=12,
         gt=0,
@@ -132,6 +138,24 @@ class Settings(BaseModel):
         le=1,
         description="The same for bylines, rights lines, disclaimers and source lines. Measured: the lowest of four "
         "true pairs has 0.49.",
+    )
+    reuse_seed_similarity: float = Field(
+        default=0.25,
+        ge=0,
+        le=1,
+        description="Cosine and Dice of the words of two sentences from which on they may belong to a reused passage. "
+        "Sanchez-Perez et al. (PAN 2014) take 0.33; lower ones are safe here, as each passage needs evidence, too.",
+    )
+    min_reuse_evidence: float = Field(
+        default=22.0,
+        ge=0,
+        description="Log-odds of the words of a passage under reuse against chance, in natural units, on the side "
+        "where they are lower. Measured on the training part of PAN 2013.",
+    )
+    min_reuse_chars: int = Field(
+        default=150,
+        gt=0,
+        description="Characters that a reused passage has on both sides (Sanchez-Perez et al., PAN 2014).",
     )
 
     # --- release ---
