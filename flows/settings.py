@@ -72,7 +72,7 @@ class Settings(BaseModel):
         "temporary file (words) or worked through in partitions by hash (4-grams).",
     )
     min_article_words: int = Field(
-        default=12,
+        default=5,
         gt=0,
         description="Words. A shorter article is never called a copy: 'Watch live' is on many pages.",
     )
@@ -95,7 +95,7 @@ class Settings(BaseModel):
         "stories in one template, unless what they share is far more than that.",
     )
     same_story_coverage: float = Field(
-        default=0.8,
+        default=0.7,
         ge=0,
         le=1,
         description="Share of both articles' words from which on differing stretches (another outlet's footer) no "
@@ -156,6 +156,11 @@ class Settings(BaseModel):
         default=150,
         gt=0,
         description="Characters that a reused passage has on both sides (Sanchez-Perez et al., PAN 2014).",
+    )
+    min_copied_chars: int = Field(
+        default=75,
+        gt=0,
+        description="The same for a passage that is copied word by word: about the twelve words of `min_stretch_words`.",
     )
 
     # --- release ---

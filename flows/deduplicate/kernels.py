@@ -362,7 +362,8 @@ def _sketch(
 ) -> int:
     """Sample the word 4-grams of texts by their hash: the same ones in every text.
 
-    One in 16 is taken of a long text, one in 8 of one below 2000 words, one in 4 of one below 200.
+    One in 16 is taken of a long text, one in 8 of one below 2000 words, one in 4 of one below 200, all of one
+    below 64.
 
     Args:
         words: words of all texts.
@@ -383,7 +384,8 @@ def _sketch(
         start = starts[texts[i]]
         end = ends[texts[i]]
         # The lowest bits of the hash decide, so that a text of any length shares the rarer ones with any other.
-        most = 3 if end - start < 200 else 1 if end - start < 2000 else 0
+        length = end - start
+        most = 15 if length < 64 else 3 if length < 200 else 1 if length < 2000 else 0
         sampled = 0
         for at in range(start, end - 3):
             one = (np.int64(words[at]) >> CLASS_BITS) * _MIX_B + (np.int64(words[at + 1]) >> CLASS_BITS)
@@ -519,8 +521,8 @@ def _compare(  # noqa: PLR0912, PLR0915 - as above
                     table[place] = at
         a_same[: a_count + 1] = 0
         b_same[: b_count + 1] = 0
-        other_slots = 0
-        other_words = 0
+        other_slots: Any = 0
+        other_words: Any = 0
         a_end = np.int64(0)
         b_end = np.int64(0)
         q = np.int64(0)
@@ -561,21 +563,21 @@ def _compare(  # noqa: PLR0912, PLR0915 - as above
             a_gap = p - a_end
             b_gap = q - b_end
             if 0 <= a_gap <= MAX_GAP and b_gap <= MAX_GAP and (a_gap > 0 or b_gap > 0):
-                for x in range(a_gap + 1):
-                    lcs[x, 0] = 0
-                for y in range(b_gap + 1):
-                    lcs[0, y] = 0
-                for x in range(1, a_gap + 1):
-                    for y in range(1, b_gap + 1):
-                        if words[a0 + a_end + x - 1] >> CLASS_BITS == words[b0 + b_end + y - 1] >> CLASS_BITS:
-                            lcs[x, y] = lcs[x - 1, y - 1] + 1
+                for row in range(a_gap + 1):
+                    lcs[row, 0] = 0
+                for column in range(b_gap + 1):
+                    lcs[0, column] = 0
+                for row in range(1, a_gap + 1):
+                    for column in range(1, b_gap + 1):
+                        if words[a0 + a_end + row - 1] >> CLASS_BITS == words[b0 + b_end + column - 1] >> CLASS_BITS:
+                            lcs[row, column] = lcs[row - 1, column - 1] + 1
                         else:
-                            lcs[x, y] = max(lcs[x - 1, y], lcs[x, y - 1])
+                            lcs[row, column] = max(lcs[row - 1, column], lcs[row, column - 1])
                 # Back from the end; a difference lies between two common words.
                 x = a_gap
                 y = b_gap
-                x_from = x
-                y_from = y
+                x_from: Any = x
+                y_from: Any = y
                 while x_from > 0 or y_from > 0 or x > 0 or y > 0:
                     is_common = (
                         x > 0
@@ -591,23 +593,18 @@ def _compare(  # noqa: PLR0912, PLR0915 - as above
                     a_words = x_from - x
                     b_words = y_from - y
                     if a_words > 0 and b_words > 0:
-                        slots = 0
-                        certain = 0
+                        slots = np.int64(0)
                         for w in range(a0 + a_end + x, a0 + a_end + x_from):
-                            kind = words[w] & 7
-                            slots += kind in (NAME, FIGURE, INITIAL)
-                            certain += kind in (NAME, FIGURE)
+                            slots += words[w] & 7 in (NAME, FIGURE, INITIAL)
                         for w in range(b0 + b_end + y, b0 + b_end + y_from):
-                            kind = words[w] & 7
-                            slots += kind in (NAME, FIGURE, INITIAL)
-                            certain += kind in (NAME, FIGURE)
+                            slots += words[w] & 7 in (NAME, FIGURE, INITIAL)
                         if slots == a_words + b_words:
-                            other_slots += min(a_words, b_words) if certain > 0 else 0
+                            other_slots += min(a_words, b_words)
                         elif a_words == b_words:
                             for w in range(a_words):
                                 a_kind = words[a0 + a_end + x + w] & 7
                                 b_kind = words[b0 + b_end + y + w] & 7
-                                if (a_kind in (NAME, FIGURE)) and (b_kind in (NAME, FIGURE)):
+                                if a_kind in (NAME, FIGURE, INITIAL) and b_kind in (NAME, FIGURE, INITIAL):
                                     other_slots += 1
                                 else:
                                     other_words += 1

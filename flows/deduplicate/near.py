@@ -60,10 +60,18 @@ _PART_LENGTH = 0.8
 # In a short text fewer words are another story: of 75 words that share lede and footer, 15 may be all there is to tell.
 # In a long one that is edited all through they may be as many, the more so the more of it is common.
 _UNMATCHED_SHARE = 0.15
+# The share of common words above the least that brings the words that may be missing to that share in full.
+_EXCESS_SPAN = 0.3
+# Short notices that share fewer words than copies must are copies when one is the other but for a word or two.
+_NOTICE_COVERAGE = 0.99
+_NOTICE_LONGER_COVERAGE = 0.85
 # Two texts are the same form filled in twice when this share of the differences between them is in slots (names and
-# figures that stand against others), and that many of them or that share of all slots differ.
+# figures that stand against others) and these are many; or fewer in texts of one cut, when next to nothing else differs
+# or most slots do.
 _SLOT_CONCENTRATION = 0.6
 _MANY_SLOTS = 8
+_SOME_SLOTS = 5
+_SOME_CONCENTRATION = 0.8
 _FEW_SLOTS = 3
 _SLOT_SHARE = 0.5
 # Of a text that was found to be such a form against this many others, copies may differ in this share of slots.
@@ -454,15 +462,15 @@ class _Verdict:
         weight = np.minimum(a_sizes / np.maximum(a_words, 1), b_sizes / np.maximum(b_words, 1))
         unmatched = np.minimum(measures[:, A_UNMATCHED], measures[:, B_UNMATCHED]) * weight
         shorter_sizes = np.minimum(a_sizes, b_sizes)
-        excess = (shorter_coverage - settings.min_shorter_coverage) / max(
-            settings.same_story_coverage - settings.min_shorter_coverage, 0.01
-        )
+        excess = (shorter_coverage - settings.min_shorter_coverage) / _EXCESS_SPAN
         most = np.maximum(
             np.minimum(settings.max_unmatched_words, _UNMATCHED_SHARE * shorter_sizes),
             _UNMATCHED_SHARE * shorter_sizes * excess,
         )
+        is_long_enough = covered.min(1) * weight >= settings.min_shared_words
+        is_nearly_all = (shorter_coverage >= _NOTICE_COVERAGE) & (longer_coverage >= _NOTICE_LONGER_COVERAGE)
         tells_one_story = (
-            (covered.min(1) * weight >= settings.min_shared_words)
+            (is_long_enough | is_nearly_all)
             & (shorter_coverage >= settings.min_shorter_coverage)
             & (longer_coverage >= settings.min_longer_coverage)
             & (is_same_story | (unmatched <= most))
@@ -471,8 +479,11 @@ class _Verdict:
         slot_share = slots / np.maximum(slots + measures[:, SAME_SLOTS], 1)
         # An update changes a few figures, too, but it adds or takes away a stretch.
         is_of_one_cut = measures[:, [A_UNMATCHED, B_UNMATCHED]].max(1) <= settings.max_unmatched_words
-        is_form = (slots >= _SLOT_CONCENTRATION * (slots + measures[:, OTHER_WORDS])) & (
-            (slots >= _MANY_SLOTS) | ((slots >= _FEW_SLOTS) & (slot_share >= _SLOT_SHARE) & is_of_one_cut)
+        concentration = slots / np.maximum(slots + measures[:, OTHER_WORDS], 1)
+        is_form = (concentration >= _SLOT_CONCENTRATION) & (
+            (slots >= _MANY_SLOTS)
+            | ((slots >= _SOME_SLOTS) & (concentration >= _SOME_CONCENTRATION) & is_of_one_cut)
+            | ((slots >= _FEW_SLOTS) & (slot_share >= _SLOT_SHARE) & is_of_one_cut)
         )
         lengths = np.minimum(a_words, b_words) / np.maximum(np.maximum(a_words, b_words), 1)
         return cls(
