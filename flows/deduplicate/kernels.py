@@ -162,7 +162,13 @@ def _tokenize(  # noqa: PLR0912, PLR0915 - a kernel calls no other, so that each
                 if point < 0x10000:
                     point = np.int64(lower[point])
                 hashed = ((hashed ^ point) * _MIX_A) & _MASK_32
-                hashed ^= hashed >> 15
+                # Most letters are ASCII and followed by another: the same step without the questions.
+                while at < end:
+                    letter = data[at]
+                    if letter >= 0x80 or classes[letter] not in (LETTER, CAPITAL, DIGIT):
+                        break
+                    hashed = ((hashed ^ np.int64(lower[letter])) * _MIX_A) & _MASK_32
+                    at += 1
                 continue
             if in_word:
                 in_word = False
@@ -175,7 +181,6 @@ def _tokenize(  # noqa: PLR0912, PLR0915 - a kernel calls no other, so that each
                 right ^= right >> 13
             if character == OWN_WORD:
                 hashed = ((0x1234567 ^ point) * _MIX_A) & _MASK_32
-                hashed ^= hashed >> 15
                 hashed = (hashed * _MIX_B) & _MASK_32
                 hashed = (hashed ^ (hashed >> 16)) & _MASK_29
                 words[count] = (hashed << CLASS_BITS) | SPACELESS
