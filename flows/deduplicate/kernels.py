@@ -32,7 +32,12 @@ _MIX_A = 0x7FEB352D
 _MIX_B = 0x045D9F3B
 
 # Words on both sides of a gap that are still aligned word by word; a longer gap is left as unmatched.
-MAX_GAP = 64
+MAX_GAP = 128
+# The product of both sides' words: what an alignment costs.
+MAX_CELLS = 8192
+# Two stretches of more words than the first have this share of the shorter in common, or are left as unmatched: between
+# any two stretches of a language some words can be aligned.
+CHANCE_WORDS, CHANCE_SHARE = 8, 0.5
 # Columns of what `compare` measures of a pair.
 A_COVERED, B_COVERED, A_UNMATCHED, B_UNMATCHED, SAME_SLOTS, OTHER_SLOTS, OTHER_WORDS = range(7)
 MEASURES = 7
@@ -567,7 +572,8 @@ def _compare(  # noqa: PLR0912, PLR0915 - as above
                 continue
             a_gap = p - a_end
             b_gap = q - b_end
-            if 0 <= a_gap <= MAX_GAP and b_gap <= MAX_GAP and (a_gap > 0 or b_gap > 0):
+            is_near = 0 <= a_gap <= MAX_GAP and b_gap <= MAX_GAP and a_gap * b_gap <= MAX_CELLS
+            if is_near and (a_gap > 0 or b_gap > 0):
                 for row in range(a_gap + 1):
                     lcs[row, 0] = 0
                 for column in range(b_gap + 1):
@@ -579,8 +585,23 @@ def _compare(  # noqa: PLR0912, PLR0915 - as above
                         else:
                             lcs[row, column] = max(lcs[row - 1, column], lcs[row, column - 1])
                 # Back from the end; a difference lies between two common words.
-                x = a_gap
-                y = b_gap
+                x: Any = a_gap
+                y: Any = b_gap
+                shorter_gap = min(a_gap, b_gap)
+                if shorter_gap > CHANCE_WORDS and lcs[x, y] < CHANCE_SHARE * shorter_gap:
+                    x = 0
+                    y = 0
+                    if a_gap != b_gap:
+                        other_words += shorter_gap
+                    else:
+                        # A line of a form, where more stands in slots than in words.
+                        for w in range(a_gap):
+                            one = words[a0 + a_end + w]
+                            other = words[b0 + b_end + w]
+                            if one & 7 in (NAME, FIGURE, INITIAL) and other & 7 in (NAME, FIGURE, INITIAL):
+                                other_slots += one >> CLASS_BITS != other >> CLASS_BITS
+                            else:
+                                other_words += one >> CLASS_BITS != other >> CLASS_BITS
                 x_from: Any = x
                 y_from: Any = y
                 while x_from > 0 or y_from > 0 or x > 0 or y > 0:

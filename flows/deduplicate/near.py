@@ -36,6 +36,8 @@ from flows.deduplicate.wordstore import WordStore, words_of_batches
 from flows.settings import Settings
 
 Indexes = npt.NDArray[np.int64]
+# Two texts in one number: the lower one << 32 | the higher one.
+Pairs = npt.NDArray[np.uint64]
 
 # Edges between documents as the stage numbers them.
 EDGE_SCHEMA = pl.Schema(
@@ -58,9 +60,10 @@ _LIKELY_SHARE = 0.05
 # A text that is found whole in another is its part, not an edited copy, when it has at most this share of its words.
 _PART_LENGTH = 0.8
 # In a short text fewer words are another story: of 75 words that share lede and footer, 15 may be all there is to tell.
-# In a long one that is edited all through they may be as many, the more so the more of it is common.
 _UNMATCHED_SHARE = 0.15
-# The share of common words above the least that brings the words that may be missing to that share in full.
+# In a long text that is edited all through more may be missing: up to this share when so much more of it is common than
+# must be.
+_EXCESS_SHARE = 0.15
 _EXCESS_SPAN = 0.3
 # Short notices that share fewer words than copies must are copies when one is the other but for a word or two.
 _NOTICE_COVERAGE = 0.99
@@ -319,7 +322,8 @@ def _edges(corpus: _Corpus, *, by_degree: bool = True) -> pl.DataFrame:
         edges = _verified(corpus, tried, measured)
         # An edge between two clusters: is the one's copy a copy of the other's survivor, too? The links above may not
         # have proposed that pair. Each round asks only what was never asked.
-        missing = _unasked(edges, tried, _hubs(edges, len(corpus.sizes), by_degree=by_degree))
+        hubs = _hubs(edges, len(corpus.sizes), by_degree=by_degree)
+        missing = _unasked(edges, tried, hubs, by_degree=by_degree)
         if not len(missing):
             break
         tried = np.concatenate([tried, missing])
@@ -465,7 +469,7 @@ class _Verdict:
         excess = (shorter_coverage - settings.min_shorter_coverage) / _EXCESS_SPAN
         most = np.maximum(
             np.minimum(settings.max_unmatched_words, _UNMATCHED_SHARE * shorter_sizes),
-            _UNMATCHED_SHARE * shorter_sizes * excess,
+            _EXCESS_SHARE * shorter_sizes * excess,
         )
         is_long_enough = covered.min(1) * weight >= settings.min_shared_words
         is_nearly_all = (shorter_coverage >= _NOTICE_COVERAGE) & (longer_coverage >= _NOTICE_LONGER_COVERAGE)
@@ -529,14 +533,39 @@ def _verified(corpus: _Corpus, pairs: npt.NDArray[np.uint64], measured: npt.NDAr
     )
 
 
-def _unasked(edges: pl.DataFrame, tried: npt.NDArray[np.uint64], hubs: Indexes) -> npt.NDArray[np.uint64]:
-    """Pairs of a survivor with another cluster's copy that an edge between both clusters suggests: sorted."""
+def _unasked(edges: pl.DataFrame, tried: npt.NDArray[np.uint64], hubs: Indexes, *, by_degree: bool) -> Pairs:
+    """Pairs that may join two clusters with an edge between them: sorted, none of those tried.
+
+    The hub of each is asked about the other's hub and about the text at the other end of the edge. A hub that is itself
+    much edited stays strange to other such copies. Where hubs may change, the member most like the hub is
+    asked about the whole cluster and the texts beyond the edges, too: it is nearer to the original than most.
+    """
     a, b = edges["a"].to_numpy().astype(np.int64), edges["b"].to_numpy().astype(np.int64)
     across = hubs[a] != hubs[b]
-    a, b = a[across], b[across]
-    one, other = np.concatenate([hubs[a], hubs[b], hubs[a]]), np.concatenate([b, a, hubs[b]])
+    inner = np.concatenate([a[across], b[across]])
+    outer = np.concatenate([b[across], a[across]])
+    one, other = np.concatenate([hubs[inner], hubs[inner]]), np.concatenate([outer, hubs[outer]])
+    if by_degree and len(inner):
+        likest = _likest_members(edges, hubs)
+        members = np.flatnonzero(np.isin(hubs, hubs[inner]))
+        one = np.concatenate([one, likest[hubs[members]], likest[hubs[inner]]])
+        other = np.concatenate([other, members, outer])
     asked = (np.minimum(one, other).astype(np.uint64) << np.uint64(32)) | np.maximum(one, other).astype(np.uint64)
     return np.setdiff1d(asked[one != other], tried)
+
+
+def _likest_members(edges: pl.DataFrame, hubs: Indexes) -> Indexes:
+    """Of each hub the member that has most in common with it, of each other text itself: shape (texts)."""
+    likest = np.arange(len(hubs))
+    a, b = edges["a"].to_numpy().astype(np.int64), edges["b"].to_numpy().astype(np.int64)
+    common = np.minimum(edges["a_coverage"].to_numpy(), edges["b_coverage"].to_numpy())
+    hub, member = np.concatenate([a, b]), np.concatenate([b, a])
+    own = hubs[member] == hub
+    hub, member, common = hub[own], member[own], np.concatenate([common, common])[own]
+    # The last to be written stands: the most in common, of equals the lowest.
+    order = np.lexsort((-member, common))
+    likest[hub[order]] = member[order]
+    return likest
 
 
 def _twins(edges: pl.DataFrame, count: int) -> Indexes:
