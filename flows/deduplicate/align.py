@@ -47,6 +47,8 @@ _KEPT_TEXTS = 64
 # Share of the words of both passages that stand in runs of the other: all but a word at the boundaries; most.
 _VERBATIM = 0.95
 _NEAR = 0.6
+# A copy need not be longer than this share of the shorter text.
+_WHOLE = 0.8
 # Marks that belong to a passage though no word does.
 _OPENERS = "\"'“‘«([{「『（【¿¡"
 
@@ -59,7 +61,8 @@ def align(a_text: str | None, b_text: str | None, settings: Settings | None = No
     Args:
         a_text: the source; null is as empty.
         b_text: the text that may reuse it.
-        settings: `reuse_seed_similarity`, `min_reuse_evidence`, `min_reuse_chars`; the defaults if None.
+        settings: `reuse_seed_similarity`, `min_reuse_evidence`, `min_reuse_chars`, `min_copied_chars`; the defaults if
+            None.
 
     Returns:
         `a_char_start, a_char_count, b_char_start, b_char_count, kind, score`: one row per reused passage, in the order
@@ -127,12 +130,19 @@ def _rows(
     a, b = tokens(a_text), tokens(b_text)
     if not len(a.hashes) or not len(b.hashes):
         return
+    if a_text == b_text:
+        # A text of nothing but refrains has no seeds.
+        if len(a.hashes) >= settings.min_stretch_words:
+            start, count = _extent(a_text, int(a.starts[0]), int(a.ends[-1]))
+            yield start, count, start, count, "verbatim", 1.0
+        return
     ranges, shares = kernels["aligned"](
         *(a.hashes, a.breaks, a.is_spaceless, a.starts, a.ends, a.sentences),
         *(b.hashes, b.breaks, b.is_spaceless, b.starts, b.ends, b.sentences),
         settings.reuse_seed_similarity,
         settings.min_reuse_evidence,
         settings.min_reuse_chars,
+        min(settings.min_copied_chars, int(_WHOLE * min(len(a_text.strip()), len(b_text.strip())))),
     )
     rows = []
     for (a_first, a_end, b_first, b_end), (a_found, b_found, a_run, b_run) in zip(
@@ -142,7 +152,8 @@ def _rows(
         b_start, b_count = _extent(b_text, int(b.starts[b_first]), int(b.ends[b_end - 1]))
         a_words, b_words = a_end - a_first, b_end - b_first
         run = min(a_run, b_run)
-        kind = "verbatim" if run >= _VERBATIM else "near" if run >= _NEAR else "paraphrase"
+        is_as_long = min(a_words, b_words) >= _NEAR * max(a_words, b_words)
+        kind = "paraphrase" if run < _NEAR or not is_as_long else "near" if run < _VERBATIM else "verbatim"
         score = (a_found * a_words + b_found * b_words) / (a_words + b_words)
         rows.append((a_start, a_count, b_start, b_count, kind, min(score, 1.0)))
     yield from sorted(rows, key=lambda row: (row[2], row[0], row[3], row[1]))

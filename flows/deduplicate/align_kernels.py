@@ -36,6 +36,8 @@ _WORD_LETTERS = 64  # letters of a word that count; longer ones are addresses an
 _SEED_WORK = 2e7
 # A sentence seeds with this many sentences at most, the most similar; one with more is a form or a refrain.
 _SEEDS_PER_SENTENCE = 32
+# A run of so many words that stands once in the source seeds too, however long the sentences around it.
+_SEED_RUN = 6
 
 # --- passages ---
 # Sentences that may lie between two seeds of one passage, and fewer down to none where what lies between spoils it;
@@ -61,9 +63,9 @@ _MISSING_BETWEEN = (0.02, 0.6)  # bounds of the estimated share of missing words
 
 # --- choice ---
 # A pair with a passage of this evidence that is copied word by word is one of copies: there, weak ones are chance.
-_STRONG_EVIDENCE = 60.0
+_STRONG_EVIDENCE = 75.0
 _COPY_SHARE = 0.8
-_EVIDENCE_BESIDE_COPY = 70.0
+_EVIDENCE_BESIDE_COPY = 90.0
 # A passage is dropped when better ones cover more than this share of it.
 _MAX_COVERED = 0.5
 
@@ -78,7 +80,7 @@ _DIGEST_SIMILARITY = 0.33
 _DIGEST_FOUND = 0.65  # share of its words (by weight) that the source has
 _DIGEST_LOCAL = 0.8  # share of those that single passages account for, at most; else it is no digest but a copy
 _DIGEST_COVERED = 0.85  # share of its words that lie in such passages, at most
-_DIGEST_EVIDENCE = 25.0  # of a passage that counts there
+_DIGEST_EVIDENCE = 32.0  # of a passage that counts there
 
 
 def scan(  # noqa: PLR0912, PLR0915
@@ -438,6 +440,88 @@ def seeds(  # noqa: PLR0912, PLR0915
     return part(found_a, 0, count), part(found_b, 0, count)
 
 
+def run_seeds(a_ids: Ints, a_sentences: Longs, b_ids: Ints, b_sentences: Longs) -> tuple[Longs, Longs]:
+    """Pairs of sentences with a run of _SEED_RUN words that stands once in a: what is copied in the midst of others.
+
+    Returns:
+        As `seeds`; the work grows with the lengths of both texts.
+    """
+    a_size, b_size = len(a_ids) - _SEED_RUN + 1, len(b_ids) - _SEED_RUN + 1
+    mask = table_mask(max(a_size, 0))
+    places = np.full(mask + 1, -1, dtype=np.int64)  # first word of a run in a
+    is_repeated = np.zeros(mask + 1, dtype=np.uint8)
+    for at in range(a_size):
+        slot = run_hash(a_ids, at) & mask
+        while places[slot] >= 0 and not is_same_run(a_ids, places[slot], a_ids, at):
+            slot = (slot + 1) & mask
+        if places[slot] >= 0:
+            is_repeated[slot] = 1
+        else:
+            places[slot] = at
+    in_a = sentence_of(len(a_ids), a_sentences)
+    keys = np.empty(256, dtype=np.int64)
+    count, sentence = 0, 0
+    for at in range(b_size):
+        while at >= b_sentences[sentence + 1]:
+            sentence += 1
+        slot = run_hash(b_ids, at) & mask
+        while places[slot] >= 0 and not is_same_run(a_ids, places[slot], b_ids, at):
+            slot = (slot + 1) & mask
+        if places[slot] < 0 or is_repeated[slot]:
+            continue
+        key = (sentence << 31) | in_a[places[slot]]
+        if count == 0 or keys[count - 1] != key:
+            if count == len(keys):
+                keys = part(keys, 0, 2 * count)
+            keys[count] = key
+            count += 1
+    keys = part(keys, 0, count)
+    return keys & ((1 << 31) - 1), keys >> 31
+
+
+def run_hash(ids: Ints, at: int) -> int:
+    """Hash of the run of _SEED_RUN words from a place."""
+    value = 0
+    for i in range(at, at + _SEED_RUN):
+        value = ((value ^ int(ids[i])) * _MIX_A) & _MASK_32
+        value ^= value >> 15
+    return value
+
+
+def is_same_run(ids: Ints, at: int, others: Ints, other_at: int) -> bool:
+    """Whether two runs of _SEED_RUN words are equal."""
+    for i in range(_SEED_RUN):  # noqa: SIM110 - compiled
+        if ids[at + i] != others[other_at + i]:
+            return False
+    return True
+
+
+def sentence_of(word_count: int, sentences: Longs) -> Longs:
+    """The sentence of each word."""
+    found = np.empty(word_count, dtype=np.int64)
+    for sentence in range(len(sentences) - 1):
+        for i in range(sentences[sentence], sentences[sentence + 1]):
+            found[i] = sentence
+    return found
+
+
+def united(a: Longs, b: Longs, more_a: Longs, more_b: Longs) -> tuple[Longs, Longs]:
+    """Two lists of seeds as one, sorted, each seed once."""
+    keys = np.empty(len(a) + len(more_a), dtype=np.int64)
+    for i in range(len(a)):
+        keys[i] = (b[i] << 31) | a[i]
+    for i in range(len(more_a)):
+        keys[len(a) + i] = (more_b[i] << 31) | more_a[i]
+    keys = gathered(keys, order_of(keys))
+    count = 0
+    for i in range(len(keys)):
+        if count == 0 or keys[i] != keys[count - 1]:
+            keys[count] = keys[i]
+            count += 1
+    keys = part(keys, 0, count)
+    return keys & ((1 << 31) - 1), keys >> 31
+
+
 def gathered(values: Longs, order: Longs) -> Longs:
     """`values[order]`, in a loop that compiles fast."""
     found = np.empty(len(order), dtype=np.int64)
@@ -663,9 +747,12 @@ def passages(  # noqa: PLR0912, PLR0915
     bag = np.zeros(word_count, dtype=np.float64)
     rates = np.zeros(word_count, dtype=np.float64)
     for word in a_ids:
-        rates[word] += 1.0 / (len(a_ids) + len(b_ids))
+        rates[word] += 1.0
     for word in b_ids:
-        rates[word] += 1.0 / (len(a_ids) + len(b_ids))
+        rates[word] += 1.0
+    for word in range(word_count):
+        # Without the two that are looked at, one in each text: that a word is reused does not make it frequent.
+        rates[word] = max(rates[word] - 2.0, 0.0) / (len(a_ids) + len(b_ids))
     ranges = np.empty((64, 4), dtype=np.int64)
     measures = np.empty((64, 5), dtype=np.float64)
     count = 0
@@ -775,6 +862,19 @@ def found_shares(
     return found / len(states), runs / len(states)
 
 
+def is_copy(measures: Floats, at: int) -> bool:
+    """Whether a candidate is copied word by word."""
+    return bool(min(measures[at, 3], measures[at, 4]) >= _COPY_SHARE)
+
+
+def has_strong_copy(measures: Floats) -> bool:
+    """Whether a candidate is copied word by word beyond doubt."""
+    for i in range(len(measures)):  # noqa: SIM110 - compiled
+        if is_copy(measures, i) and measures[i, 0] >= _STRONG_EVIDENCE:
+            return True
+    return False
+
+
 def chosen(
     ranges: Longs,
     measures: Floats,
@@ -784,6 +884,7 @@ def chosen(
     b_size: int,
     min_evidence: float,
     min_length: int,
+    min_copy_length: int,
 ) -> Longs:
     """The candidates that are reported: strong and long enough, and not found better elsewhere.
 
@@ -795,16 +896,15 @@ def chosen(
         digests: shape (digests, 2): ranges of b that are accounted for already.
         b_size: words of b.
         min_evidence: of a candidate.
-        min_length: on both sides.
+        min_length: on both sides; and
+        min_copy_length: of one that is copied word by word.
 
     Returns:
         Their indexes, the strongest first.
     """
     least = min_evidence
-    for i in range(len(ranges)):
-        is_copy = min(measures[i, 3], measures[i, 4]) >= _COPY_SHARE and measures[i, 0] >= _STRONG_EVIDENCE
-        if is_copy:
-            least = max(min_evidence, _EVIDENCE_BESIDE_COPY)
+    if has_strong_copy(measures):
+        least = max(min_evidence, _EVIDENCE_BESIDE_COPY)
     # The order must not depend on how candidates were found.
     order = np.arange(len(ranges))
     keys = np.empty(len(ranges), dtype=np.int64)
@@ -823,7 +923,10 @@ def chosen(
     count = 0
     for rank in range(len(order)):
         i = int(order[rank])
-        if measures[i, 0] < least or min(a_lengths[i], b_lengths[i]) < min_length:
+        is_plain = is_copy(measures, i)
+        if measures[i, 0] < (min_evidence if is_plain else least):
+            continue
+        if min(a_lengths[i], b_lengths[i]) < (min_copy_length if is_plain else min_length):
             continue
         taken = 0
         for word in range(ranges[i, 2], ranges[i, 3]):
@@ -872,11 +975,9 @@ def digests_of(  # noqa: PLR0912
     found = np.empty((len(seeds_b), 2), dtype=np.int64)
     shares = np.empty((len(seeds_b), 2), dtype=np.float64)
     count, first = 0, 0
-    is_copy = False
-    for i in range(len(ranges)):
-        if min(measures[i, 3], measures[i, 4]) >= _COPY_SHARE and measures[i, 0] >= _STRONG_EVIDENCE:
-            is_copy = True
-    while first < len(seeds_b) and not is_copy:
+    # What is copied word by word is no digest, and neither is what stands beside it.
+    last = 0 if has_strong_copy(measures) else len(seeds_b)
+    while first < last:
         end, sentence_count = first + 1, 1
         while end < len(seeds_b) and seeds_b[end] - seeds_b[end - 1] <= _DIGEST_GAP + 1:
             sentence_count += 1 if seeds_b[end] != seeds_b[end - 1] else 0
@@ -947,6 +1048,7 @@ def aligned(
     seed_similarity: float,
     min_evidence: float,
     min_length: int,
+    min_copy_length: int,
 ) -> tuple[Longs, Floats]:
     """All steps: from the words of two texts to the passages that b took from a.
 
@@ -959,6 +1061,8 @@ def aligned(
     b_firsts, b_terms, b_counts = sentence_terms(b_ids, b_sentences)
     weights = term_weights(a_terms, b_terms, len(a_sentences) + len(b_sentences) - 2, word_count)
     seeds_a, seeds_b = seeds(a_firsts, a_terms, a_counts, b_firsts, b_terms, b_counts, weights, seed_similarity)
+    runs_a, runs_b = run_seeds(a_ids, a_sentences, b_ids, b_sentences)
+    seeds_a, seeds_b = united(seeds_a, seeds_b, runs_a, runs_b)
     if len(seeds_a) == 0:
         return np.empty((0, 4), dtype=np.int64), np.empty((0, 4), dtype=np.float64)
     ranges, measures = passages(seeds_a, seeds_b, a_ids, a_breaks, a_sentences, b_ids, b_breaks, b_sentences, weights)
@@ -967,7 +1071,9 @@ def aligned(
     )
     a_lengths = lengths_of(ranges, 0, a_starts, a_ends, a_is_spaceless)
     b_lengths = lengths_of(ranges, 1, b_starts, b_ends, b_is_spaceless)
-    picked = chosen(ranges, measures, a_lengths, b_lengths, digests, len(b_ids), min_evidence, min_length)
+    picked = chosen(
+        ranges, measures, a_lengths, b_lengths, digests, len(b_ids), min_evidence, min_length, min_copy_length
+    )
     found = np.empty((len(picked) + len(digests), 4), dtype=np.int64)
     shares = np.zeros((len(picked) + len(digests), 4), dtype=np.float64)
     for k in range(len(digests)):
