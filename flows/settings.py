@@ -83,16 +83,21 @@ class Settings(BaseModel):
         "is a notice or a slot in a template.",
     )
     min_shorter_coverage: float = Field(
-        default=0.5, ge=0, le=1, description="Share of the shorter article's words that lie in shared shingles."
+        default=0.5,
+        ge=0,
+        le=1,
+        description="Share of the shorter article's words that the longer one has in the same order, moved passages "
+        "included.",
     )
     min_longer_coverage: float = Field(
-        default=0.35, ge=0, le=1, description="Share of the longer article's words that lie in shared shingles."
+        default=0.35, ge=0, le=1, description="Share of the longer article's words that the shorter one has likewise."
     )
     max_unmatched_words: int = Field(
         default=20,
         gt=0,
         description="Words. When both articles have a longer stretch that the other lacks, they tell different "
-        "stories in one template, unless what they share is far more than that.",
+        "stories in one template, unless what they share is far more than that. Also the longest stretch that two "
+        "fillings of one form may differ by.",
     )
     same_story_coverage: float = Field(
         default=0.7,

@@ -59,7 +59,9 @@ def template_lines(store: WordStore, ranks: Indexes, covered: Covered) -> npt.ND
     text = (np.searchsorted(store.line_starts, entries, side="right") - 1).astype(np.int64)
     shuffled = (ranks[text].astype(np.uint64) * np.uint64(_SHUFFLE)) & np.uint64(0xFFFFFFFF)
     # One entry per line and text, in the order of lines and, within a line, of the shuffled ranks.
-    keys = np.unique((line << np.uint64(32)) | shuffled)
+    keys = (line << np.uint64(32)) | shuffled
+    keys.sort()
+    keys = keys[np.append(True, keys[1:] != keys[:-1])]
     of_line = (keys >> np.uint64(32)).astype(np.int64)
     firsts = np.searchsorted(of_line, np.arange(len(frequent)))
     nth = np.arange(len(keys)) - firsts[of_line]

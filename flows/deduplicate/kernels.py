@@ -9,6 +9,7 @@ A word is a uint32: 29 bits of the hash of its lower-cased code points, and thre
 """
 
 import os
+import threading
 from collections.abc import Callable
 from concurrent.futures import ThreadPoolExecutor
 from typing import Any
@@ -52,16 +53,18 @@ class Kernel:
     def __init__(self, function: Callable[..., Any]) -> None:
         self.plain = function
         self._compiled: Callable[..., Any] | None = None
+        self._lock = threading.Lock()
 
     def chosen(self, *, is_compiled: bool) -> Callable[..., Any]:
         """The function itself or what numba makes of it."""
         if not is_compiled:
             return self.plain
-        if self._compiled is None:
-            import numba
+        with self._lock:
+            if self._compiled is None:
+                import numba
 
-            self._compiled = numba.njit(nogil=True, cache=True)(self.plain)
-        return self._compiled
+                self._compiled = numba.njit(nogil=True, cache=True)(self.plain)
+            return self._compiled
 
 
 def thread_count() -> int:

@@ -5,10 +5,10 @@ batch by batch, and not kept.
 """
 
 import tempfile
+from collections import deque
 from collections.abc import Iterable, Iterator
-from concurrent.futures import ThreadPoolExecutor
+from concurrent.futures import Future, ThreadPoolExecutor
 from dataclasses import dataclass
-from itertools import pairwise
 from typing import IO, TypeVar
 
 import numpy as np
@@ -20,8 +20,8 @@ from flows.deduplicate.kernels import COMPILE_FROM_BYTES, needs_normal_form, thr
 
 Number = TypeVar("Number", bound=np.generic)
 
-# Text that is split at a time: enough for the threads to share, little beside everything else.
-BATCH_BYTES = 32_000_000
+# Text that a thread splits at a time: enough to be worth handing over, little beside everything else.
+BATCH_BYTES = 16_000_000
 
 
 @dataclass
@@ -65,30 +65,25 @@ def words_of_batches(batches: Iterable[pl.Series], memory_bytes: int) -> WordSto
     line_ends: list[npt.NDArray[np.int64]] = []
     hashes: list[npt.NDArray[np.int64]] = []
     line_words: list[npt.NDArray[np.int32]] = []
-    word_total = line_total = 0
-    is_compiled = False
-    with ThreadPoolExecutor(thread_count()) as pool:
-        for texts in _portions(batches):
-            # From the first large portion on; the results are the same either way.
-            is_compiled = is_compiled or int(texts.str.len_bytes().sum()) >= COMPILE_FROM_BYTES
-            data, starts = _utf8(texts, is_compiled=is_compiled)
-            for part in _tokenized(data, starts, pool, is_compiled=is_compiled):
-                word_ends.append(part.word_ends + word_total)
-                line_ends.append(part.line_ends + line_total)
-                hashes.append(part.line_hashes)
-                line_words.append(part.line_words)
-                word_total += len(part.words)
-                line_total += len(part.line_words)
-                if file is not None:
-                    part.words.tofile(file)
-                    continue
-                pieces.append(part.words)
-                in_memory += part.words.nbytes
-                if in_memory > memory_bytes:
-                    file = tempfile.TemporaryFile(prefix="copydesk-words-")  # noqa: SIM115 - lives as long as the store
-                    for piece in pieces:
-                        piece.tofile(file)
-                    pieces.clear()
+    word_total = line_total = byte_total = 0
+    for part in _parts(batches):
+        word_ends.append(part.word_ends + word_total)
+        line_ends.append(part.line_ends + line_total)
+        hashes.append(part.line_hashes)
+        line_words.append(part.line_words)
+        word_total += len(part.words)
+        line_total += len(part.line_words)
+        byte_total += part.byte_count
+        if file is not None:
+            part.words.tofile(file)
+            continue
+        pieces.append(part.words)
+        in_memory += part.words.nbytes
+        if in_memory > memory_bytes:
+            file = tempfile.TemporaryFile(prefix="copydesk-words-")  # noqa: SIM115 - lives as long as the store
+            for piece in pieces:
+                piece.tofile(file)
+            pieces.clear()
     if file is None:
         words = _joined(pieces, np.uint32)
     else:
@@ -100,7 +95,7 @@ def words_of_batches(batches: Iterable[pl.Series], memory_bytes: int) -> WordSto
         line_hashes=_joined(hashes, np.int64),
         line_words=_joined(line_words, np.int32),
         line_starts=np.concatenate([np.zeros(1, np.int64), *line_ends]),
-        is_compiled=is_compiled,
+        is_compiled=byte_total >= COMPILE_FROM_BYTES,
         _file=file,
     )
 
@@ -157,37 +152,47 @@ class _Part:
     line_hashes: npt.NDArray[np.int64]
     line_words: npt.NDArray[np.int32]
     line_ends: npt.NDArray[np.int64]
+    byte_count: int
 
 
-def _tokenized(
-    data: npt.NDArray[np.uint8], starts: npt.NDArray[np.int64], pool: ThreadPoolExecutor, *, is_compiled: bool
-) -> Iterator[_Part]:
-    """Split texts into words, in as many parts as there are threads."""
-    run = tokenize.chosen(is_compiled=is_compiled)
+def _parts(batches: Iterable[pl.Series]) -> Iterator[_Part]:
+    """Split texts into words, a few portions at a time, each by a thread of its own; in the order of the texts."""
+    waiting: deque[Future[_Part]] = deque()
+    threads = thread_count()
+    byte_total = 0
+    with ThreadPoolExecutor(threads) as pool:
+        for texts in _portions(batches):
+            byte_total += int(texts.str.len_bytes().sum())
+            # Plain as long as there is little; the words are the same.
+            waiting.append(pool.submit(_tokenized, texts, is_compiled=byte_total >= COMPILE_FROM_BYTES))
+            if len(waiting) > threads:
+                yield waiting.popleft().result()
+        while waiting:
+            yield waiting.popleft().result()
+
+
+def _tokenized(texts: pl.Series, *, is_compiled: bool) -> _Part:
+    """Split texts into words."""
+    data, starts = _utf8(texts, is_compiled=is_compiled)
     classes, lower, _ = character_tables()
-
-    def tokenized(first: int, last: int) -> _Part:
-        # A word takes two bytes at least: itself and what parts it from the next.
-        room = int(starts[last] - starts[first]) // 2 + (last - first) + 1
-        words = np.empty(room, np.uint32)
-        hashes = np.empty(room, np.int64)
-        line_words = np.empty(room, np.int32)
-        word_ends = np.empty(last - first, np.int64)
-        line_ends = np.empty(last - first, np.int64)
-        run(data, starts, first, last, classes, lower, words, word_ends, hashes, line_words, line_ends)
-        word_count = int(word_ends[-1])
-        line_count = int(line_ends[-1])
-        # Copies, so that the room itself is given back.
-        return _Part(
-            words[:word_count].copy(),
-            word_ends,
-            hashes[:line_count].copy(),
-            line_words[:line_count].copy(),
-            line_ends,
-        )
-
-    count = len(starts) - 1
-    shares = np.linspace(starts[0], starts[-1], thread_count() + 1)
-    bounds = [*np.searchsorted(starts[:-1], shares[:-1]), count]
-    slices = [(int(first), int(last)) for first, last in pairwise(bounds) if first < last]
-    yield from pool.map(lambda bound: tokenized(*bound), slices)
+    # A word takes two bytes at least: itself and what parts it from the next.
+    room = int(starts[-1] - starts[0]) // 2 + len(texts) + 1
+    words = np.empty(room, np.uint32)
+    hashes = np.empty(room, np.int64)
+    line_words = np.empty(room, np.int32)
+    word_ends = np.empty(len(texts), np.int64)
+    line_ends = np.empty(len(texts), np.int64)
+    tokenize.chosen(is_compiled=is_compiled)(
+        data, starts, 0, len(texts), classes, lower, words, word_ends, hashes, line_words, line_ends
+    )
+    word_count = int(word_ends[-1])
+    line_count = int(line_ends[-1])
+    # Copies, so that the room itself is given back.
+    return _Part(
+        words=words[:word_count].copy(),
+        word_ends=word_ends,
+        line_hashes=hashes[:line_count].copy(),
+        line_words=line_words[:line_count].copy(),
+        line_ends=line_ends,
+        byte_count=int(starts[-1] - starts[0]),
+    )
