@@ -41,9 +41,11 @@ PASSAGE_SCHEMA = pl.Schema(
 # Characters of all texts from which on the compiled kernels are used: as they stand, they take about four microseconds
 # a character, and to load the compiled ones takes a second (to compile them, once, about twenty).
 _COMPILE_FROM = 200_000
-# Pairs a thread takes at once; texts of earlier pairs that it keeps, as one source is often compared with many texts.
+# Pairs a thread takes at once; texts of earlier pairs that it keeps the words of, as one source is often compared with
+# many texts; and the characters from which on a text is not kept, so that they take at most 0.5 GB a thread.
 _PAIRS_AT_ONCE = 64
 _KEPT_TEXTS = 64
+_KEPT_UP_TO = 1_000_000
 # Share of the words of both passages that stand in runs of the other: all but a word at the boundaries; most.
 _VERBATIM = 0.95
 _NEAR = 0.6
@@ -92,7 +94,11 @@ def align_pairs(pairs: pl.DataFrame, settings: Settings | None = None) -> pl.Dat
     kernels = _kernels(size)
 
     def rows_of(first: int) -> list[tuple[int, _Row]]:
-        tokens = lru_cache(maxsize=_KEPT_TEXTS)(lambda text: tokens_of(text, kernels))
+        kept = lru_cache(maxsize=_KEPT_TEXTS)(lambda text: tokens_of(text, kernels))
+
+        def tokens(text: str) -> Tokens:
+            return kept(text) if len(text) < _KEPT_UP_TO else tokens_of(text, kernels)
+
         chunk = texts.slice(first, _PAIRS_AT_ONCE).iter_rows()
         return [
             (pair, row)

@@ -66,6 +66,10 @@ _MISSING_BETWEEN = (0.02, 0.6)  # bounds of the estimated share of missing words
 _STRONG_EVIDENCE = 75.0
 _COPY_SHARE = 0.8
 _EVIDENCE_BESIDE_COPY = 90.0
+# Share of words in runs, and multiple of the least evidence, from which on a passage may be as short as one that is
+# copied word by word.
+_NEAR_SHARE = 0.5
+_NEAR_EVIDENCE = 1.6
 # A passage is dropped when better ones cover more than this share of it.
 _MAX_COVERED = 0.5
 
@@ -926,7 +930,8 @@ def chosen(
         is_plain = is_copy(measures, i)
         if measures[i, 0] < (min_evidence if is_plain else least):
             continue
-        if min(a_lengths[i], b_lengths[i]) < (min_copy_length if is_plain else min_length):
+        is_near = min(measures[i, 3], measures[i, 4]) >= _NEAR_SHARE and measures[i, 0] >= _NEAR_EVIDENCE * min_evidence
+        if min(a_lengths[i], b_lengths[i]) < (min_copy_length if is_plain or is_near else min_length):
             continue
         taken = 0
         for word in range(ranges[i, 2], ranges[i, 3]):
