@@ -1,7 +1,7 @@
 """Passage alignment: plagdet, granularity and time of `align_pairs` on pairs of texts with known truth.
 
     python -m benchmarks.alignment                        # a made-up set, the same for the same seed
-    python -m benchmarks.alignment --set data/pan13_train # data/pan13_train_docs.parquet, _pairs and _cases
+    python -m benchmarks.alignment --set folder/corpus    # folder/corpus_docs.parquet, _pairs and _cases
 
 A set has three tables. docs: `role` (`src`, `susp`), `name`, `text`; pairs: `class`, `susp`, `src`; cases: `class`,
 `susp`, `src`, `susp_offset`, `susp_length`, `src_offset`, `src_length`, in code points.

@@ -38,7 +38,7 @@ PASSAGE_SCHEMA = pl.Schema(
     }
 )
 
-# Characters of all texts from which on the compiled kernels are used: as they stand, they take about four microseconds
+# Characters of all texts from which on the compiled kernels are used: as they stand, they take about five microseconds
 # a character, and to load the compiled ones takes a second (to compile them, once, about twenty).
 _COMPILE_FROM = 200_000
 # Pairs a thread takes at once; texts of earlier pairs that it keeps the words of, as one source is often compared with
