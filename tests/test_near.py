@@ -137,6 +137,14 @@ def test_a_form_that_is_filled_in_again_is_another_text_and_its_reprint_a_copy()
     assert set(kinds(reports)) == {("r07", "reprint")}
 
 
+def test_a_notice_with_a_figure_that_is_printed_every_day_is_a_form() -> None:
+    words = " ".join(prose(60, 30)).lower()
+    notices = {
+        f"n{number:02d}": f"{words} {number * 7} degrees in the shade of the old town hall" for number in range(9)
+    }
+    assert kinds(notices) == {}
+
+
 def test_a_story_about_somebody_else_in_the_same_words_is_no_copy() -> None:
     slots = {word: f"{word}{number}" for number, word in enumerate(NAMES)}
     one = [word if word not in NAMES else slots[word] for word in STORY]
@@ -272,6 +280,23 @@ def test_one_word_a_million_times_and_a_text_of_one_line() -> None:
     long = " ".join(prose(40, 200_000))
     edges = kinds({"a": again, "b": again + "spam", "c": long, "d": long[: len(long) // 2]})
     assert edges[("c", "d")] == "contains"
+
+
+def test_an_archive_in_one_text_is_not_aligned_with_each_of_its_stories(monkeypatch: pytest.MonkeyPatch) -> None:
+    stories = [text_of(prose(7_000 + number, 90)) for number in range(400)]
+    pages = {f"s{number:03d}": f"Dunfrith archive of all stories\n{story}" for number, story in enumerate(stories)}
+    pages["all"] = "\n".join(f"Dunfrith archive of all stories\n{story}" for story in stories)
+    aligned = []
+    plain = kernels.compare.chosen(is_compiled=True)
+
+    def counting(words, starts, ends, a_texts, b_texts, measures):
+        aligned.extend((ends[a_texts] - starts[a_texts] + ends[b_texts] - starts[b_texts]).tolist())
+        plain(words, starts, ends, a_texts, b_texts, measures)
+
+    monkeypatch.setattr(kernels.compare, "_compiled", counting)
+    monkeypatch.setattr("flows.deduplicate.wordstore.COMPILE_FROM_BYTES", 0)
+    assert kinds(pages) == {}
+    assert max(aligned, default=0) < 1_000
 
 
 @given(st.lists(st.text(max_size=200), max_size=6))

@@ -25,6 +25,9 @@ _UNSHUFFLE = pow(_SHUFFLE, -1, 2**32)
 # begin and those with which both end, or when next to nothing else is left of one of them.
 _RELATED_SHARE = 0.4
 _LEAST_LEFT = 12
+# A text is compared with one of at most so many times its length: a whole archive in one text says nothing here, and to
+# align it with each of its stories would take for ever.
+_MOST_TIMES = 20
 
 Indexes = npt.NDArray[np.int64]
 # The words of the first that are aligned with equal ones of the second, for pairs of texts.
@@ -75,14 +78,16 @@ def template_lines(store: WordStore, ranks: Indexes, covered: Covered) -> npt.ND
     follows = follows[enough[lines[follows]]]
     if not len(follows):
         return is_template
+    lengths = np.diff(store.starts)
     asked = np.stack([texts[follows], texts[follows + 1]])
+    is_alike = lengths[asked].max(0) <= _MOST_TIMES * lengths[asked].min(0)
+    asked, follows = asked[:, is_alike], follows[is_alike]
     pairs, inverse = np.unique((asked.min(0) << 32) | asked.max(0), return_inverse=True)
     a, b = pairs >> 32, pairs & 0xFFFFFFFF
     around = np.empty(len(a), np.int64)
     common_ends.chosen(is_compiled=store.is_compiled)(
         store.line_hashes, store.line_words, store.line_starts, a, b, around
     )
-    lengths = np.diff(store.starts)
     left = np.minimum(lengths[a], lengths[b]) - around
     related = ((left < _LEAST_LEFT) | (covered(a, b) - around >= _RELATED_SHARE * left))[inverse]
     strangers = np.bincount(lines[follows][~related], minlength=len(frequent))

@@ -77,7 +77,8 @@ _SOME_SLOTS = 5
 _SOME_CONCENTRATION = 0.8
 _FEW_SLOTS = 3
 _SLOT_SHARE = 0.5
-# Of a text that was found to be such a form against this many others, copies may differ in this share of slots.
+# One or two figures may be all that a notice has. Of a text that differs from this many others in most of its slots and
+# in nothing else, or was found to be a form against them, copies may differ in this share of slots.
 _FORM_NEIGHBOURS = 2
 _FORM_SLOT_SHARE = 0.1
 # Rounds of asking whether a copy of one survivor is a copy of another one, too.
@@ -316,14 +317,14 @@ def _edges(corpus: _Corpus, *, by_degree: bool = True) -> pl.DataFrame:
         ]
     ).cast(EDGE_SCHEMA)
     del texts
-    tried = _likely_pairs(corpus, firsts)
+    tried = _of_like_length(corpus, _likely_pairs(corpus, firsts))
     measured = _measured_pairs(corpus, tried)
     for _ in range(_ROUNDS):
         edges = _verified(corpus, tried, measured)
         # An edge between two clusters: is the one's copy a copy of the other's survivor, too? The links above may not
         # have proposed that pair. Each round asks only what was never asked.
         hubs = _hubs(edges, len(corpus.sizes), by_degree=by_degree)
-        missing = _unasked(edges, tried, hubs, by_degree=by_degree)
+        missing = _of_like_length(corpus, _unasked(edges, tried, hubs, by_degree=by_degree))
         if not len(missing):
             break
         tried = np.concatenate([tried, missing])
@@ -397,6 +398,17 @@ def _counted(
     return both[starts], np.add.reduceat(totals, starts)
 
 
+def _of_like_length(corpus: _Corpus, pairs: Pairs) -> Pairs:
+    """The pairs whose longer text can have the coverage that is asked of it.
+
+    One text of a whole archive would else be aligned with every story in it, from beginning to end each time.
+    """
+    lengths = corpus.ends - corpus.starts
+    a, b = (lengths[side] for side in _sides(pairs))
+    is_possible: npt.NDArray[np.bool_] = np.minimum(a, b) >= corpus.settings.min_longer_coverage * np.maximum(a, b)
+    return pairs[is_possible]
+
+
 def _measured_pairs(corpus: _Corpus, pairs: npt.NDArray[np.uint64]) -> npt.NDArray[np.int32]:
     """What `compare` measures of each pair."""
     a, b = _sides(pairs)
@@ -434,6 +446,7 @@ class _Verdict:
     is_same_story: npt.NDArray[np.bool_]
     tells_one_story: npt.NDArray[np.bool_]
     is_form: npt.NDArray[np.bool_]
+    is_like_form: npt.NDArray[np.bool_]
     slot_share: npt.NDArray[np.float64]
 
     @classmethod
@@ -499,6 +512,8 @@ class _Verdict:
             is_same_story=is_same_story,
             tells_one_story=tells_one_story,
             is_form=is_form,
+            is_like_form=is_form
+            | ((slots > 0) & (measures[:, OTHER_WORDS] == 0) & (slot_share >= _SLOT_SHARE) & is_of_one_cut),
             slot_share=slot_share,
         )
 
@@ -510,7 +525,7 @@ def _verified(corpus: _Corpus, pairs: npt.NDArray[np.uint64], measured: npt.NDAr
     verdict = _Verdict.of(measured, lengths[a], lengths[b], corpus.sizes[a], corpus.sizes[b], corpus.settings)
     is_of_one_source = (corpus.sources[a] == corpus.sources[b]) & (corpus.sources[a] >= 0)
     possible = verdict.tells_one_story & (verdict.is_same_story | ~is_of_one_source)
-    filled_in = possible & verdict.is_form
+    filled_in = possible & verdict.is_like_form
     neighbours = np.bincount(np.concatenate([a[filled_in], b[filled_in]]), minlength=len(lengths))
     is_of_forms = (neighbours[a] >= _FORM_NEIGHBOURS) | (neighbours[b] >= _FORM_NEIGHBOURS)
     is_copy = possible & ~verdict.is_form & (~is_of_forms | (verdict.slot_share <= _FORM_SLOT_SHARE))
