@@ -65,8 +65,14 @@ class Settings(BaseModel):
         description="Texts that share a shingle. When more do, each is linked to the first and to the one before it "
         "only, so that a wire story with many copies costs no square.",
     )
+    deduplicate_memory_bytes: int = Field(
+        default=4_000_000_000,
+        ge=100_000_000,
+        description="Bytes that the search for copies may use beside the libraries. What does not fit is put into a "
+        "temporary file (words) or worked through in partitions by hash (4-grams).",
+    )
     min_article_words: int = Field(
-        default=12,
+        default=5,
         gt=0,
         description="Words. A shorter article is never called a copy: 'Watch live' is on many pages.",
     )
@@ -77,19 +83,24 @@ class Settings(BaseModel):
         "is a notice or a slot in a template.",
     )
     min_shorter_coverage: float = Field(
-        default=0.5, ge=0, le=1, description="Share of the shorter article's words that lie in shared shingles."
+        default=0.5,
+        ge=0,
+        le=1,
+        description="Share of the shorter article's words that the longer one has in the same order, moved passages "
+        "included.",
     )
     min_longer_coverage: float = Field(
-        default=0.35, ge=0, le=1, description="Share of the longer article's words that lie in shared shingles."
+        default=0.35, ge=0, le=1, description="Share of the longer article's words that the shorter one has likewise."
     )
     max_unmatched_words: int = Field(
         default=20,
         gt=0,
         description="Words. When both articles have a longer stretch that the other lacks, they tell different "
-        "stories in one template, unless what they share is far more than that.",
+        "stories in one template, unless what they share is far more than that. Also the longest stretch that two "
+        "fillings of one form may differ by.",
     )
     same_story_coverage: float = Field(
-        default=0.8,
+        default=0.7,
         ge=0,
         le=1,
         description="Share of both articles' words from which on differing stretches (another outlet's footer) no "
@@ -132,6 +143,32 @@ class Settings(BaseModel):
         le=1,
         description="The same for bylines, rights lines, disclaimers and source lines. Measured: the lowest of four "
         "true pairs has 0.49.",
+    )
+    reuse_seed_similarity: float = Field(
+        default=0.25,
+        ge=0,
+        le=1,
+        description="Cosine and Dice of the words of two sentences from which on they may belong to a reused passage. "
+        "Sanchez-Perez et al. (PAN 2014) take 0.33; lower ones are safe here, as each passage needs evidence, too.",
+    )
+    min_reuse_evidence: float = Field(
+        default=32.0,
+        ge=0,
+        description="Log-odds of the words of a passage under reuse against chance, in natural units, on the side "
+        "where they are lower. Measured on the training part of PAN 2013: plagdet is the same within 0.003 from 24 to "
+        "36; the higher, the fewer short passages that are alike by chance.",
+    )
+    min_reuse_chars: int = Field(
+        default=150,
+        gt=0,
+        description="Characters that a reused passage has on both sides (Sanchez-Perez et al., PAN 2014).",
+    )
+    min_copied_chars: int = Field(
+        default=100,
+        gt=0,
+        description="The same for a passage that is copied word by word or nearly so, as a quoted sentence is; less "
+        "where a whole text is shorter. Measured on the training part of PAN 2013: 150 would add 0.007 to plagdet, "
+        "since shorter copies are not in its truth.",
     )
 
     # --- release ---

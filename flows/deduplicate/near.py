@@ -1,19 +1,45 @@
-"""Articles that are copies of one another: equal, edited, truncated, or with another outlet's furniture.
+"""Texts that are copies of one another: equal, edited, truncated, updated, or with another outlet's furniture.
 
-Candidate pairs come from shared shingles; each is verified by how much of both texts the shared shingles cover and by
-how long the stretches are that they leave out. Jaccard similarity alone would miss truncated and edited copies, and
-would take two stories in one template for copies.
+Texts become numbered words; lines that recur in different stories are left out; texts of the same remaining words are
+grouped under the first of them. Sampled 4-grams propose pairs of groups, and each pair is aligned: what both share,
+how long the stretches are that they do not, and whether they differ in words, as an edited copy does, or in the names
+and figures of a form that is filled in again and again, as the weather report does.
+
+Jaccard similarity alone would miss truncated and edited copies, and would take two stories in one template for copies.
 """
 
+from collections.abc import Iterator
 from dataclasses import dataclass
 
+import numpy as np
+import numpy.typing as npt
 import polars as pl
 
 from flows.deduplicate.cluster import star_clusters
-from flows.deduplicate.shingles import linked_pairs, shingles_of
-from flows.deduplicate.words import same_words, word_counts, words_of
+from flows.deduplicate.furniture import template_lines
+from flows.deduplicate.kernels import (
+    A_COVERED,
+    A_UNMATCHED,
+    B_COVERED,
+    B_UNMATCHED,
+    MEASURES,
+    OTHER_SLOTS,
+    OTHER_WORDS,
+    SAME_SLOTS,
+    compare,
+    in_slices,
+    link,
+    sketch,
+    trim,
+)
+from flows.deduplicate.wordstore import WordStore, words_of_batches
 from flows.settings import Settings
 
+Indexes = npt.NDArray[np.int64]
+# Two texts in one number: the lower one << 32 | the higher one.
+Pairs = npt.NDArray[np.uint64]
+
+# Edges between documents as the stage numbers them.
 EDGE_SCHEMA = pl.Schema(
     {
         "a": pl.UInt32,
@@ -24,223 +50,592 @@ EDGE_SCHEMA = pl.Schema(
         "b_coverage": pl.Float64,
     }
 )
+# Edges between documents with ids of the caller's.
+NAMED_EDGE_SCHEMA = pl.Schema([("a_id", pl.String()), ("b_id", pl.String()), *list(EDGE_SCHEMA.items())[2:]])
 
-# A candidate pair is looked at closely when the shingles that link it are this share of the shorter text's. It lies far
-# below the coverage that is asked for, since a star of links counts only part of what two texts share.
+# A candidate pair is aligned when it shares this many sampled 4-grams, or this share of those that the shorter has.
+# Both lie far below what is asked for afterwards: a star of links counts only part of what two texts share.
+_LIKELY_SHARED = 2
 _LIKELY_SHARE = 0.05
 # A text that is found whole in another is its part, not an edited copy, when it has at most this share of its words.
 _PART_LENGTH = 0.8
 # In a short text fewer words are another story: of 75 words that share lede and footer, 15 may be all there is to tell.
 _UNMATCHED_SHARE = 0.15
-# A text that is the beginning of another one, word for word, was cut off, however early. This share of its words must
-# be the other's, and at most so many words may stand there before or between what is shared.
-_CUT_OFF_COVERAGE = 0.95
-_CUT_OFF_SLIP = 8
+# In a long text that is edited all through more may be missing: up to this share when so much more of it is common than
+# must be.
+_EXCESS_SHARE = 0.15
+_EXCESS_SPAN = 0.3
+# A text that stands in a longer one but for the end of a cut sentence was cut off, however early, down to this share of
+# the other's words; one that only shares a lede with it goes on otherwise.
+_INSIDE_COVERAGE = 0.95
+_INSIDE_LENGTH = 0.1
+# Short notices that share fewer words than copies must are copies when one is the other but for a word or two.
+_NOTICE_COVERAGE = 0.99
+_NOTICE_LONGER_COVERAGE = 0.85
+# Two texts are the same form filled in twice when this share of the differences between them is in slots (names and
+# figures that stand against others) and these are many; or fewer in texts of one cut, when next to nothing else differs
+# or most slots do.
+_SLOT_CONCENTRATION = 0.6
+_MANY_SLOTS = 8
+_SOME_SLOTS = 5
+_SOME_CONCENTRATION = 0.8
+_FEW_SLOTS = 3
+_SLOT_SHARE = 0.5
+# One or two figures may be all that a notice has. Of a text that differs from this many others in most of its slots and
+# in nothing else, or was found to be a form against them, copies may differ in this share of slots.
+_FORM_NEIGHBOURS = 2
+_FORM_SLOT_SHARE = 0.1
+# Rounds of asking whether a copy of one survivor is a copy of another one, too.
+_ROUNDS = 6
+_BATCH_ROWS = 20_000
 
 
-def near_duplicates(documents: pl.DataFrame, settings: Settings) -> pl.DataFrame:
+def near_duplicates(documents: pl.DataFrame | pl.LazyFrame, settings: Settings | None = None) -> pl.DataFrame:
     """Find the copies among documents.
 
     Args:
-        documents: `item` (UInt32, unique, the survivor order), `text`, `form` (only documents of one form are
-            compared: an article and its transcript are no copies of one another), `source_id` (parts of one source
-            are held to a stricter rule).
-        settings: thresholds.
+        documents: `id` (unique text), `text`, and whatever else; a LazyFrame is read batch by batch and never held
+            whole. The order of its rows does not matter. Null texts are empty.
+        settings: thresholds and `deduplicate_memory_bytes`; the defaults if None.
 
     Returns:
-        `a, b, kind, score, a_coverage, b_coverage`: one row per verified pair, a < b, sorted. A group of equal texts
-        is linked to its first member, not all to all; the other pairs are between first members. `kind` is
+        `a_id, b_id, kind, score, a_coverage, b_coverage`: one row per verified pair, a_id < b_id, sorted. A group of
+        equal texts is linked to its first member, not all to all; the other pairs are between first members. `kind` is
         `duplicate_of` (the same words), `contains` (a shorter text found in a longer one: the part has the higher
-        coverage) or `near_duplicate_of`. A coverage is the share of a text's words that lie in shared shingles;
-        `score` is that of both together, for `contains` that of the part.
+        coverage) or `near_duplicate_of`. A coverage is the share of a text's words that the other one has in the same
+        order, not counting lines that recur in different stories; `score` is that of both texts together, for
+        `contains` that of the part.
+
+    Raises:
+        ValueError: an id is null or stands twice.
     """
-    documents = documents.sort("item")
-    words = words_of(documents)
-    counts = word_counts(words)
-    words = words.join(
-        counts.filter(pl.col("size") >= settings.min_article_words), on="item", how="semi", maintain_order="left"
-    )
-    equal = (
-        same_words(words)
-        .join(documents.select("item", "form"), on="item")
-        .with_columns(pl.col("item").min().over("first", "form").alias("first"))
-        .filter(pl.col("item") != pl.col("first"))
-        .select(
-            a="first",
-            b="item",
-            kind=pl.lit("duplicate_of"),
-            score=pl.lit(1.0),
-            a_coverage=pl.lit(1.0),
-            b_coverage=pl.lit(1.0),
-        )
-    )
-    words = words.join(equal, left_on="item", right_on="b", how="anti", maintain_order="left")
-    shingles = shingles_of(words, settings.shingle_words)
-    texts = counts.join(documents.select("item", "form", "source_id"), on="item")
-    index = _Index(shingles, texts, settings)
-    return pl.concat([_verified_pairs(index), equal]).cast(EDGE_SCHEMA).sort("a", "b")
+    settings = settings or Settings()
+    ids: list[pl.Series] = []
+
+    def texts() -> Iterator[pl.Series]:
+        for batch in _batches(documents.select(pl.col("id").cast(pl.String), pl.col("text").cast(pl.String))):
+            ids.append(batch["id"].rechunk())
+            yield batch["text"]
+
+    store = words_of_batches(texts(), settings.deduplicate_memory_bytes // 4)
+    names = pl.concat(ids) if ids else pl.Series("id", [], dtype=pl.String)
+    order = names.arg_sort().to_numpy()
+    names = names.gather(order)
+    if names.null_count() or names.len() != names.n_unique():
+        raise ValueError("near_duplicates: every document needs an id of its own; one is null or stands twice")
+    ranks = np.empty(len(order), np.int64)
+    ranks[order] = np.arange(len(order))
+    nowhere = np.full(len(order), -1, np.int64)
+    edges = _edges(_Corpus.of(store, ranks, np.zeros(len(order), np.int64), nowhere, settings))
+    return edges.select(
+        pl.lit(names.gather(edges["a"])).alias("a_id"),
+        pl.lit(names.gather(edges["b"])).alias("b_id"),
+        pl.exclude("a", "b"),
+    ).cast(NAMED_EDGE_SCHEMA)
 
 
 def clusters(edges: pl.DataFrame) -> pl.DataFrame:
-    """Gather copies around their survivors.
+    """Gather copies around the member that most others are copies of.
 
     Args:
         edges: as `near_duplicates` gives them.
 
     Returns:
-        `item, cluster`: one row per item of `edges`, sorted; `cluster` is the survivor. Every member has the same
-        words as the survivor, or was verified against it, or has the same words as one that was.
+        `id, cluster_id`: one row per id of `edges`, sorted; `cluster_id` is the id of that member. Each other member
+        was verified against it, or is equal to one that was: a cluster grows neither through a template nor through a
+        chain of small changes.
     """
-    equal = edges.filter(pl.col("kind") == "duplicate_of").select("b", first="a")
-    stars = star_clusters(edges.filter(pl.col("kind") != "duplicate_of"))
-    followers = equal.join(stars, left_on="first", right_on="item", how="left").select(
-        item="b", cluster=pl.coalesce("cluster", "first")
+    ids = pl.concat([edges["a_id"], edges["b_id"]]).unique().sort()
+    numbers = pl.DataFrame({"id": ids, "item": pl.int_range(len(ids), dtype=pl.UInt32, eager=True)})
+    numbered = (
+        edges.join(numbers.rename({"id": "a_id", "item": "a"}), on="a_id", maintain_order="left")
+        .join(numbers.rename({"id": "b_id", "item": "b"}), on="b_id", maintain_order="left")
+        .select(EDGE_SCHEMA.names())
     )
-    firsts = equal.select(item="first", cluster="first").unique().join(stars, on="item", how="anti")
-    return pl.concat([stars, followers, firsts]).sort("item")
+    twins = _twins(numbered, len(ids))
+    between = _between_twins(numbered, twins)
+    hubs = _hubs(between, len(ids), by_degree=True)
+    return pl.DataFrame({"id": ids, "cluster_id": ids.gather(hubs[twins])})
+
+
+def copies(documents: pl.DataFrame, settings: Settings) -> pl.DataFrame:
+    """Find the copies among the articles of a build, and gather them around their survivors.
+
+    Args:
+        documents: `item` (UInt32, 0 to the number of documents, the survivor order), `text`, `form` (only documents of
+            one form are compared: an article and its transcript are no copies of one another), `source_id` (parts of
+            one source are held to a stricter rule).
+        settings: thresholds.
+
+    Returns:
+        The columns of EDGE_SCHEMA: one row per copy and its survivor, `a` the survivor, sorted by `b`. `kind`, `score`
+        and coverages as `near_duplicates` describes them. Each pair was verified itself, or that of two texts equal to
+        them.
+    """
+    documents = documents.sort("item")
+    store = words_of_batches(
+        (batch["text"] for batch in _batches(documents.select("text"))), settings.deduplicate_memory_bytes // 4
+    )
+    corpus = _Corpus.of(
+        store,
+        np.arange(documents.height),
+        documents["form"].rank("dense").to_numpy().astype(np.int64),
+        documents["source_id"].rank("dense").to_numpy().astype(np.int64),
+        settings,
+    )
+    edges = _edges(corpus, by_degree=False)
+    twins = _twins(edges, documents.height)
+    between = _between_twins(edges, twins)
+    survivors = _hubs(between, documents.height, by_degree=False)[twins]
+    members = np.flatnonzero(survivors != np.arange(documents.height))
+    pairs = pl.DataFrame({"a": survivors[members], "b": members, "twin": twins[members]}).cast(pl.UInt32)
+    facts = ("kind", "score", "a_coverage", "b_coverage")
+    # Three ways to hang on a survivor: by an edge of its own, by that of a text equal to it, by being equal itself.
+    equal = (pl.lit("near_duplicate_of"), pl.lit(1.0), pl.lit(1.0), pl.lit(1.0))
+    found = pairs.join(edges, on=["a", "b"], how="left").join(
+        between.rename({"b": "twin"}), on=["a", "twin"], how="left", suffix="_of_twin"
+    )
+    return (
+        found.select(
+            "a",
+            "b",
+            **{
+                name: pl.coalesce(name, f"{name}_of_twin", otherwise)
+                for name, otherwise in zip(facts, equal, strict=True)
+            },
+        )
+        .cast(EDGE_SCHEMA)
+        .sort("b")
+    )
+
+
+def _batches(documents: pl.DataFrame | pl.LazyFrame) -> Iterator[pl.DataFrame]:
+    """The documents in their order, some thousands at a time."""
+    if isinstance(documents, pl.DataFrame):
+        yield from documents.iter_slices(_BATCH_ROWS)
+    else:
+        yield from documents.collect_batches(chunk_size=_BATCH_ROWS, maintain_order=True)
 
 
 @dataclass(frozen=True)
-class _Index:
-    """What pairs are verified with.
+class _Corpus:
+    """What pairs are proposed from and verified with. Texts go by rank: the order that tells which is earlier.
 
     Attributes:
-        shingles: `item, position, shingle`, one row per shingle, in reading order.
-        texts: `item, word_count, size, form, source_id`, one row per document.
+        words: words of all texts, those of template lines out of the way.
+        starts: shape (texts): where the words of each text begin.
+        ends: shape (texts): where they end.
+        sizes: shape (texts): words, those of scripts without spaces by half.
+        whole: shape (texts): hash of all words.
+        body: shape (texts): hash of the words outside template lines.
+        forms: shape (texts): only texts of one form are compared.
+        sources: shape (texts): the source of each, or -1.
+        is_compiled: whether kernels are compiled.
         settings: thresholds.
     """
 
-    shingles: pl.DataFrame
-    texts: pl.DataFrame
+    words: npt.NDArray[np.uint32]
+    starts: Indexes
+    ends: Indexes
+    sizes: Indexes
+    whole: Indexes
+    body: Indexes
+    forms: Indexes
+    sources: Indexes
+    is_compiled: bool
     settings: Settings
 
-    def side(self, prefix: str) -> pl.DataFrame:
-        """`texts` with the prefix `a` or `b` to join to a pair; the item's column is the prefix itself."""
-        return self.texts.select(pl.col("item").alias(prefix), pl.exclude("item").name.prefix(f"{prefix}_"))
+    @classmethod
+    def of(cls, store: WordStore, ranks: Indexes, forms: Indexes, sources: Indexes, settings: Settings) -> "_Corpus":
+        """Set template lines aside and put texts in the order of their ranks.
+
+        Args:
+            store: the corpus; its words are changed.
+            ranks: shape (texts): the rank of each, in the order of reading.
+            forms: shape (texts), in the order of ranks.
+            sources: the same.
+            settings: thresholds.
+        """
+        count = store.text_count
+
+        def covered(a: Indexes, b: Indexes) -> Indexes:
+            words, starts = store.words, store.starts
+            measures = _measured(words, starts[:-1], starts[1:], a, b, is_compiled=store.is_compiled)
+            return measures[:, A_COVERED].astype(np.int64)
+
+        is_template = template_lines(store, ranks, covered)
+        ends, sizes, whole, body = (np.empty(count, np.int64) for _ in range(4))
+        run = trim.chosen(is_compiled=store.is_compiled)
+
+        def trimmed(first: int, last: int) -> None:
+            run(
+                store.words,
+                store.starts,
+                store.line_starts,
+                store.line_words,
+                is_template,
+                first,
+                last,
+                settings.min_article_words,
+                ends,
+                sizes,
+                whole,
+                body,
+            )
+
+        in_slices(trimmed, count, is_parallel=store.is_compiled, per_slice=_BATCH_ROWS)
+        order = np.empty(count, np.int64)
+        order[ranks] = np.arange(count)
+        return cls(
+            store.words,
+            store.starts[:-1][order],
+            ends[order],
+            sizes[order],
+            whole[order],
+            body[order],
+            forms,
+            sources,
+            store.is_compiled,
+            settings,
+        )
 
 
-def _verified_pairs(index: _Index) -> pl.DataFrame:
-    """All edges: those that shared shingles propose, and those that a copy needs to its survivor."""
-    candidates = linked_pairs(
-        index.shingles.select("item", feature="shingle"), all_pairs_up_to=index.settings.all_pairs_up_to
+def _edges(corpus: _Corpus, *, by_degree: bool = True) -> pl.DataFrame:
+    """All edges: equal texts, pairs that shared 4-grams propose, and those that a copy needs to its survivor."""
+    texts = pl.DataFrame(
+        {"rank": np.arange(len(corpus.sizes)), "form": corpus.forms, "body": corpus.body, "whole": corpus.whole}
+    ).filter(corpus.sizes >= corpus.settings.min_article_words)
+    texts = texts.with_columns(
+        first=pl.col("rank").min().over("form", "body"), equal=pl.col("rank").min().over("form", "whole")
     )
-    tried = candidates = _likely(candidates, index)
-    edges = _verified(candidates, index)
-    while True:
+    firsts = texts.filter(pl.col("rank") == pl.col("first"))["rank"].to_numpy()
+    same = pl.lit(1.0)
+    equal = pl.concat(
+        [
+            texts.filter(pl.col("rank") != pl.col("equal")).select(
+                a="equal", b="rank", kind=pl.lit("duplicate_of"), score=same, a_coverage=same, b_coverage=same
+            ),
+            texts.filter(pl.col("rank") == pl.col("equal"), pl.col("rank") != pl.col("first")).select(
+                a="first", b="rank", kind=pl.lit("near_duplicate_of"), score=same, a_coverage=same, b_coverage=same
+            ),
+        ]
+    ).cast(EDGE_SCHEMA)
+    del texts
+    tried = _of_like_length(corpus, _likely_pairs(corpus, firsts))
+    measured = _measured_pairs(corpus, tried)
+    for _ in range(_ROUNDS):
+        edges = _verified(corpus, tried, measured)
         # An edge between two clusters: is the one's copy a copy of the other's survivor, too? The links above may not
-        # have proposed that pair. Each round asks only what was never asked, so that it ends.
-        stars = star_clusters(edges)
-        of_a, of_b = stars.rename({"item": "a", "cluster": "a_star"}), stars.rename({"item": "b", "cluster": "b_star"})
-        across = edges.join(of_a, on="a").join(of_b, on="b").filter(pl.col("a_star") != pl.col("b_star"))
-        asked = pl.concat([across.select(x="a_star", y="b"), across.select(x="b_star", y="a")])
-        missing = (
-            asked.select(a=pl.min_horizontal("x", "y"), b=pl.max_horizontal("x", "y"))
-            .filter(pl.col("a") != pl.col("b"))
-            .unique()
-            .join(tried, on=["a", "b"], how="anti")
-            .sort("a", "b")
+        # have proposed that pair. Each round asks only what was never asked.
+        hubs = _hubs(edges, len(corpus.sizes), by_degree=by_degree)
+        missing = _of_like_length(corpus, _unasked(edges, tried, hubs, by_degree=by_degree))
+        if not len(missing):
+            break
+        tried = np.concatenate([tried, missing])
+        measured = np.concatenate([measured, _measured_pairs(corpus, missing)])
+    else:
+        edges = _verified(corpus, tried, measured)
+    return pl.concat([edges, equal]).sort("a", "b")
+
+
+def _likely_pairs(corpus: _Corpus, firsts: Indexes) -> npt.NDArray[np.uint64]:
+    """Pairs of texts that share enough sampled 4-grams to be looked at: a << 32 | b, a < b, sorted.
+
+    The 4-grams are worked through in partitions by their hash, as many as the memory asks for; what partitions hold in
+    common is pairs alone, so that several machines could share them.
+    """
+    settings = corpus.settings
+    expected = int((corpus.ends[firsts] - corpus.starts[firsts]).sum()) // 6 * 8
+    # Keys, their sorted copy and the pairs of one partition exist side by side.
+    parts = 1 + 4 * expected // settings.deduplicate_memory_bytes
+    counts = np.zeros(len(corpus.sizes), np.int32)
+    pairs = np.empty(0, np.uint64)
+    shared = np.empty(0, np.int64)
+    for part in range(parts):
+        keys = _keys(corpus, firsts, part, parts, counts)
+        keys.sort()
+        run = link.chosen(is_compiled=corpus.is_compiled)
+        linked = np.empty(run(keys, settings.all_pairs_up_to, np.empty(0, np.uint64)), np.uint64)
+        run(keys, settings.all_pairs_up_to, linked)
+        del keys
+        linked.sort()
+        pairs, shared = _counted(pairs, shared, linked)
+    a, b = (pairs >> np.uint64(32)).astype(np.int64), (pairs & np.uint64(0xFFFFFFFF)).astype(np.int64)
+    is_likely = (shared >= _LIKELY_SHARED) & (shared >= _LIKELY_SHARE * np.minimum(counts[a], counts[b]))
+    is_likely &= corpus.forms[a] == corpus.forms[b]
+    return pairs[is_likely]
+
+
+def _keys(
+    corpus: _Corpus, firsts: Indexes, part: int, parts: int, counts: npt.NDArray[np.int32]
+) -> npt.NDArray[np.uint64]:
+    """The sampled 4-grams of one partition as `sketch` gives them; fills in `counts` of the texts."""
+    run = sketch.chosen(is_compiled=corpus.is_compiled)
+    found: dict[int, npt.NDArray[np.uint64]] = {}
+
+    def sketched(first: int, last: int) -> None:
+        texts = firsts[first:last]
+        room = np.empty(int((corpus.ends[texts] - corpus.starts[texts]).sum()) + 1, np.uint64)
+        own_counts = np.empty(len(texts), np.int32)
+        count = run(corpus.words, corpus.starts, corpus.ends, texts, texts, part, parts, room, own_counts)
+        found[first] = room[:count].copy()
+        counts[texts] = own_counts
+
+    in_slices(sketched, len(firsts), is_parallel=corpus.is_compiled, per_slice=_BATCH_ROWS // 4)
+    return np.concatenate([found[first] for first in sorted(found)]) if found else np.empty(0, np.uint64)
+
+
+def _counted(
+    pairs: npt.NDArray[np.uint64], shared: npt.NDArray[np.int64], linked: npt.NDArray[np.uint64]
+) -> tuple[npt.NDArray[np.uint64], npt.NDArray[np.int64]]:
+    """Add sorted links to the pairs counted so far."""
+    starts = np.flatnonzero(np.concatenate([np.ones(min(len(linked), 1), np.bool_), linked[1:] != linked[:-1]]))
+    new = linked[starts]
+    new_shared = np.diff(np.append(starts, len(linked)))
+    if not len(pairs):
+        return new, new_shared
+    both = np.concatenate([pairs, new])
+    order = np.argsort(both, kind="stable")
+    both = both[order]
+    totals = np.concatenate([shared, new_shared])[order]
+    starts = np.flatnonzero(np.concatenate([np.ones(1, np.bool_), both[1:] != both[:-1]]))
+    return both[starts], np.add.reduceat(totals, starts)
+
+
+def _of_like_length(corpus: _Corpus, pairs: Pairs) -> Pairs:
+    """The pairs whose longer text can have the coverage that is asked of it.
+
+    One text of a whole archive would else be aligned with every story in it, from beginning to end each time.
+    """
+    lengths = corpus.ends - corpus.starts
+    a, b = (lengths[side] for side in _sides(pairs))
+    shortest = min(corpus.settings.min_longer_coverage, _INSIDE_LENGTH)
+    is_possible: npt.NDArray[np.bool_] = np.minimum(a, b) >= shortest * np.maximum(a, b)
+    return pairs[is_possible]
+
+
+def _measured_pairs(corpus: _Corpus, pairs: npt.NDArray[np.uint64]) -> npt.NDArray[np.int32]:
+    """What `compare` measures of each pair."""
+    a, b = _sides(pairs)
+    return _measured(corpus.words, corpus.starts, corpus.ends, a, b, is_compiled=corpus.is_compiled)
+
+
+def _sides(pairs: npt.NDArray[np.uint64]) -> tuple[Indexes, Indexes]:
+    """The two texts of each pair."""
+    return (pairs >> np.uint64(32)).astype(np.int64), (pairs & np.uint64(0xFFFFFFFF)).astype(np.int64)
+
+
+def _measured(
+    words: npt.NDArray[np.uint32], starts: Indexes, ends: Indexes, a: Indexes, b: Indexes, *, is_compiled: bool
+) -> npt.NDArray[np.int32]:
+    """Align pairs of texts on all cores."""
+    measures = np.zeros((len(a), MEASURES), np.int32)
+    run = compare.chosen(is_compiled=is_compiled)
+
+    def measured(first: int, last: int) -> None:
+        run(words, starts, ends, a[first:last], b[first:last], measures[first:last])
+
+    in_slices(measured, len(a), is_parallel=is_compiled, per_slice=_BATCH_ROWS // 4)
+    return measures
+
+
+@dataclass(frozen=True)
+class _Verdict:
+    """What the measures of pairs say; arrays of shape (pairs)."""
+
+    a_coverage: npt.NDArray[np.float64]
+    b_coverage: npt.NDArray[np.float64]
+    both: npt.NDArray[np.float64]
+    shorter_coverage: npt.NDArray[np.float64]
+    is_part: npt.NDArray[np.bool_]
+    is_same_story: npt.NDArray[np.bool_]
+    tells_one_story: npt.NDArray[np.bool_]
+    is_form: npt.NDArray[np.bool_]
+    is_like_form: npt.NDArray[np.bool_]
+    slot_share: npt.NDArray[np.float64]
+
+    @classmethod
+    def of(
+        cls,
+        measures: npt.NDArray[np.int32],
+        a_words: Indexes,
+        b_words: Indexes,
+        a_sizes: Indexes,
+        b_sizes: Indexes,
+        settings: Settings,
+    ) -> "_Verdict":
+        """Weigh the measures.
+
+        Args:
+            measures: shape (pairs, MEASURES).
+            a_words: words of each a.
+            b_words: words of each b.
+            a_sizes: the same, those of scripts without spaces by half.
+            b_sizes: the same.
+            settings: thresholds.
+        """
+        covered = measures[:, [A_COVERED, B_COVERED]].astype(np.float64)
+        a_coverage, b_coverage = covered[:, 0] / np.maximum(a_words, 1), covered[:, 1] / np.maximum(b_words, 1)
+        a_is_longer = a_words >= b_words
+        shorter_coverage = np.where(a_is_longer, b_coverage, a_coverage)
+        longer_coverage = np.where(a_is_longer, a_coverage, b_coverage)
+        is_same_story = np.minimum(a_coverage, b_coverage) >= settings.same_story_coverage
+        # The words counted must weigh as much in a script without spaces, where each is a character.
+        weight = np.minimum(a_sizes / np.maximum(a_words, 1), b_sizes / np.maximum(b_words, 1))
+        unmatched = np.minimum(measures[:, A_UNMATCHED], measures[:, B_UNMATCHED]) * weight
+        shorter_sizes = np.minimum(a_sizes, b_sizes)
+        excess = (shorter_coverage - settings.min_shorter_coverage) / _EXCESS_SPAN
+        most = np.maximum(
+            np.minimum(settings.max_unmatched_words, _UNMATCHED_SHARE * shorter_sizes),
+            _EXCESS_SHARE * shorter_sizes * excess,
         )
-        if missing.is_empty():
-            return edges
-        tried = pl.concat([tried.select("a", "b"), missing])
-        edges = pl.concat([edges, _verified(missing, index)])
-
-
-def _likely(candidates: pl.DataFrame, index: _Index) -> pl.DataFrame:
-    """The candidate pairs of one form that share enough shingles to be worth the verification: `a, b`."""
-    count = pl.min_horizontal("a_word_count", "b_word_count") - index.settings.shingle_words + 1
-    return (
-        candidates.join(index.side("a"), on="a")
-        .join(index.side("b"), on="b")
-        .filter((pl.col("a_form") == pl.col("b_form")) & (pl.col("shared") >= _LIKELY_SHARE * count))
-        .select("a", "b")
-        .sort("a", "b")
-    )
-
-
-def _verified(pairs: pl.DataFrame, index: _Index) -> pl.DataFrame:
-    """Those of the pairs that are copies, with kind and coverages: columns of EDGE_SCHEMA."""
-    settings = index.settings
-    measured = (
-        pairs.join(_coverage(pairs, "a", "b", index), on=["a", "b"])
-        .join(_coverage(pairs, "b", "a", index), on=["a", "b"])
-        .join(index.side("a"), on="a")
-        .join(index.side("b"), on="b")
-        .with_columns(
-            a_coverage=pl.col("a_covered") / pl.col("a_word_count"),
-            b_coverage=pl.col("b_covered") / pl.col("b_word_count"),
+        is_long_enough = covered.min(1) * weight >= settings.min_shared_words
+        is_nearly_all = (shorter_coverage >= _NOTICE_COVERAGE) & (longer_coverage >= _NOTICE_LONGER_COVERAGE)
+        is_whole_inside = shorter_coverage >= _INSIDE_COVERAGE
+        tells_one_story = (
+            (is_long_enough | is_nearly_all)
+            & (shorter_coverage >= settings.min_shorter_coverage)
+            & ((longer_coverage >= settings.min_longer_coverage) | is_whole_inside)
+            & (is_same_story | (unmatched <= most))
         )
+        slots = measures[:, OTHER_SLOTS]
+        slot_share = slots / np.maximum(slots + measures[:, SAME_SLOTS], 1)
+        # An update changes a few figures, too, but it adds or takes away a stretch.
+        is_of_one_cut = measures[:, [A_UNMATCHED, B_UNMATCHED]].max(1) <= settings.max_unmatched_words
+        concentration = slots / np.maximum(slots + measures[:, OTHER_WORDS], 1)
+        is_form = (concentration >= _SLOT_CONCENTRATION) & (
+            (slots >= _MANY_SLOTS)
+            | ((slots >= _SOME_SLOTS) & (concentration >= _SOME_CONCENTRATION) & is_of_one_cut)
+            | ((slots >= _FEW_SLOTS) & (slot_share >= _SLOT_SHARE) & is_of_one_cut)
+        )
+        lengths = np.minimum(a_words, b_words) / np.maximum(np.maximum(a_words, b_words), 1)
+        return cls(
+            a_coverage=a_coverage,
+            b_coverage=b_coverage,
+            both=covered.sum(1) / np.maximum(a_words + b_words, 1),
+            shorter_coverage=shorter_coverage,
+            is_part=(shorter_coverage >= settings.part_coverage) & (lengths <= _PART_LENGTH),
+            is_same_story=is_same_story,
+            tells_one_story=tells_one_story,
+            is_form=is_form,
+            is_like_form=is_form
+            | ((slots > 0) & (measures[:, OTHER_WORDS] == 0) & (slot_share >= _SLOT_SHARE) & is_of_one_cut),
+            slot_share=slot_share,
+        )
+
+
+def _verified(corpus: _Corpus, pairs: npt.NDArray[np.uint64], measured: npt.NDArray[np.int32]) -> pl.DataFrame:
+    """Those of the measured pairs that are copies: columns of EDGE_SCHEMA, sorted."""
+    a, b = _sides(pairs)
+    lengths = corpus.ends - corpus.starts
+    verdict = _Verdict.of(measured, lengths[a], lengths[b], corpus.sizes[a], corpus.sizes[b], corpus.settings)
+    is_of_one_source = (corpus.sources[a] == corpus.sources[b]) & (corpus.sources[a] >= 0)
+    possible = verdict.tells_one_story & (verdict.is_same_story | ~is_of_one_source)
+    filled_in = possible & verdict.is_like_form
+    neighbours = np.bincount(np.concatenate([a[filled_in], b[filled_in]]), minlength=len(lengths))
+    is_of_forms = (neighbours[a] >= _FORM_NEIGHBOURS) | (neighbours[b] >= _FORM_NEIGHBOURS)
+    is_copy = possible & ~verdict.is_form & (~is_of_forms | (verdict.slot_share <= _FORM_SLOT_SHARE))
+    kind = pl.Series("kind", verdict.is_part[is_copy]).replace_strict(
+        {True: "contains", False: "near_duplicate_of"}, return_dtype=pl.String
     )
-    a_is_longer = pl.col("a_word_count") >= pl.col("b_word_count")
-    longer_coverage = pl.when(a_is_longer).then("a_coverage").otherwise("b_coverage")
-    shorter_coverage = pl.when(a_is_longer).then("b_coverage").otherwise("a_coverage")
-    lengths = pl.min_horizontal("a_word_count", "b_word_count") / pl.max_horizontal("a_word_count", "b_word_count")
-    low = pl.min_horizontal("a_coverage", "b_coverage")
-    # The words counted must weigh as much in a script without spaces, where each is a character.
-    weight = pl.min_horizontal(pl.col("a_size") / pl.col("a_word_count"), pl.col("b_size") / pl.col("b_word_count"))
-    shared = pl.min_horizontal("a_covered", "b_covered") * weight
-    unmatched = pl.min_horizontal("a_unmatched", "b_unmatched") * weight
-    shorter_size = pl.min_horizontal("a_size", "b_size")
-    most_unmatched = pl.min_horizontal(settings.max_unmatched_words, _UNMATCHED_SHARE * shorter_size)
-    is_same_story = low >= settings.same_story_coverage
-    # In the longer text a cut-off copy covers the beginning, without a gap.
-    longer_slip = pl.when(a_is_longer).then("a_slip").otherwise("b_slip") * weight
-    is_cut_off = (shorter_coverage >= _CUT_OFF_COVERAGE) & (longer_slip <= _CUT_OFF_SLIP)
-    is_copy = (
-        (pl.col("a_form") == pl.col("b_form"))
-        & (shared >= settings.min_shared_words)
-        & (shorter_coverage >= settings.min_shorter_coverage)
-        & ((longer_coverage >= settings.min_longer_coverage) | is_cut_off)
-        & (is_same_story | (unmatched <= most_unmatched))
-        & (is_same_story | (pl.col("a_source_id") != pl.col("b_source_id")))
-    )
-    is_part = (shorter_coverage >= settings.part_coverage) & (lengths <= _PART_LENGTH)
-    both = (pl.col("a_covered") + pl.col("b_covered")) / (pl.col("a_word_count") + pl.col("b_word_count"))
     return (
-        measured.filter(is_copy)
-        .select(
-            "a",
-            "b",
-            kind=pl.when(is_part).then(pl.lit("contains")).otherwise(pl.lit("near_duplicate_of")),
-            score=pl.when(is_part).then(shorter_coverage).otherwise(both),
-            a_coverage="a_coverage",
-            b_coverage="b_coverage",
+        pl.DataFrame(
+            {
+                "a": a[is_copy],
+                "b": b[is_copy],
+                "kind": kind,
+                "score": np.where(verdict.is_part, verdict.shorter_coverage, verdict.both)[is_copy],
+                "a_coverage": verdict.a_coverage[is_copy],
+                "b_coverage": verdict.b_coverage[is_copy],
+            }
         )
         .cast(EDGE_SCHEMA)
         .sort("a", "b")
     )
 
 
-def _coverage(pairs: pl.DataFrame, side: str, other: str, index: _Index) -> pl.DataFrame:
-    """How much of one side of each pair the shingles that it shares with the other side cover.
+def _unasked(edges: pl.DataFrame, tried: npt.NDArray[np.uint64], hubs: Indexes, *, by_degree: bool) -> Pairs:
+    """Pairs that may join two clusters with an edge between them: sorted, none of those tried.
 
-    Returns:
-        `a, b, {side}_covered, {side}_unmatched, {side}_slip`: one row per pair that shares a shingle; words covered,
-        words of the longest stretch that is not, and words of the longest that stands before or between what is.
+    The hub of each is asked about the other's hub and about the text at the other end of the edge. A hub that is itself
+    much edited stays strange to other such copies. Where hubs may change, the member most like the hub is
+    asked about the whole cluster and the texts beyond the edges, too: it is nearer to the original than most.
     """
-    size = index.settings.shingle_words
-    of_side = index.shingles.rename({"item": side})
-    of_other = index.shingles.select(pl.col("item").alias(other), "shingle").unique()
-    step = pl.col("position").shift(-1).over("a", "b") - pl.col("position")
-    return (
-        pairs.select("a", "b")
-        .join(of_side, on=side)
-        .join(of_other, on=[other, "shingle"], how="semi")
-        .sort("a", "b", "position")
-        .with_columns(step=step)
-        .group_by("a", "b", maintain_order=True)
-        .agg(
-            covered=pl.col("step").fill_null(size).clip(upper_bound=size).sum(),
-            inner=(pl.col("step").cast(pl.Int64) - size).max(),
-            head=pl.col("position").first().cast(pl.Int64),
-            end=pl.col("position").last().cast(pl.Int64) + size,
-        )
-        .join(index.side(side).select(side, f"{side}_word_count"), on=side)
-        .select(
-            "a",
-            "b",
-            pl.col("covered").alias(f"{side}_covered"),
-            pl.max_horizontal("inner", "head", pl.col(f"{side}_word_count") - pl.col("end")).alias(f"{side}_unmatched"),
-            pl.max_horizontal("inner", "head").alias(f"{side}_slip"),
-        )
+    a, b = edges["a"].to_numpy().astype(np.int64), edges["b"].to_numpy().astype(np.int64)
+    across = hubs[a] != hubs[b]
+    inner = np.concatenate([a[across], b[across]])
+    outer = np.concatenate([b[across], a[across]])
+    one, other = np.concatenate([hubs[inner], hubs[inner]]), np.concatenate([outer, hubs[outer]])
+    if by_degree and len(inner):
+        likest = _likest_members(edges, hubs)
+        members = np.flatnonzero(np.isin(hubs, hubs[inner]))
+        one = np.concatenate([one, likest[hubs[members]], likest[hubs[inner]]])
+        other = np.concatenate([other, members, outer])
+    asked = (np.minimum(one, other).astype(np.uint64) << np.uint64(32)) | np.maximum(one, other).astype(np.uint64)
+    return np.setdiff1d(asked[one != other], tried)
+
+
+def _likest_members(edges: pl.DataFrame, hubs: Indexes) -> Indexes:
+    """Of each hub the member that has most in common with it, of each other text itself: shape (texts)."""
+    likest = np.arange(len(hubs))
+    a, b = edges["a"].to_numpy().astype(np.int64), edges["b"].to_numpy().astype(np.int64)
+    common = np.minimum(edges["a_coverage"].to_numpy(), edges["b_coverage"].to_numpy())
+    hub, member = np.concatenate([a, b]), np.concatenate([b, a])
+    own = hubs[member] == hub
+    hub, member, common = hub[own], member[own], np.concatenate([common, common])[own]
+    # The last to be written stands: the most in common, of equals the lowest.
+    order = np.lexsort((-member, common))
+    likest[hub[order]] = member[order]
+    return likest
+
+
+def _twins(edges: pl.DataFrame, count: int) -> Indexes:
+    """The first of the texts that each is equal to but for template lines: shape (count)."""
+    equal = edges.filter(pl.col("a_coverage") == 1, pl.col("b_coverage") == 1)
+    a, b = equal["a"].to_numpy(), equal["b"].to_numpy()
+    twins = np.arange(count)
+    while True:
+        lowest = np.minimum(twins[a], twins[b])
+        if (twins[a] == lowest).all() and (twins[b] == lowest).all():
+            return twins
+        np.minimum.at(twins, a, lowest)
+        np.minimum.at(twins, b, lowest)
+        twins = twins[twins]
+
+
+def _between_twins(edges: pl.DataFrame, twins: Indexes) -> pl.DataFrame:
+    """The edges between texts that are not equal, moved to the first of the texts equal to each."""
+    first = pl.Series(twins, dtype=pl.UInt32)
+    moved = edges.with_columns(a=first.gather(edges["a"]), b=first.gather(edges["b"])).filter(
+        pl.col("a") != pl.col("b")
     )
+    is_turned = pl.col("a") > pl.col("b")
+    return (
+        moved.with_columns(
+            a=pl.when(is_turned).then("b").otherwise("a"),
+            b=pl.when(is_turned).then("a").otherwise("b"),
+            a_coverage=pl.when(is_turned).then("b_coverage").otherwise("a_coverage"),
+            b_coverage=pl.when(is_turned).then("a_coverage").otherwise("b_coverage"),
+        )
+        .sort(["a", "b", "score", "a_coverage"], descending=[False, False, True, True])
+        .unique(["a", "b"], keep="first", maintain_order=True)
+    )
+
+
+def _hubs(edges: pl.DataFrame, count: int, *, by_degree: bool) -> Indexes:
+    """The text that each hangs on, shape (count): by order of rank, or the one with most edges first."""
+    hubs = np.arange(count)
+    if edges.is_empty():
+        return hubs
+    if not by_degree:
+        stars = star_clusters(edges)
+        hubs[stars["item"].to_numpy()] = stars["cluster"].to_numpy()
+        return hubs
+    degrees = pl.concat([edges["a"], edges["b"]]).alias("text").value_counts()
+    order = degrees.sort(["count", "text"], descending=[True, False])["text"].to_numpy()
+    place = np.zeros(count, np.int64)
+    place[order] = np.arange(len(order))
+    a, b = place[edges["a"].to_numpy()], place[edges["b"].to_numpy()]
+    stars = star_clusters(pl.DataFrame({"a": np.minimum(a, b), "b": np.maximum(a, b)}).cast(pl.UInt32))
+    hubs[order[stars["item"].to_numpy()]] = order[stars["cluster"].to_numpy()]
+    return hubs

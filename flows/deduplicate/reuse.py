@@ -7,11 +7,14 @@ the answer that it is cut from.
 
 import polars as pl
 
+from flows.deduplicate.align import align, align_pairs
 from flows.deduplicate.compare import with_common_words, with_new_figures
 from flows.deduplicate.shingles import linked_pairs, shingles_of
 from flows.deduplicate.slots import slot_matches
 from flows.deduplicate.words import same_words, word_counts, word_spans, words_of
 from flows.settings import Settings
+
+__all__ = ["MATCH_SCHEMA", "align", "align_pairs", "located", "passage_matches"]
 
 MATCH_SCHEMA = pl.Schema(
     {

@@ -5,7 +5,7 @@ from dataclasses import dataclass
 import polars as pl
 
 from flows.deduplicate.cluster import survivor_order
-from flows.deduplicate.near import clusters, near_duplicates
+from flows.deduplicate.near import copies as copies_of_survivors
 from flows.deduplicate.relations import relations_from
 from flows.deduplicate.reuse import located, passage_matches
 from flows.settings import Settings
@@ -37,7 +37,7 @@ def deduplicate(articles: pl.DataFrame, passages: pl.DataFrame, settings: Settin
         added or lost. "Earlier" is the survivor order of the articles, then the reading order.
     """
     order = survivor_order(articles)
-    copies = near_duplicates(_documents(articles, passages, order), settings)
+    copies = copies_of_survivors(_documents(articles, passages, order), settings)
     survivors = _survivors(order, copies)
     lines = _lines(articles, passages, order)
     matches = passage_matches(lines, settings)
@@ -83,9 +83,8 @@ def _documents(articles: pl.DataFrame, passages: pl.DataFrame, order: pl.DataFra
 
 def _survivors(order: pl.DataFrame, copies: pl.DataFrame) -> pl.DataFrame:
     """`article_id, cluster_id`: one row per article; one without copies is its own cluster."""
-    stars = clusters(copies)
     return (
-        order.join(stars, left_on="rank", right_on="item", how="left")
+        order.join(copies.select(cluster="a", rank="b"), on="rank", how="left")
         .with_columns(cluster=pl.coalesce("cluster", "rank"))
         .join(order.select(cluster="rank", cluster_id="article_id"), on="cluster")
         .select("article_id", "cluster_id")

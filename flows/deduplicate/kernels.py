@@ -1,0 +1,699 @@
+"""The loops over words that decide how long a large corpus takes, as kernels.
+
+Each kernel is a plain Python function over arrays. On little text it runs as it stands, so that a small build neither
+imports nor compiles anything; on more it is compiled by numba at its first use and kept in numba's cache. Both ways
+give the same numbers: all arithmetic is in int64 and stays below 2⁶³. Kernels release the GIL and write only to
+arrays that the caller hands them, each thread to its own part, so that results do not depend on the threads.
+
+A word is a uint32: 29 bits of the hash of its lower-cased code points, and three of its class.
+"""
+
+import os
+import threading
+from collections.abc import Callable
+from concurrent.futures import ThreadPoolExecutor
+from typing import Any
+
+import numpy as np
+import numpy.typing as npt
+
+# Classes of words.
+PLAIN, NAME, FIGURE, SPACELESS, INITIAL = 0, 1, 2, 3, 4
+CLASS_BITS = 3
+
+# Classes of characters, as `flows.deduplicate.characters` tabulates them.
+OUTSIDE, LETTER, DIGIT, OWN_WORD, CAPITAL, NEW_LINE, FULL_STOP = 0, 1, 2, 3, 4, 5, 6
+
+_MASK_32 = 0xFFFFFFFF
+_MASK_31 = 0x7FFFFFFF
+_MASK_29 = 0x1FFFFFFF
+# Multipliers of the 32-bit mixers by Wellons, "Prospecting for hash functions" (2018), and Mueller (2012): the two
+# that lie below 2³¹, so that a product with 32 bits fits into an int64.
+_MIX_A = 0x7FEB352D
+_MIX_B = 0x045D9F3B
+
+# Words on both sides of a gap that are still aligned word by word; a longer gap is left as unmatched.
+MAX_GAP = 128
+# The product of both sides' words: what an alignment costs.
+MAX_CELLS = 8192
+# Two stretches of more words than the first have this share of the shorter in common, or are left as unmatched: between
+# any two stretches of a language some words can be aligned.
+CHANCE_WORDS, CHANCE_SHARE = 8, 0.5
+# Columns of what `compare` measures of a pair.
+A_COVERED, B_COVERED, A_UNMATCHED, B_UNMATCHED, SAME_SLOTS, OTHER_SLOTS, OTHER_WORDS = range(7)
+MEASURES = 7
+
+# Bytes of text from which on compiling pays: as they stand, the kernels take about two microseconds a byte.
+COMPILE_FROM_BYTES = 400_000
+
+
+class Kernel:
+    """A function that is compiled when it is first asked for."""
+
+    def __init__(self, function: Callable[..., Any]) -> None:
+        self.plain = function
+        self._compiled: Callable[..., Any] | None = None
+        self._lock = threading.Lock()
+
+    def chosen(self, *, is_compiled: bool) -> Callable[..., Any]:
+        """The function itself or what numba makes of it."""
+        if not is_compiled:
+            return self.plain
+        with self._lock:
+            if self._compiled is None:
+                import numba
+
+                self._compiled = numba.njit(nogil=True, cache=True)(self.plain)
+            return self._compiled
+
+
+def thread_count() -> int:
+    """Cores that this process may use."""
+    return len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count() or 1
+
+
+def in_slices(work: Callable[[int, int], None], count: int, *, is_parallel: bool, per_slice: int) -> None:
+    """Call `work(first, last)` for slices of 0..count, at most `per_slice` long, on all cores.
+
+    Slices are the same however many threads there are.
+    """
+    bounds = [(first, min(first + per_slice, count)) for first in range(0, count, per_slice)]
+    if not is_parallel or len(bounds) == 1:
+        for first, last in bounds:
+            work(first, last)
+        return
+    with ThreadPoolExecutor(thread_count()) as pool:
+        for done in [pool.submit(work, first, last) for first, last in bounds]:
+            done.result()
+
+
+def _tokenize(  # noqa: PLR0912, PLR0915 - a kernel calls no other, so that each runs plain or compiled
+    data: npt.NDArray[np.uint8],
+    starts: npt.NDArray[np.int64],
+    first: int,
+    last: int,
+    classes: npt.NDArray[np.uint8],
+    lower: npt.NDArray[np.uint16],
+    words: npt.NDArray[np.uint32],
+    word_ends: npt.NDArray[np.int64],
+    line_hashes: npt.NDArray[np.int64],
+    line_words: npt.NDArray[np.int32],
+    line_ends: npt.NDArray[np.int64],
+) -> None:
+    """Split UTF-8 texts into lines and words.
+
+    Args:
+        data: UTF-8 of all texts.
+        starts: shape (texts + 1): where each begins in `data`.
+        first: the first text of the slice.
+        last: the text after the last.
+        classes: shape (65536): class of each character of the Basic Multilingual Plane.
+        lower: shape (65536): lower case of each.
+        words: out; at least half as many as the slice has bytes, and one per text.
+        word_ends: out, shape (last - first): words up to the end of each text.
+        line_hashes: out, as long as `words`: 62-bit hash of the words of each line that has one.
+        line_words: out, as long: their number.
+        line_ends: out, shape (last - first): lines up to the end of each text.
+    """
+    count = 0
+    lines = 0
+    for text in range(first, last):
+        at = starts[text]
+        end = starts[text + 1]
+        line_start = count
+        left = np.int64(0)
+        right = np.int64(0)
+        is_fresh = True
+        in_word = False
+        kind = PLAIN
+        hashed = np.int64(0)
+        while at <= end:
+            # Past the end stands a line break, which closes the last word and line.
+            point = np.int64(10)
+            if at < end:
+                byte = np.int64(data[at])
+                if byte < 0x80:
+                    point = byte
+                    at += 1
+                elif byte < 0xE0:
+                    point = ((byte & 0x1F) << 6) | (np.int64(data[at + 1]) & 0x3F)
+                    at += 2
+                elif byte < 0xF0:
+                    point = (
+                        ((byte & 0x0F) << 12) | ((np.int64(data[at + 1]) & 0x3F) << 6) | (np.int64(data[at + 2]) & 0x3F)
+                    )
+                    at += 3
+                else:
+                    point = (
+                        ((byte & 0x07) << 18)
+                        | ((np.int64(data[at + 1]) & 0x3F) << 12)
+                        | ((np.int64(data[at + 2]) & 0x3F) << 6)
+                        | (np.int64(data[at + 3]) & 0x3F)
+                    )
+                    at += 4
+            else:
+                at += 1
+            character = np.int64(classes[point]) if point < 0x10000 else np.int64(OUTSIDE)
+            # The planes of rare ideographs.
+            if 0x20000 <= point < 0x40000:
+                character = np.int64(OWN_WORD)
+            if character in (LETTER, CAPITAL, DIGIT):
+                if not in_word:
+                    in_word = True
+                    hashed = np.int64(0x1234567)
+                    kind = PLAIN
+                    if character == DIGIT:
+                        kind = FIGURE
+                    elif character == CAPITAL:
+                        kind = INITIAL if is_fresh else NAME
+                    is_fresh = False
+                if point < 0x10000:
+                    point = np.int64(lower[point])
+                hashed = ((hashed ^ point) * _MIX_A) & _MASK_32
+                # Most letters are ASCII and followed by another: the same step without the questions.
+                while at < end:
+                    letter = data[at]
+                    if letter >= 0x80 or classes[letter] not in (LETTER, CAPITAL, DIGIT):
+                        break
+                    hashed = ((hashed ^ np.int64(lower[letter])) * _MIX_A) & _MASK_32
+                    at += 1
+                continue
+            if in_word:
+                in_word = False
+                hashed = (hashed * _MIX_B) & _MASK_32
+                hashed = (hashed ^ (hashed >> 16)) & _MASK_29
+                words[count] = (hashed << CLASS_BITS) | kind
+                count += 1
+                left = (left * _MIX_A + hashed) & _MASK_31
+                right = ((right ^ hashed) * _MIX_B) & _MASK_31
+                right ^= right >> 13
+            if character == OWN_WORD:
+                hashed = ((0x1234567 ^ point) * _MIX_A) & _MASK_32
+                hashed = (hashed * _MIX_B) & _MASK_32
+                hashed = (hashed ^ (hashed >> 16)) & _MASK_29
+                words[count] = (hashed << CLASS_BITS) | SPACELESS
+                count += 1
+                left = (left * _MIX_A + hashed) & _MASK_31
+                right = ((right ^ hashed) * _MIX_B) & _MASK_31
+                right ^= right >> 13
+                is_fresh = False
+            elif character == FULL_STOP:
+                is_fresh = True
+            elif character == NEW_LINE:
+                is_fresh = True
+                if count > line_start:
+                    line_hashes[lines] = (left << 31) | right
+                    line_words[lines] = count - line_start
+                    lines += 1
+                    line_start = count
+                    left = np.int64(0)
+                    right = np.int64(0)
+        word_ends[text - first] = count
+        line_ends[text - first] = lines
+
+
+def _needs_normal_form(
+    data: npt.NDArray[np.uint8],
+    starts: npt.NDArray[np.int64],
+    unstable: npt.NDArray[np.uint8],
+    found: npt.NDArray[np.bool_],
+) -> None:
+    """Find the texts that NFKC may change.
+
+    Args:
+        data: UTF-8 of all texts.
+        starts: shape (texts + 1).
+        unstable: shape (65536): 1 for characters whose normal form may hold other words.
+        found: out, shape (texts).
+    """
+    for text in range(len(starts) - 1):
+        at = starts[text]
+        end = starts[text + 1]
+        found[text] = False
+        while at < end:
+            byte = np.int64(data[at])
+            if byte < 0x80:
+                at += 1
+            elif byte < 0xE0:
+                if unstable[((byte & 0x1F) << 6) | (np.int64(data[at + 1]) & 0x3F)]:
+                    found[text] = True
+                    break
+                at += 2
+            elif byte < 0xF0:
+                point = ((byte & 0x0F) << 12) | ((np.int64(data[at + 1]) & 0x3F) << 6) | (np.int64(data[at + 2]) & 0x3F)
+                if unstable[point]:
+                    found[text] = True
+                    break
+                at += 3
+            else:
+                # Mathematical letters (U+1D400 and following) and compatibility ideographs; emoji are no words.
+                found[text] = data[at + 1] < 0x9F or byte > 0xF0
+                if found[text]:
+                    break
+                at += 4
+
+
+def _common_ends(
+    line_hashes: npt.NDArray[np.int64],
+    line_words: npt.NDArray[np.int32],
+    line_starts: npt.NDArray[np.int64],
+    a_texts: npt.NDArray[np.int64],
+    b_texts: npt.NDArray[np.int64],
+    around: npt.NDArray[np.int64],
+) -> None:
+    """Count the words of the lines with which both texts of a pair begin, and of those with which both end.
+
+    Args:
+        line_hashes: shape (lines).
+        line_words: shape (lines).
+        line_starts: shape (texts + 1).
+        a_texts: shape (n).
+        b_texts: shape (n).
+        around: out, shape (n).
+    """
+    for i in range(len(a_texts)):
+        a = line_starts[a_texts[i]]
+        b = line_starts[b_texts[i]]
+        a_end = line_starts[a_texts[i] + 1]
+        b_end = line_starts[b_texts[i] + 1]
+        count = np.int64(0)
+        while a < a_end and b < b_end and line_hashes[a] == line_hashes[b]:
+            count += line_words[a]
+            a += 1
+            b += 1
+        while a < a_end and b < b_end and line_hashes[a_end - 1] == line_hashes[b_end - 1]:
+            a_end -= 1
+            b_end -= 1
+            count += line_words[a_end]
+        around[i] = count
+
+
+def _trim(
+    words: npt.NDArray[np.uint32],
+    starts: npt.NDArray[np.int64],
+    line_starts: npt.NDArray[np.int64],
+    line_words: npt.NDArray[np.int32],
+    is_template: npt.NDArray[np.bool_],
+    first: int,
+    last: int,
+    least: int,
+    ends: npt.NDArray[np.int64],
+    sizes: npt.NDArray[np.int64],
+    whole: npt.NDArray[np.int64],
+    body: npt.NDArray[np.int64],
+) -> None:
+    """Move the words outside template lines to the front of each text's own part of `words`.
+
+    A text of template lines alone, or nearly so, is kept whole: what tells it from others is in those lines.
+
+    Args:
+        words: in and out.
+        starts: shape (texts + 1): where each text begins in `words`.
+        line_starts: shape (texts + 1): its first line.
+        line_words: shape (lines): their words.
+        is_template: shape (lines).
+        first: the first text of the slice.
+        last: the text after the last.
+        least: words that must remain.
+        ends: out, shape (texts): where the words that are kept end.
+        sizes: out, shape (texts): their number, those of scripts without spaces counted by half.
+        whole: out, shape (texts): hash of all words.
+        body: out, shape (texts): hash of the words kept.
+    """
+    for text in range(first, last):
+        start = starts[text]
+        kept = np.int64(0)
+        for line in range(line_starts[text], line_starts[text + 1]):
+            if not is_template[line]:
+                kept += line_words[line]
+        left = np.int64(0)
+        right = np.int64(0)
+        for at in range(start, starts[text + 1]):
+            hashed = np.int64(words[at]) >> CLASS_BITS
+            left = (left * _MIX_A + hashed) & _MASK_31
+            right = ((right ^ hashed) * _MIX_B) & _MASK_31
+            right ^= right >> 13
+        whole[text] = (left << 31) | right
+        to = starts[text + 1]
+        is_whole = kept == to - start
+        if kept >= least and not is_whole:
+            source = start
+            to = start
+            for line in range(line_starts[text], line_starts[text + 1]):
+                if is_template[line]:
+                    source += line_words[line]
+                    continue
+                for _ in range(line_words[line]):
+                    words[to] = words[source]
+                    to += 1
+                    source += 1
+        spaceless = np.int64(0)
+        left = np.int64(0)
+        right = np.int64(0)
+        for at in range(start, to):
+            word = np.int64(words[at])
+            spaceless += (word & 7) == SPACELESS
+            hashed = word >> CLASS_BITS
+            left = (left * _MIX_A + hashed) & _MASK_31
+            right = ((right ^ hashed) * _MIX_B) & _MASK_31
+            right ^= right >> 13
+        ends[text] = to
+        body[text] = (left << 31) | right
+        sizes[text] = to - start - spaceless + spaceless // 2
+
+
+def _sketch(
+    words: npt.NDArray[np.uint32],
+    starts: npt.NDArray[np.int64],
+    ends: npt.NDArray[np.int64],
+    texts: npt.NDArray[np.int64],
+    names: npt.NDArray[np.int64],
+    part: int,
+    parts: int,
+    keys: npt.NDArray[np.uint64],
+    counts: npt.NDArray[np.int32],
+) -> int:
+    """Sample the word 4-grams of texts by their hash: the same ones in every text.
+
+    One in 16 is taken of a long text, one in 8 of one below 2000 words, one in 4 of one below 200, all of one
+    below 64.
+
+    Args:
+        words: words of all texts.
+        starts: shape (all texts).
+        ends: shape (all texts).
+        texts: shape (n): which to sketch.
+        names: shape (n): the number that stands for each, below 2³².
+        part: only 4-grams of this partition are taken.
+        parts: number of partitions.
+        keys: out, long enough: hash << 32 | name.
+        counts: out, shape (n): how many were sampled of each, over all partitions.
+
+    Returns:
+        How many keys there are.
+    """
+    count = 0
+    for i in range(len(texts)):
+        start = starts[texts[i]]
+        end = ends[texts[i]]
+        # The lowest bits of the hash decide, so that a text of any length shares the rarer ones with any other.
+        length = end - start
+        most = 15 if length < 64 else 3 if length < 200 else 1 if length < 2000 else 0
+        sampled = 0
+        for at in range(start, end - 3):
+            one = (np.int64(words[at]) >> CLASS_BITS) * _MIX_B + (np.int64(words[at + 1]) >> CLASS_BITS)
+            two = (np.int64(words[at + 2]) >> CLASS_BITS) * _MIX_B + (np.int64(words[at + 3]) >> CLASS_BITS)
+            mixed = ((one & _MASK_32) * _MIX_A + (two & _MASK_32)) & _MASK_32
+            mixed ^= mixed >> 16
+            mixed = (mixed * _MIX_B) & _MASK_32
+            mixed ^= mixed >> 16
+            chosen = mixed & 15
+            if chosen <= most:
+                sampled += 1
+                if (mixed >> 4) % parts == part:
+                    other = (((one >> 13) & _MASK_32) * _MIX_B + ((two >> 7) & _MASK_32)) & _MASK_32
+                    other = ((other ^ (other >> 15) ^ mixed) * _MIX_A) & _MASK_32
+                    other ^= other >> 16
+                    keys[count] = (np.uint64(other) << np.uint64(32)) | np.uint64(names[i])
+                    count += 1
+        counts[i] = sampled
+    return count
+
+
+def _link(  # noqa: PLR0912 - as above
+    keys: npt.NDArray[np.uint64], all_pairs_up_to: int, pairs: npt.NDArray[np.uint64]
+) -> int:
+    """Pair the texts that share a 4-gram.
+
+    Few texts are paired with each other; of many, each with the first and with the one before it, so that a wire
+    story of hundreds of copies costs no square and is still found whole.
+
+    Args:
+        keys: sorted: hash << 32 | name.
+        all_pairs_up_to: texts.
+        pairs: out: lower name << 32 | higher name; an empty array to count them only.
+
+    Returns:
+        How many pairs there are.
+    """
+    count = 0
+    at = 0
+    low = np.uint64(_MASK_32)
+    shift = np.uint64(32)
+    while at < len(keys):
+        end = at + 1
+        while end < len(keys) and keys[end] >> shift == keys[at] >> shift:
+            end += 1
+        if end - at <= all_pairs_up_to:
+            for i in range(at, end):
+                for j in range(i + 1, end):
+                    if keys[i] != keys[j]:
+                        if len(pairs):
+                            pairs[count] = ((keys[i] & low) << shift) | (keys[j] & low)
+                        count += 1
+        else:
+            for j in range(at + 1, end):
+                if keys[j] != keys[at]:
+                    if len(pairs):
+                        pairs[count] = ((keys[at] & low) << shift) | (keys[j] & low)
+                    count += 1
+                if keys[j - 1] != keys[j] and keys[j - 1] != keys[at]:
+                    if len(pairs):
+                        pairs[count] = ((keys[j - 1] & low) << shift) | (keys[j] & low)
+                    count += 1
+        at = end
+    return count
+
+
+def _compare(  # noqa: PLR0912, PLR0915 - as above
+    words: npt.NDArray[np.uint32],
+    starts: npt.NDArray[np.int64],
+    ends: npt.NDArray[np.int64],
+    a_texts: npt.NDArray[np.int64],
+    b_texts: npt.NDArray[np.int64],
+    measures: npt.NDArray[np.int32],
+) -> None:
+    """Align pairs of texts and measure what they share and how they differ.
+
+    Runs of at least four common words are found by their first 4-gram; between two runs that follow one another in
+    both texts, up to MAX_GAP words are aligned one by one (longest common subsequence). Where both sides of a
+    difference are names or figures it is a difference in a slot, else one in words.
+
+    Args:
+        words: words of all texts.
+        starts: shape (all texts).
+        ends: shape (all texts).
+        a_texts: shape (n), best sorted.
+        b_texts: shape (n).
+        measures: out, shape (n, MEASURES): words of a and of b that are aligned with equal ones; the longest stretch
+            of each that is not; names and figures that are the same in both; that differ in the same place;
+            differences of other kinds.
+    """
+    longest_a: Any = np.int64(0)
+    longest_b: Any = np.int64(0)
+    for i in range(len(a_texts)):
+        longest_a = max(longest_a, ends[a_texts[i]] - starts[a_texts[i]])
+        longest_b = max(longest_b, ends[b_texts[i]] - starts[b_texts[i]])
+    room = 16
+    while room < 2 * longest_a:
+        room *= 2
+    table = np.full(room, -1, np.int32)
+    a_same = np.zeros(longest_a + 1, np.uint8)
+    b_same = np.zeros(longest_b + 1, np.uint8)
+    lcs = np.zeros((MAX_GAP + 1, MAX_GAP + 1), np.int32)
+    before = np.int64(-1)
+    size = 16
+    for i in range(len(a_texts)):
+        a0 = starts[a_texts[i]]
+        b0 = starts[b_texts[i]]
+        a_count = ends[a_texts[i]] - a0
+        b_count = ends[b_texts[i]] - b0
+        if a_texts[i] != before:
+            before = a_texts[i]
+            size = 16
+            while size < 2 * a_count:
+                size *= 2
+            table[:size] = -1
+            for at in range(a_count - 3):
+                hashed = np.int64(0)
+                for step in range(4):
+                    hashed = (hashed * _MIX_B + (np.int64(words[a0 + at + step]) >> CLASS_BITS)) & _MASK_32
+                hashed ^= hashed >> 15
+                place = ((hashed * _MIX_A) & _MASK_32) >> 5 & (size - 1)
+                while table[place] >= 0:
+                    there = a0 + table[place]
+                    if (
+                        words[there] >> CLASS_BITS == words[a0 + at] >> CLASS_BITS
+                        and words[there + 1] >> CLASS_BITS == words[a0 + at + 1] >> CLASS_BITS
+                        and words[there + 2] >> CLASS_BITS == words[a0 + at + 2] >> CLASS_BITS
+                        and words[there + 3] >> CLASS_BITS == words[a0 + at + 3] >> CLASS_BITS
+                    ):
+                        break
+                    place = (place + 1) & (size - 1)
+                if table[place] < 0:
+                    table[place] = at
+        a_same[: a_count + 1] = 0
+        b_same[: b_count + 1] = 0
+        other_slots: Any = 0
+        other_words: Any = 0
+        a_end = np.int64(0)
+        b_end = np.int64(0)
+        q = np.int64(0)
+        while q <= b_count:
+            # The next run: where the last one leads, else where the table says; at the end, the end of both.
+            p = np.int64(-1)
+            if q == b_count:
+                p = a_count
+            elif q + 4 <= b_count:
+                expected = a_end + q - b_end
+                if expected + 4 <= a_count and (
+                    words[a0 + expected] >> CLASS_BITS == words[b0 + q] >> CLASS_BITS
+                    and words[a0 + expected + 1] >> CLASS_BITS == words[b0 + q + 1] >> CLASS_BITS
+                    and words[a0 + expected + 2] >> CLASS_BITS == words[b0 + q + 2] >> CLASS_BITS
+                    and words[a0 + expected + 3] >> CLASS_BITS == words[b0 + q + 3] >> CLASS_BITS
+                ):
+                    p = expected
+                else:
+                    hashed = np.int64(0)
+                    for step in range(4):
+                        hashed = (hashed * _MIX_B + (np.int64(words[b0 + q + step]) >> CLASS_BITS)) & _MASK_32
+                    hashed ^= hashed >> 15
+                    place = ((hashed * _MIX_A) & _MASK_32) >> 5 & (size - 1)
+                    while table[place] >= 0:
+                        there = a0 + table[place]
+                        if (
+                            words[there] >> CLASS_BITS == words[b0 + q] >> CLASS_BITS
+                            and words[there + 1] >> CLASS_BITS == words[b0 + q + 1] >> CLASS_BITS
+                            and words[there + 2] >> CLASS_BITS == words[b0 + q + 2] >> CLASS_BITS
+                            and words[there + 3] >> CLASS_BITS == words[b0 + q + 3] >> CLASS_BITS
+                        ):
+                            p = np.int64(table[place])
+                            break
+                        place = (place + 1) & (size - 1)
+            if p < 0:
+                q += 1
+                continue
+            a_gap = p - a_end
+            b_gap = q - b_end
+            is_near = 0 <= a_gap <= MAX_GAP and b_gap <= MAX_GAP and a_gap * b_gap <= MAX_CELLS
+            if is_near and (a_gap > 0 or b_gap > 0):
+                for row in range(a_gap + 1):
+                    lcs[row, 0] = 0
+                for column in range(b_gap + 1):
+                    lcs[0, column] = 0
+                for row in range(1, a_gap + 1):
+                    for column in range(1, b_gap + 1):
+                        if words[a0 + a_end + row - 1] >> CLASS_BITS == words[b0 + b_end + column - 1] >> CLASS_BITS:
+                            lcs[row, column] = lcs[row - 1, column - 1] + 1
+                        else:
+                            lcs[row, column] = max(lcs[row - 1, column], lcs[row, column - 1])
+                # Back from the end; a difference lies between two common words.
+                x: Any = a_gap
+                y: Any = b_gap
+                shorter_gap = min(a_gap, b_gap)
+                if shorter_gap > CHANCE_WORDS and lcs[x, y] < CHANCE_SHARE * shorter_gap:
+                    x = 0
+                    y = 0
+                    if a_gap != b_gap:
+                        other_words += shorter_gap
+                    else:
+                        # A line of a form, where more stands in slots than in words.
+                        for w in range(a_gap):
+                            one = words[a0 + a_end + w]
+                            other = words[b0 + b_end + w]
+                            if one & 7 in (NAME, FIGURE, INITIAL) and other & 7 in (NAME, FIGURE, INITIAL):
+                                other_slots += one >> CLASS_BITS != other >> CLASS_BITS
+                            else:
+                                other_words += one >> CLASS_BITS != other >> CLASS_BITS
+                x_from: Any = x
+                y_from: Any = y
+                while x_from > 0 or y_from > 0 or x > 0 or y > 0:
+                    is_common = (
+                        x > 0
+                        and y > 0
+                        and words[a0 + a_end + x - 1] >> CLASS_BITS == words[b0 + b_end + y - 1] >> CLASS_BITS
+                    )
+                    if not is_common and (x > 0 or y > 0):
+                        if x > 0 and (y == 0 or lcs[x - 1, y] >= lcs[x, y - 1]):
+                            x -= 1
+                        else:
+                            y -= 1
+                        continue
+                    a_words = x_from - x
+                    b_words = y_from - y
+                    if a_words > 0 and b_words > 0:
+                        slots = np.int64(0)
+                        for w in range(a0 + a_end + x, a0 + a_end + x_from):
+                            slots += words[w] & 7 in (NAME, FIGURE, INITIAL)
+                        for w in range(b0 + b_end + y, b0 + b_end + y_from):
+                            slots += words[w] & 7 in (NAME, FIGURE, INITIAL)
+                        if slots == a_words + b_words:
+                            other_slots += min(a_words, b_words)
+                        elif a_words == b_words:
+                            for w in range(a_words):
+                                a_kind = words[a0 + a_end + x + w] & 7
+                                b_kind = words[b0 + b_end + y + w] & 7
+                                if a_kind in (NAME, FIGURE, INITIAL) and b_kind in (NAME, FIGURE, INITIAL):
+                                    other_slots += 1
+                                else:
+                                    other_words += 1
+                        else:
+                            other_words += max(a_words, b_words)
+                    elif a_words > 0 or b_words > 0:
+                        other_words += 1
+                    if not is_common:
+                        break
+                    x -= 1
+                    y -= 1
+                    a_same[a_end + x] = 1
+                    b_same[b_end + y] = 1
+                    x_from = x
+                    y_from = y
+            if q == b_count:
+                break
+            while p < a_count and q < b_count and words[a0 + p] >> CLASS_BITS == words[b0 + q] >> CLASS_BITS:
+                a_same[p] = 1
+                b_same[q] = 1
+                p += 1
+                q += 1
+            a_end = p
+            b_end = q
+        covered = 0
+        longest = 0
+        run = 0
+        same_slots = 0
+        for at in range(a_count):
+            if a_same[at]:
+                covered += 1
+                run = 0
+                kind = words[a0 + at] & 7
+                same_slots += kind in (NAME, FIGURE)
+            else:
+                run += 1
+                longest = max(longest, run)
+        measures[i, A_COVERED] = covered
+        measures[i, A_UNMATCHED] = longest
+        covered = 0
+        longest = 0
+        run = 0
+        for at in range(b_count):
+            if b_same[at]:
+                covered += 1
+                run = 0
+            else:
+                run += 1
+                longest = max(longest, run)
+        measures[i, B_COVERED] = covered
+        measures[i, B_UNMATCHED] = longest
+        measures[i, SAME_SLOTS] = same_slots
+        measures[i, OTHER_SLOTS] = other_slots
+        measures[i, OTHER_WORDS] = other_words
+
+
+tokenize = Kernel(_tokenize)
+needs_normal_form = Kernel(_needs_normal_form)
+common_ends = Kernel(_common_ends)
+trim = Kernel(_trim)
+sketch = Kernel(_sketch)
+link = Kernel(_link)
+compare = Kernel(_compare)

@@ -1,0 +1,198 @@
+"""The words of a corpus as numbers, in memory as long as they are few and in a file when they are many.
+
+Everything after reading works on these numbers: four bytes a word instead of six or seven of text. Texts are read once,
+batch by batch, and not kept.
+"""
+
+import tempfile
+from collections import deque
+from collections.abc import Iterable, Iterator
+from concurrent.futures import Future, ThreadPoolExecutor
+from dataclasses import dataclass
+from typing import IO, TypeVar
+
+import numpy as np
+import numpy.typing as npt
+import polars as pl
+
+from flows.deduplicate.characters import character_tables
+from flows.deduplicate.kernels import COMPILE_FROM_BYTES, needs_normal_form, thread_count, tokenize
+
+Number = TypeVar("Number", bound=np.generic)
+
+# Text that a thread splits at a time: enough to be worth handing over, little beside everything else.
+BATCH_BYTES = 16_000_000
+
+
+@dataclass
+class WordStore:
+    """The words and lines of texts.
+
+    Attributes:
+        words: uint32, shape (all words): as `flows.deduplicate.kernels` describes them.
+        starts: int64, shape (texts + 1): where the words of each text begin.
+        line_hashes: int64, shape (all lines): hash of the words of each line that has some.
+        line_words: int32, shape (all lines): how many they are.
+        line_starts: int64, shape (texts + 1): where the lines of each text begin.
+        is_compiled: whether there is enough text for compiled kernels.
+    """
+
+    words: npt.NDArray[np.uint32]
+    starts: npt.NDArray[np.int64]
+    line_hashes: npt.NDArray[np.int64]
+    line_words: npt.NDArray[np.int32]
+    line_starts: npt.NDArray[np.int64]
+    is_compiled: bool
+    _file: IO[bytes] | None = None
+
+    @property
+    def text_count(self) -> int:
+        """How many texts there are."""
+        return len(self.starts) - 1
+
+
+def words_of_batches(batches: Iterable[pl.Series], memory_bytes: int) -> WordStore:
+    """Read texts and keep their words.
+
+    Args:
+        batches: texts; null counts as empty.
+        memory_bytes: bytes of words from which on they go to a temporary file.
+    """
+    pieces: list[npt.NDArray[np.uint32]] = []
+    in_memory = 0
+    file: IO[bytes] | None = None
+    word_ends: list[npt.NDArray[np.int64]] = []
+    line_ends: list[npt.NDArray[np.int64]] = []
+    hashes: list[npt.NDArray[np.int64]] = []
+    line_words: list[npt.NDArray[np.int32]] = []
+    word_total = line_total = byte_total = 0
+    for part in _parts(batches):
+        word_ends.append(part.word_ends + word_total)
+        line_ends.append(part.line_ends + line_total)
+        hashes.append(part.line_hashes)
+        line_words.append(part.line_words)
+        word_total += len(part.words)
+        line_total += len(part.line_words)
+        byte_total += part.byte_count
+        if file is not None:
+            part.words.tofile(file)
+            continue
+        pieces.append(part.words)
+        in_memory += part.words.nbytes
+        if in_memory > memory_bytes:
+            file = tempfile.TemporaryFile(prefix="copydesk-words-")  # noqa: SIM115 - lives as long as the store
+            for piece in pieces:
+                piece.tofile(file)
+            pieces.clear()
+    if file is None:
+        words = _joined(pieces, np.uint32)
+    else:
+        file.flush()
+        words = np.memmap(file, np.uint32, "r+", shape=(word_total,))
+    return WordStore(
+        words=words,
+        starts=np.concatenate([np.zeros(1, np.int64), *word_ends]),
+        line_hashes=_joined(hashes, np.int64),
+        line_words=_joined(line_words, np.int32),
+        line_starts=np.concatenate([np.zeros(1, np.int64), *line_ends]),
+        is_compiled=byte_total >= COMPILE_FROM_BYTES,
+        _file=file,
+    )
+
+
+def _joined(pieces: list[npt.NDArray[Number]], dtype: type[Number]) -> npt.NDArray[Number]:
+    """The pieces as one array, taken out of the list so that they are not held twice for longer than needed."""
+    joined = np.concatenate(pieces) if pieces else np.empty(0, dtype)
+    pieces.clear()
+    return joined
+
+
+def _portions(batches: Iterable[pl.Series]) -> Iterator[pl.Series]:
+    """The batches, cut so that each holds about BATCH_BYTES at most (a longer text is one portion)."""
+    for texts in batches:
+        ends = texts.str.len_bytes().fill_null(0).cast(pl.Int64).cum_sum().to_numpy()
+        first = 0
+        done = 0
+        while first < len(ends):
+            last = max(first + 1, int(np.searchsorted(ends, done + BATCH_BYTES, side="right")))
+            yield texts.slice(first, last - first)
+            done = int(ends[last - 1])
+            first = last
+
+
+def _utf8(texts: pl.Series, *, is_compiled: bool) -> tuple[npt.NDArray[np.uint8], npt.NDArray[np.int64]]:
+    """The texts in NFKC where it matters, as bytes and where each begins in them."""
+    data, starts = _buffers(texts)
+    found = np.zeros(len(texts), np.bool_)
+    _, _, unstable = character_tables()
+    needs_normal_form.chosen(is_compiled=is_compiled)(data, starts, unstable, found)
+    if not found.any():
+        return data, starts
+    # Normalizes these texts only: a null stays null for nothing.
+    texts = pl.select(
+        pl.coalesce(pl.when(pl.lit(pl.Series(found))).then(pl.lit(texts)).str.normalize("NFKC"), pl.lit(texts))
+    ).to_series()
+    return _buffers(texts)
+
+
+def _buffers(texts: pl.Series) -> tuple[npt.NDArray[np.uint8], npt.NDArray[np.int64]]:
+    """The Arrow buffers of a column of texts."""
+    array = texts.fill_null("").rechunk().to_arrow(compat_level=pl.CompatLevel.oldest())
+    _, offsets, data = array.buffers()
+    starts = np.frombuffer(offsets, np.int64)[array.offset : array.offset + len(array) + 1]
+    return (np.frombuffer(data, np.uint8) if data is not None else np.zeros(1, np.uint8)), starts
+
+
+@dataclass(frozen=True)
+class _Part:
+    """What `tokenize` gives of some texts, cut to what is used; ends count from the part's own beginning."""
+
+    words: npt.NDArray[np.uint32]
+    word_ends: npt.NDArray[np.int64]
+    line_hashes: npt.NDArray[np.int64]
+    line_words: npt.NDArray[np.int32]
+    line_ends: npt.NDArray[np.int64]
+    byte_count: int
+
+
+def _parts(batches: Iterable[pl.Series]) -> Iterator[_Part]:
+    """Split texts into words, a few portions at a time, each by a thread of its own; in the order of the texts."""
+    waiting: deque[Future[_Part]] = deque()
+    threads = thread_count()
+    byte_total = 0
+    with ThreadPoolExecutor(threads) as pool:
+        for texts in _portions(batches):
+            byte_total += int(texts.str.len_bytes().sum())
+            # Plain as long as there is little; the words are the same.
+            waiting.append(pool.submit(_tokenized, texts, is_compiled=byte_total >= COMPILE_FROM_BYTES))
+            if len(waiting) > threads:
+                yield waiting.popleft().result()
+        while waiting:
+            yield waiting.popleft().result()
+
+
+def _tokenized(texts: pl.Series, *, is_compiled: bool) -> _Part:
+    """Split texts into words."""
+    data, starts = _utf8(texts, is_compiled=is_compiled)
+    classes, lower, _ = character_tables()
+    # A word takes two bytes at least: itself and what parts it from the next.
+    room = int(starts[-1] - starts[0]) // 2 + len(texts) + 1
+    words = np.empty(room, np.uint32)
+    hashes = np.empty(room, np.int64)
+    line_words = np.empty(room, np.int32)
+    word_ends = np.empty(len(texts), np.int64)
+    line_ends = np.empty(len(texts), np.int64)
+    tokenize.chosen(is_compiled=is_compiled)(
+        data, starts, 0, len(texts), classes, lower, words, word_ends, hashes, line_words, line_ends
+    )
+    word_count = int(word_ends[-1])
+    line_count = int(line_ends[-1])
+    # Copies, so that the room itself is given back.
+    return _Part(
+        words=words[:word_count].copy(),
+        word_ends=word_ends,
+        line_hashes=hashes[:line_count].copy(),
+        line_words=line_words[:line_count].copy(),
+        line_ends=line_ends,
+        byte_count=int(starts[-1] - starts[0]),
+    )

@@ -1,0 +1,309 @@
+"""near_duplicates and clusters as a library: any documents with ids, in any order."""
+
+import random
+from collections.abc import Callable
+from pathlib import Path
+
+import numpy as np
+import polars as pl
+import pytest
+from hypothesis import given
+from hypothesis import settings as hypothesis_settings
+from hypothesis import strategies as st
+
+from flows.deduplicate import kernels
+from flows.deduplicate.near import NAMED_EDGE_SCHEMA, clusters, near_duplicates
+from flows.deduplicate.wordstore import words_of_batches
+from flows.settings import Settings
+
+SYLLABLES = "ba dor fen gil hast kem lor mun nev ost pra quil ros sten tav ulm vek wyn yar zed".split()  # noqa: SIM905
+NAMES = "Arlen Bexmoor Corvale Dunfrith Esterby Fallow Hollin Ivesham Jarrow Kelmont Lorne Mardale".split()  # noqa: SIM905
+
+
+def prose(seed: int, count: int) -> list[str]:
+    """Made-up words, with a name now and then, in sentences of twelve words."""
+    pick = random.Random(seed)
+    words = ["".join(pick.choices(SYLLABLES, k=pick.randint(1, 3))) for _ in range(count)]
+    for at in range(5, count, 17):
+        words[at] = pick.choice(NAMES)
+    for at in range(11, count, 12):
+        words[at] += "."
+        if at + 1 < count:
+            words[at + 1] = words[at + 1].capitalize()
+    return words
+
+
+def text_of(words: list[str], per_line: int = 48) -> str:
+    return "\n\n".join(" ".join(words[at : at + per_line]) for at in range(0, len(words), per_line))
+
+
+def edited(words: list[str], share: float, seed: int) -> list[str]:
+    pick = random.Random(seed)
+    other = prose(seed + 5_000, len(words))
+    return [other[at].lower() if pick.random() < share else word for at, word in enumerate(words)]
+
+
+def found(texts: dict[str, str], settings: Settings | None = None) -> pl.DataFrame:
+    edges = near_duplicates(pl.DataFrame({"id": texts.keys(), "text": texts.values()}), settings)
+    assert edges.schema == NAMED_EDGE_SCHEMA
+    assert edges.equals(edges.sort("a_id", "b_id"))
+    assert (edges["a_id"] < edges["b_id"]).all()
+    return edges
+
+
+def kinds(texts: dict[str, str]) -> dict[tuple[str, str], str]:
+    return {(a, b): kind for a, b, kind in found(texts).select("a_id", "b_id", "kind").iter_rows()}
+
+
+STORY = prose(1, 300)
+COPIES: dict[str, Callable[[], str]] = {
+    "light": lambda: text_of(edited(STORY, 0.04, 2)),
+    "heavy": lambda: text_of(edited(STORY, 0.2, 3)),
+    "updated": lambda: text_of(STORY[:96] + prose(4, 48) + STORY[96:]),
+    "moved": lambda: text_of(STORY[:48] + STORY[144:] + STORY[48:144]),
+}
+
+
+@pytest.mark.parametrize("change", COPIES)
+def test_an_edited_copy_is_a_near_duplicate(change: str) -> None:
+    assert kinds({"a": text_of(STORY), "b": COPIES[change]()}) == {("a", "b"): "near_duplicate_of"}
+
+
+def test_a_truncated_copy_is_a_part_and_has_the_higher_coverage() -> None:
+    edges = found({"a": text_of(STORY[:150]), "b": text_of(STORY)})
+    assert edges["kind"].to_list() == ["contains"]
+    assert edges["a_coverage"].item() == 1
+    assert edges["b_coverage"].item() == pytest.approx(0.5)
+    assert edges["score"].item() == edges["a_coverage"].item()
+
+
+def test_equal_texts_are_linked_to_the_first_and_case_and_marks_do_not_count() -> None:
+    text = text_of(STORY)
+    shouted = text.upper().replace("\n\n", " — ")
+    assert kinds({"b": text, "c": shouted, "a": text}) == {("a", "b"): "duplicate_of", ("a", "c"): "duplicate_of"}
+
+
+def test_other_stories_are_no_copies_and_a_quotation_makes_none() -> None:
+    other, third = prose(7, 300), prose(8, 300)
+    quoting = third[:100] + STORY[50:110] + third[100:]
+    assert kinds({"a": text_of(STORY), "b": text_of(other), "c": text_of(quoting)}) == {}
+
+
+def outlets(count: int, stories: int) -> dict[str, str]:
+    """Outlets whose pages have more words of their own than of the story; each prints other stories."""
+    pages = {}
+    for outlet in range(count):
+        header, footer = text_of(prose(900 + outlet, 40), 8), text_of(prose(950 + outlet, 60), 20)
+        for number in range(stories):
+            body = text_of(prose(outlet * 100 + number, 90), 30)
+            pages[f"{outlet}-{number}"] = f"{header}\n{body}\n{footer}"
+    return pages
+
+
+def test_the_template_of_an_outlet_that_nobody_names_joins_no_stories() -> None:
+    assert kinds(outlets(3, 8)) == {}
+
+
+def test_a_story_in_another_outlets_template_is_a_copy_all_of_it() -> None:
+    pages = outlets(3, 8)
+    story = text_of(prose(3, 90), 30)  # what the outlet 0 prints as its number 3
+    pages["copy"] = pages["1-0"].replace(text_of(prose(100, 90), 30), story)
+    edges = found(pages)
+    assert edges.select("a_id", "b_id", "kind", "score").rows() == [("0-3", "copy", "near_duplicate_of", 1.0)]
+
+
+def test_a_wire_story_keeps_its_lines_however_many_print_it() -> None:
+    pages = {f"w{number:03d}": text_of(edited(STORY, 0.02, 100 + number)) for number in range(150)}
+    groups = clusters(found(pages))
+    assert groups.height == 150
+    assert groups["cluster_id"].n_unique() == 1
+
+
+def form(seed: int) -> str:
+    """A weather report: the same words, other places and figures."""
+    pick = random.Random(seed)
+    report = []
+    for at in range(6):
+        report.append(
+            f"For {pick.choice(NAMES)} the service expects a high of {pick.randint(-9, 39)} degrees with winds of "
+            f"{pick.randint(2, 99)} knots from the coast, and {pick.randint(1, 60)} mm of rain until {at + 1} o'clock."
+        )
+    return "\n".join(report)
+
+
+def test_a_form_that_is_filled_in_again_is_another_text_and_its_reprint_a_copy() -> None:
+    reports = {f"r{seed:02d}": form(seed) for seed in range(20)}
+    reports["reprint"] = form(7) + "\nReported by the valley station and its many patient volunteers."
+    assert set(kinds(reports)) == {("r07", "reprint")}
+
+
+def test_a_notice_with_a_figure_that_is_printed_every_day_is_a_form() -> None:
+    words = " ".join(prose(60, 30)).lower()
+    notices = {
+        f"n{number:02d}": f"{words} {number * 7} degrees in the shade of the old town hall" for number in range(9)
+    }
+    assert kinds(notices) == {}
+
+
+def test_a_story_about_somebody_else_in_the_same_words_is_no_copy() -> None:
+    slots = {word: f"{word}{number}" for number, word in enumerate(NAMES)}
+    one = [word if word not in NAMES else slots[word] for word in STORY]
+    other = [word if word not in NAMES else f"Saint{slots[word]}" for word in STORY]
+    assert kinds({"a": text_of(one), "b": text_of(other)}) == {}
+    assert kinds({"a": text_of(one), "b": text_of(edited(one, 0.06, 12))}) == {("a", "b"): "near_duplicate_of"}
+
+
+def test_a_cluster_does_not_grow_through_a_chain() -> None:
+    long = prose(20, 700)
+    windows = {f"w{number}": text_of(long[number * 60 : number * 60 + 240]) for number in range(8)}
+    edges = found(windows)
+    groups = dict(clusters(edges).iter_rows())
+    pairs = set(edges.select("a_id", "b_id").iter_rows())
+    for member, hub in groups.items():
+        assert member == hub or (min(member, hub), max(member, hub)) in pairs
+    assert groups["w0"] != groups["w7"]
+
+
+def test_equal_texts_follow_their_first_member_into_its_cluster() -> None:
+    texts = {"d": text_of(STORY), "c": text_of(STORY), "a": text_of(edited(STORY, 0.05, 21)), "e": text_of(STORY[:200])}
+    groups = clusters(found(texts))
+    assert groups["id"].to_list() == ["a", "c", "d", "e"]
+    assert groups["cluster_id"].n_unique() == 1
+
+
+def test_clusters_of_nothing() -> None:
+    empty = clusters(near_duplicates(pl.DataFrame(schema={"id": pl.String, "text": pl.String})))
+    assert empty.schema == {"id": pl.String, "cluster_id": pl.String}
+    assert empty.is_empty()
+
+
+# --- the same whatever the way ---
+
+
+@pytest.fixture(scope="module")
+def press() -> pl.DataFrame:
+    """Enough text for compiled kernels, with copies of all kinds."""
+    texts = outlets(4, 30)
+    for number in range(60):
+        story = prose(3_000 + number, 400)
+        texts[f"s{number}"] = text_of(story)
+        texts[f"s{number}e"] = text_of(edited(story, 0.1, number))
+        texts[f"s{number}t"] = text_of(story[:250])
+    frame = pl.DataFrame({"id": texts.keys(), "text": texts.values()})
+    assert frame["text"].str.len_bytes().sum() > kernels.COMPILE_FROM_BYTES
+    return frame
+
+
+def test_all_copies_of_the_press_and_no_other(press: pl.DataFrame) -> None:
+    groups = clusters(near_duplicates(press))
+    stories = groups.with_columns(story=pl.col("id").str.extract(r"^(s\d+)"))
+    assert stories.height == 180
+    assert stories.group_by("cluster_id").agg(pl.col("story").n_unique())["story"].to_list() == [1] * 60
+
+
+def test_compiled_and_plain_kernels_agree(press: pl.DataFrame, monkeypatch: pytest.MonkeyPatch) -> None:
+    few = press.filter(pl.col("id").str.contains(r"^s\d[et]?$|^0-\d$"))
+    plain = near_duplicates(few)
+    monkeypatch.setattr("flows.deduplicate.wordstore.COMPILE_FROM_BYTES", 0)
+    assert near_duplicates(few).equals(plain)
+    assert not plain.is_empty()
+
+
+def test_order_batches_threads_and_memory_change_nothing(press: pl.DataFrame, monkeypatch: pytest.MonkeyPatch) -> None:
+    expected = near_duplicates(press)
+    assert near_duplicates(press.reverse().lazy()).equals(expected)
+    # Words go to a file, and 4-grams are worked through in many partitions.
+    monkeypatch.setattr("flows.deduplicate.near._BATCH_ROWS", 17)
+    monkeypatch.setattr("flows.deduplicate.wordstore.BATCH_BYTES", 30_000)
+    monkeypatch.setattr("flows.deduplicate.kernels.thread_count", lambda: 5)
+    monkeypatch.setattr("flows.deduplicate.wordstore.thread_count", lambda: 3)
+    small = Settings.model_construct(**{**Settings().model_dump(), "deduplicate_memory_bytes": 40_000})
+    assert near_duplicates(press.sample(fraction=1, shuffle=True, seed=3), small).equals(expected)
+
+
+def test_many_words_lie_in_a_file() -> None:
+    store = words_of_batches(iter([pl.Series([text_of(STORY)] * 5)]), memory_bytes=100)
+    assert isinstance(store.words, np.memmap)
+    assert store.starts.tolist() == [0, 300, 600, 900, 1200, 1500]
+    assert np.array_equal(store.words[:300], store.words[1200:])
+
+
+def test_a_parquet_file_is_read_lazily(press: pl.DataFrame, tmp_path: Path) -> None:
+    press.with_columns(publisher=pl.lit("Gantry")).write_parquet(tmp_path / "press.parquet")
+    assert near_duplicates(pl.scan_parquet(tmp_path / "press.parquet")).equals(near_duplicates(press))
+
+
+# --- whatever comes ---
+
+
+def test_texts_without_words_are_compared_with_nothing() -> None:
+    frame = pl.DataFrame({"id": ["a", "b", "c", "d", "e"], "text": ["", None, "Yes", "Yes", " … "]})
+    assert near_duplicates(frame).is_empty()
+
+
+@pytest.mark.parametrize("ids", [["a", "a"], ["a", None]])
+def test_ids_that_name_no_document_are_refused(ids: list[str | None]) -> None:
+    with pytest.raises(ValueError, match="id of its own"):
+        near_duplicates(pl.DataFrame({"id": ids, "text": ["one", "two"]}))
+
+
+@pytest.mark.parametrize(
+    "text",
+    [
+        "港口管理局昨天宣布今年冬天将有十二艘新渡轮投入使用居民们表示欢迎但是担心票价上涨" * 2,
+        "เมื่อวานนี้นายกเทศมนตรีประกาศว่าสะพานเก่าจะปิดตลอดฤดูหนาวและชาวบ้านขอเรือข้ามฟากใหม่",
+        "ראש העיר הודיעה אתמול כי הגשר הישן ייסגר לתנועה למשך כל החורף והתושבים מבקשים מעבורת חדשה",
+        "قالت رئيسة البلدية أمس إن الجسر القديم سيغلق طوال فصل الشتاء ويطلب السكان عبارة جديدة بدلا منه",
+    ],
+)
+def test_any_script_is_compared(text: str) -> None:
+    assert kinds({"a": text, "b": f"«{text}»", "c": text[::-1]}) == {("a", "b"): "duplicate_of"}
+
+
+def test_width_and_composition_of_letters_do_not_count() -> None:
+    composed = "Café Élan öffnet müde Türen " * 4
+    decomposed = "Cafe\u0301 E\u0301lan o\u0308ffnet mu\u0308de Tu\u0308ren " * 4
+    wide = "Ｃａｆé Élan öffnet müde Türen " * 4
+    assert len(kinds({"a": composed, "b": decomposed, "c": wide})) == 2
+
+
+def test_many_equal_texts_cost_a_line_each() -> None:
+    count = 20_000
+    frame = pl.DataFrame({"id": [f"{number:05d}" for number in range(count)], "text": [text_of(STORY[:60])] * count})
+    edges = near_duplicates(frame)
+    assert edges.height == count - 1
+    assert edges["a_id"].unique().to_list() == ["00000"]
+
+
+def test_one_word_a_million_times_and_a_text_of_one_line() -> None:
+    again = "spam " * 1_000_000
+    long = " ".join(prose(40, 200_000))
+    edges = kinds({"a": again, "b": again + "spam", "c": long, "d": long[: len(long) // 2]})
+    assert edges[("c", "d")] == "contains"
+
+
+def test_an_archive_in_one_text_is_not_aligned_with_each_of_its_stories(monkeypatch: pytest.MonkeyPatch) -> None:
+    stories = [text_of(prose(7_000 + number, 90)) for number in range(400)]
+    pages = {f"s{number:03d}": f"Dunfrith archive of all stories\n{story}" for number, story in enumerate(stories)}
+    pages["all"] = "\n".join(f"Dunfrith archive of all stories\n{story}" for story in stories)
+    aligned = []
+    plain = kernels.compare.chosen(is_compiled=True)
+
+    def counting(words, starts, ends, a_texts, b_texts, measures):
+        aligned.extend((ends[a_texts] - starts[a_texts] + ends[b_texts] - starts[b_texts]).tolist())
+        plain(words, starts, ends, a_texts, b_texts, measures)
+
+    monkeypatch.setattr(kernels.compare, "_compiled", counting)
+    monkeypatch.setattr("flows.deduplicate.wordstore.COMPILE_FROM_BYTES", 0)
+    assert kinds(pages) == {}
+    assert max(aligned, default=0) < 1_000
+
+
+@given(st.lists(st.text(max_size=200), max_size=6))
+@hypothesis_settings(max_examples=60, deadline=None)
+def test_any_texts(values: list[str]) -> None:
+    edges = found({str(number): value for number, value in enumerate(values)})
+    for side in ("a_coverage", "b_coverage", "score"):
+        assert edges[side].is_between(0, 1).all()
+    groups = clusters(edges)
+    assert set(groups["id"]) == {*edges["a_id"], *edges["b_id"]}

@@ -1,0 +1,75 @@
+"""Floors of accuracy on a small made-up press; they rise with the code, and fall only when somebody says why."""
+
+import subprocess
+import sys
+from pathlib import Path
+
+import polars as pl
+import pytest
+
+from benchmarks.corpus import write_corpus
+from benchmarks.near import Accuracy, accuracy
+from flows.deduplicate.near import clusters, near_duplicates
+
+
+def judged(path: Path) -> Accuracy:
+    found = clusters(near_duplicates(pl.scan_parquet(path)))
+    return accuracy(pl.read_parquet(path, columns=["id", "story", "kind", "model"]), found)
+
+
+def test_copies_of_every_kind(tmp_path: Path) -> None:
+    write_corpus(6_000, tmp_path / "press.parquet", seed=11)
+    result = judged(tmp_path / "press.parquet")
+    assert result.precision >= 0.998
+    assert result.recall >= 0.99
+    assert result.recall_by_kind["heavy"] >= 0.98
+    assert result.recall_by_kind["truncated"] >= 0.99
+    assert result.recall_by_kind["updated"] >= 0.99
+    assert result.hard_negatives >= 100
+    assert result.merged_hard_negatives <= 1
+
+
+def test_wire_stories_forms_and_outlets_without_a_name(tmp_path: Path) -> None:
+    write_corpus(6_000, tmp_path / "press.parquet", seed=12, is_hard=True, unnamed_share=1.0)
+    result = judged(tmp_path / "press.parquet")
+    assert result.precision >= 0.98
+    assert result.recall >= 0.97
+    assert result.forms >= 500
+    assert result.merged_forms <= result.forms // 100
+
+
+def test_the_corpus_is_the_same_for_the_same_seed(tmp_path: Path) -> None:
+    for name, seed in (("one", 3), ("again", 3), ("other", 4)):
+        write_corpus(500, tmp_path / name, seed=seed, is_hard=True)
+    one, again, other = (pl.read_parquet(tmp_path / name) for name in ("one", "again", "other"))
+    assert one.equals(again)
+    assert set(one["text"]).isdisjoint(other["text"])
+    assert one.height == one["id"].n_unique() == 500
+
+
+def test_accuracy_counts_pairs() -> None:
+    truth = pl.DataFrame(
+        {
+            "id": ["a", "b", "c", "d", "e"],
+            "story": [0, 0, 0, 1, 2],
+            "kind": ["original", "light", "heavy", "original", "dozen"],
+            "model": [-1, -1, -1, -1, 1],
+        }
+    )
+    found = pl.DataFrame({"id": ["a", "b", "d", "e"], "cluster_id": ["a", "a", "d", "d"]})
+    result = accuracy(truth, found)
+    assert (result.precision, result.false_pairs) == (1 / 2, 1)
+    assert result.recall == pytest.approx(1 / 3)
+    assert result.recall_by_kind == {"heavy": 0, "light": 1 / 2, "original": 1 / 2}
+    assert result.merged_hard_negatives == 1
+
+
+def test_little_text_needs_no_compiler() -> None:
+    code = (
+        "import sys, polars as pl\n"
+        "from flows.deduplicate.near import near_duplicates\n"
+        "text = 'the ferry of the valley leaves at noon and comes back late ' * 9\n"
+        "assert near_duplicates(pl.DataFrame({'id': ['a', 'b'], 'text': [text, text]})).height == 1\n"
+        "assert 'numba' not in sys.modules\n"
+    )
+    subprocess.run([sys.executable, "-c", code], check=True, cwd=Path(__file__).parent.parent)
