@@ -30,8 +30,9 @@ format: $(SYNCED) ## Rewrite the code in the project's format.
 verify-release: $(SYNCED) ## Build the committed release again and compare it byte for byte, changing nothing.
 	$(BIN)/python tools/rebuild.py --check seeds dist $(RELEASE)
 
-bench: $(SYNCED) ## Measure speed.
+bench: $(SYNCED) ## Measure the speed of the stages, and the accuracy of passage alignment.
 	$(BIN)/python -m benchmarks
+	$(BIN)/python -m benchmarks.alignment
 
 lock: $(UV) ## Resolve the versions anew.
 	$(UV) pip compile pyproject.toml --group dev --universal --python-version 3.11 --upgrade --generate-hashes \
