@@ -85,12 +85,13 @@ def main(arguments: list[str] | None = None) -> None:
     wall, before = time.perf_counter(), resource.getrusage(resource.RUSAGE_SELF)
     edges = near_duplicates(pl.scan_parquet(options.corpus).select("id", "text", "publisher"), settings)
     found = clusters(edges)
+    wall = time.perf_counter() - wall
     after = resource.getrusage(resource.RUSAGE_SELF)
     truth = pl.read_parquet(options.corpus, columns=["id", "story", "kind", "model"])
     judged = accuracy(truth, found)
     print(f"documents        {truth.height}")
     print(f"edges            {edges.height}")
-    print(f"wall             {time.perf_counter() - wall:.2f} s")
+    print(f"wall             {wall:.2f} s")
     print(f"cpu              {after.ru_utime + after.ru_stime - before.ru_utime - before.ru_stime:.2f} s")
     print(f"peak memory      {after.ru_maxrss / 1e6:.2f} GB")
     for name, value in asdict(judged).items():

@@ -410,10 +410,11 @@ def _sketch(
             chosen = mixed & 15
             if chosen <= most:
                 sampled += 1
-                if (mixed >> 4) % parts == part:
-                    other = (((one >> 13) & _MASK_32) * _MIX_B + ((two >> 7) & _MASK_32)) & _MASK_32
-                    other = ((other ^ (other >> 15) ^ mixed) * _MIX_A) & _MASK_32
-                    other ^= other >> 16
+                other = (((one >> 13) & _MASK_32) * _MIX_B + ((two >> 7) & _MASK_32)) & _MASK_32
+                other = ((other ^ (other >> 15) ^ mixed) * _MIX_A) & _MASK_32
+                other ^= other >> 16
+                # Partitions are made of whole keys: what is one key in one of them is one in any number of them.
+                if other % parts == part:
                     keys[count] = (np.uint64(other) << np.uint64(32)) | np.uint64(names[i])
                     count += 1
         counts[i] = sampled

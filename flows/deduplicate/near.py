@@ -32,7 +32,7 @@ from flows.deduplicate.kernels import (
     sketch,
     trim,
 )
-from flows.deduplicate.wordstore import WordStore, words_of_batches
+from flows.deduplicate.wordstore import WordStore, give_back, words_of_batches
 from flows.settings import Settings
 
 Indexes = npt.NDArray[np.int64]
@@ -282,6 +282,7 @@ class _Corpus:
                 whole,
                 body,
             )
+            give_back(store.words)
 
         in_slices(trimmed, count, is_parallel=store.is_compiled, per_slice=_BATCH_ROWS)
         order = np.empty(count, np.int64)
@@ -378,6 +379,7 @@ def _keys(
         room = np.empty(int((corpus.ends[texts] - corpus.starts[texts]).sum()) + 1, np.uint64)
         own_counts = np.empty(len(texts), np.int32)
         count = run(corpus.words, corpus.starts, corpus.ends, texts, texts, part, parts, room, own_counts)
+        give_back(corpus.words)
         found[first] = room[:count].copy()
         counts[texts] = own_counts
 
@@ -434,6 +436,7 @@ def _measured(
 
     def measured(first: int, last: int) -> None:
         run(words, starts, ends, a[first:last], b[first:last], measures[first:last])
+        give_back(words)
 
     in_slices(measured, len(a), is_parallel=is_compiled, per_slice=_BATCH_ROWS // 4)
     return measures

@@ -4,6 +4,7 @@ Everything after reading works on these numbers: four bytes a word instead of si
 batch by batch, and not kept.
 """
 
+import mmap
 import tempfile
 from collections import deque
 from collections.abc import Iterable, Iterator
@@ -98,6 +99,13 @@ def words_of_batches(batches: Iterable[pl.Series], memory_bytes: int) -> WordSto
         is_compiled=byte_total >= COMPILE_FROM_BYTES,
         _file=file,
     )
+
+
+def give_back(words: npt.NDArray[np.uint32]) -> None:
+    """Take the pages of a file's words out of this process's memory; they are read again when they are needed."""
+    mapped = getattr(words, "_mmap", None)
+    if mapped is not None and hasattr(mmap, "MADV_DONTNEED"):
+        mapped.madvise(mmap.MADV_DONTNEED)
 
 
 def _joined(pieces: list[npt.NDArray[Number]], dtype: type[Number]) -> npt.NDArray[Number]:
