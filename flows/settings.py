@@ -90,7 +90,11 @@ class Settings(BaseModel):
         "included.",
     )
     min_longer_coverage: float = Field(
-        default=0.35, ge=0, le=1, description="Share of the longer article's words that the shorter one has likewise."
+        default=0.35,
+        ge=0,
+        le=1,
+        description="Share of the longer article's words that the shorter one has likewise, unless the shorter one "
+        "stands in it whole.",
     )
     max_unmatched_words: int = Field(
         default=20,

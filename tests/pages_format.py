@@ -87,7 +87,7 @@ class Page:
     """A page as it would be ingested, and its truth.
 
     Attributes:
-        name: file name without suffix; one that ends in `_b` is held out.
+        name: file name without suffix; its last letter names the set that it is of.
         text: the page without front matter and markers.
         roles: runs of text in reading order, without overlap; they cover all that `is_scored`.
         articles: by ordinal.

@@ -405,7 +405,7 @@ def _counted(
 
 
 def _of_like_length(corpus: _Corpus, pairs: Pairs) -> Pairs:
-    """The pairs whose longer text can have the coverage that is asked of it.
+    """The pairs whose longer text can have the coverage that is asked of it, or the shorter be cut off from it.
 
     One text of a whole archive would else be aligned with every story in it, from beginning to end each time.
     """
