@@ -65,6 +65,12 @@ def cli() -> None:
     "--settings", "settings_file", metavar="FILE.toml", type=click.Path(path_type=Path), help="Settings file."
 )
 @click.option("--set", "overrides", metavar="NAME=VALUE", multiple=True, help="One setting, in TOML. Repeatable.")
+@click.option(
+    "--takedowns",
+    metavar="FILE.toml",
+    type=click.Path(path_type=Path),
+    help="What must not be released; by default every takedowns.toml beside the documents.",
+)
 @click.option("--verbose", is_flag=True, help="Show what Prefect logs.")
 def build(
     sources: tuple[str, ...],
@@ -74,6 +80,7 @@ def build(
     columns: tuple[str, ...],
     settings_file: Path | None,
     overrides: tuple[str, ...],
+    takedowns: Path | None,
     verbose: bool,
 ) -> None:
     """Build a release from SOURCEs: files, folders or patterns (by default the folder seeds).
@@ -96,6 +103,7 @@ def build(
             "columns": renamed,
             "release_version": release_version,
             "release_date": None if release_date is None else release_date.date().isoformat(),
+            "takedowns": None if takedowns is None else str(takedowns),
         },
         verbose=verbose,
     )

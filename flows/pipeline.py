@@ -39,14 +39,19 @@ from flows.deduplicate.stage import deduplicate
 from flows.errors import CopydeskError, NetworkError
 from flows.ingest.run import Ingested, ingest
 from flows.normalize.normalize import normalize
+from flows.release import versions
 from flows.release.harmless import markdown
-from flows.release.manifest import Input
+from flows.release.manifest import Input, read_manifest
+from flows.release.parquet import read_table
 from flows.release.release import BuildInfo, Released, release
 from flows.release.staging import Lock, locked, staged
 from flows.server import EmbeddedServer
 from flows.settings import Settings
+from flows.takedown.requests import Takedown, takedowns_in_force
+from flows.takedown.stage import TakenDown, take_down_shards
 from flows.validate.conservation import check_reject_share, conservation
 from flows.validate.validate import validate
+from schemas.tables import TABLES
 
 log = logging.getLogger("copydesk")
 
@@ -90,6 +95,12 @@ def normalize_shard(work: Path, shard: str) -> None:
         _write(getattr(found, name), work / name / shard)
 
 
+@task(name="takedown", cache_policy=NO_CACHE)
+def take_down_sources(work: Path, shards: Sequence[str], takedowns: Sequence[Takedown], out: Path) -> TakenDown:
+    """All shards → the same without what was taken down, and `tombstones`, those of the newest release included."""
+    return take_down_shards(work, shards, takedowns, _earlier_tombstones(out))
+
+
 @task(name="deduplicate", cache_policy=NO_CACHE)
 def deduplicate_articles(work: Path, settings: Settings) -> None:
     """`articles` + `passages` → the same, knowing what they repeat, `overlaps` and `relations`."""
@@ -99,18 +110,21 @@ def deduplicate_articles(work: Path, settings: Settings) -> None:
 
 
 @task(name="validate", cache_policy=NO_CACHE)
-def validate_tables(work: Path, read_count: int, skipped_count: int, settings: Settings) -> dict[str, int]:
+def validate_tables(
+    work: Path, read_count: int, skipped_count: int, taken_down_count: int, settings: Settings
+) -> dict[str, int]:
     """All tables → the rows that keep their contracts, and `rejects`; hands on what became of the records read."""
     tables = {
         "sources": _read(work / "sources"),
         "evidence": _read(work / "evidence"),
         "rejects": _read(work / "rejects"),
+        "tombstones": _read(work / "tombstones"),
         **{name: _read(work / "deduplicated" / name) for name in ("articles", "passages", "overlaps", "relations")},
     }
     validated = validate(tables)
     for name, rows in validated.tables.items():
         _write(rows, work / "validated" / f"{name}.parquet")
-    counts = conservation(validated.tables, read_count, skipped_count)
+    counts = conservation(validated.tables, read_count, skipped_count, taken_down_count)
     check_reject_share(counts, settings)
     return counts.counts()
 
@@ -135,6 +149,7 @@ def build(
     columns: dict[str, str],
     release_version: str | None = None,
     release_date: str | None = None,
+    takedowns: str | None = None,
 ) -> State[Built]:
     """Turn sources into a release in the folder `out`.
 
@@ -142,7 +157,7 @@ def build(
         A state whose data is `Built`, or, when it failed for a reason that a person can act on, the error.
     """
     try:
-        built = _build(sources, Path(out), Settings(**settings), columns, release_version, release_date)
+        built = _build(sources, Path(out), Settings(**settings), columns, release_version, release_date, takedowns)
     except CopydeskError as error:
         return Failed(message=str(error), data=error)
     _tell(built)
@@ -197,6 +212,7 @@ def _build(
     columns: dict[str, str],
     release_version: str | None,
     release_date: str | None,
+    takedowns: str | None,
 ) -> Built:
     seconds: dict[str, float] = {}
     with locked(out) as lock, staged(lock) as work:
@@ -206,26 +222,48 @@ def _build(
         if not found.read_count:
             given = ", ".join(sources)
             raise CopydeskError(f"no document found in {given}; nothing was released")
+        newest = versions.newest(out)
+        earlier = () if newest is None else read_manifest(newest).get("takedowns", ())
+        in_force = takedowns_in_force(None if takedowns is None else Path(takedowns), found.folders, earlier)
         try:
             with _timed("normalize", seconds):
                 _normalize(work, found.shards)
+            with _timed("takedown", seconds):
+                taken = _done(take_down_sources(work, found.shards, in_force, out, return_state=True))
+            if taken.source_count:
+                log.info("takedown: %s", _counted(taken.source_count, "source"))
             with _timed("deduplicate", seconds):
                 _done(deduplicate_articles(work, settings, return_state=True))
             log.info("deduplicate: done in %.1f s", seconds["deduplicate"])
             with _timed("validate", seconds):
                 skipped_count = sum(found.skipped.values())
-                counts = _done(validate_tables(work, found.read_count, skipped_count, settings, return_state=True))
+                counts = _done(
+                    validate_tables(
+                        work, found.read_count, skipped_count, taken.source_count, settings, return_state=True
+                    )
+                )
             info = BuildInfo(
                 inputs=[Input(file.uri, file.sha256, file.byte_count) for file in found.inputs],
                 conservation=counts,
                 version=release_version,
                 release_date=None if release_date is None else date.fromisoformat(release_date),
+                columns=columns,
+                takedowns=[one.as_stated() for one in in_force],
+                provenance_inputs=[Input(file.uri, file.sha256, file.byte_count) for file in found.provenance_inputs],
             )
             with _timed("release", seconds):
                 released = _done(release_tables(work, lock, settings, info, return_state=True))
         except CopydeskError as error:
             raise _with_rejects(error, work, out) from error
-    return Built(released, counts, found.warnings, seconds)
+    return Built(released, counts, (*found.warnings, *taken.warnings), seconds)
+
+
+def _earlier_tombstones(out: Path) -> pl.DataFrame:
+    """The tombstones of the newest release; none where there is no release, or it has no such table."""
+    newest = versions.newest(out)
+    if newest is None or "tombstones" not in read_manifest(newest)["tables"]:
+        return TABLES["tombstones"].empty()
+    return read_table(newest, "tombstones")
 
 
 def _normalize(work: Path, shards: Sequence[str]) -> None:

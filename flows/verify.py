@@ -19,15 +19,18 @@ from flows.ingest.documents import Document, Refusal
 from flows.release.card import CARD
 from flows.release.manifest import MANIFEST
 from flows.release.parquet import DATA
+from flows.release.provenance import PROVENANCE
 from flows.release.verify.card import check_card
 from flows.release.verify.files import check_files
 from flows.release.verify.findings import Findings, Verified
 from flows.release.verify.manifest import Manifest, check_manifest
+from flows.release.verify.provenance import check_provenance
 from flows.release.verify.tables import CheckedTable, check_tables
 from flows.settings import Settings
 from flows.validate.conservation import conservation
 from flows.validate.quarantine import row_key
 from flows.validate.slices import slice_failures
+from flows.validate.tombstones import withheld_failures
 from flows.validate.validate import all_failures
 from schemas.tables import TABLES
 
@@ -69,6 +72,8 @@ def _check_release(release: Path, findings: Findings) -> tuple[Manifest, Checked
         findings.notes.append("neither tables nor card were looked at, because there is no manifest to go by")
         return None
     check_manifest(release, manifest, files.sha256[MANIFEST], findings)
+    if not findings.has_failed(PROVENANCE):
+        check_provenance(release, findings)
     if not findings.has_failed(CARD):
         check_card(release, manifest, findings)
     if findings.has_failed(f"{DATA}/"):
@@ -78,18 +83,20 @@ def _check_release(release: Path, findings: Findings) -> tuple[Manifest, Checked
     if tables is None:
         findings.notes.append("references between tables were not looked at, because not all tables can be read")
         return None
-    check_rows(tables, findings)
+    check_rows(tables, findings, is_full=manifest.edition == "full")
     check_counts(manifest, tables, findings)
     return manifest, tables
 
 
-def check_rows(tables: CheckedTables, findings: Findings) -> None:
+def check_rows(tables: CheckedTables, findings: Findings, *, is_full: bool) -> None:
     """Check every row against its contract, the other tables, and the text that it speaks of.
 
-    A rule that many rows of a file break is one failure that names the first of them by its key.
+    A rule that many rows of a file break is one failure that names the first of them by its key. In a full release
+    only what was taken down may lack its text.
     """
     indexed = {name: table.rows.with_row_index("row") for name, table in tables.items()}
-    failures = pl.concat([all_failures(indexed), *slice_failures(indexed)])
+    withheld = withheld_failures(indexed) if is_full else []
+    failures = pl.concat([all_failures(indexed), *slice_failures(indexed), *withheld])
     first = failures.sort("table", "rule", "row").unique(["table", "rule", "row"], keep="first", maintain_order=True)
     for name, row, rule, detail in first.select("table", "row", "rule", "detail").iter_rows():
         table = tables[name]
@@ -103,7 +110,7 @@ def check_counts(manifest: Manifest, tables: CheckedTables, findings: Findings) 
     counts = manifest.conservation
     rows = {name: table.rows for name, table in tables.items()}
     try:
-        found = conservation(rows, counts.read, counts.skipped).counts()
+        found = conservation(rows, counts.read, counts.skipped, counts.taken_down).counts()
     except CopydeskError as error:
         findings.fail(MANIFEST, "conservation", str(error).partition(";")[0])
     else:
@@ -136,7 +143,7 @@ def _check_sources(
     places = Places(table.rows)
     settings = _settings(manifest, findings)
     if columns is None:
-        columns = (manifest.model_extra or {}).get("columns") or {}
+        columns = manifest.columns
     with TemporaryDirectory(prefix="copydesk-") as folder:
         inputs = [str(path) for path in paths]
         for uri, document in documents_again(inputs, places.files, Path(folder), settings, columns):

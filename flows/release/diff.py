@@ -181,7 +181,12 @@ def _pages(tables: Mapping[str, TableDiff]) -> dict[str, list[str]]:
 
 
 def draft_snapshot(
-    version: str, tables: Mapping[str, pl.DataFrame], settings: Settings, inputs: Sequence[Input]
+    version: str,
+    tables: Mapping[str, pl.DataFrame],
+    settings: Settings,
+    inputs: Sequence[Input],
+    *,
+    columns: Mapping[str, str] | None = None,
 ) -> Snapshot:
     """A release that is about to be written, to be compared with the one before it."""
     known = {
@@ -189,6 +194,7 @@ def draft_snapshot(
         "edition": "full",
         "inputs": [asdict(one) for one in inputs],
         "settings": settings.model_dump(mode="json"),
+        "columns": dict(columns or {}),
         "code": code_identity(),
         "lock_sha256": lock_sha256(),
         "tables": {name: {"units": column_units(name)} for name in tables},

@@ -25,6 +25,7 @@ from flows.release.manifest import (
     write_sums,
 )
 from flows.release.parquet import write_table
+from flows.release.provenance import write_provenance
 from flows.release.rows import all_rows_sha256, rows_sha256
 from flows.release.staging import Lock, clear_errors, locked, publish, staged
 from flows.settings import Settings
@@ -40,12 +41,18 @@ class BuildInfo:
         conservation: `read`, `released`, `rejected`, `taken_down` and `skipped` records.
         version: the version wished for.
         release_date: the release's date; by default the newest date in the tables.
+        columns: our column of a record → its name in the containers, where they differ.
+        takedowns: all in force, each with what it names, its reason and its date.
+        provenance_inputs: the files that say something of the inputs.
     """
 
     inputs: Sequence[Input]
     conservation: Mapping[str, int]
     version: str | None = None
     release_date: date | None = None
+    columns: Mapping[str, str] = field(default_factory=dict)
+    takedowns: Sequence[Mapping[str, str]] = ()
+    provenance_inputs: Sequence[Input] = ()
 
 
 @dataclass(frozen=True)
@@ -89,7 +96,7 @@ def release(
         LockedError: another run holds the lock.
         UsageError: the version wished for exists, understates the change, or is none.
     """
-    if tables["sources"].is_empty():
+    if tables["sources"].is_empty() and tables["tombstones"].is_empty():
         raise CopydeskError("no document is left to release; the rejects say why")
     with nullcontext(lock) if lock is not None else locked(out) as held:
         assert held is not None
@@ -104,7 +111,8 @@ def release(
         if read_manifest(newest)["rows_sha256"] == draft.rows_sha256:
             return Released(newest, newest.name, newest.name, "none", _changed_since(newest, draft, held))
         found = diff_between(
-            Snapshot.of_release(newest), draft_snapshot("", draft.tables, settings, list(build.inputs))
+            Snapshot.of_release(newest),
+            draft_snapshot("", draft.tables, settings, list(build.inputs), columns=build.columns),
         )
         # Rows that differ are a patch at least, also where no reader asks for the table that they are in.
         step = max(found.step, "patch", key=STEPS.index)
@@ -157,7 +165,10 @@ class Draft:
             release_version=version,
             parent=parent,
             inputs=self.build.inputs,
+            provenance_inputs=self.build.provenance_inputs,
             settings=self.settings,
+            columns=self.build.columns,
+            takedowns=self.build.takedowns,
             row_counts=self.row_counts,
             units={name: column_units(name) for name in self.tables},
             row_hashes=self.hashes,
@@ -165,6 +176,7 @@ class Draft:
             conservation=self.build.conservation,
             folder=folder,
         )
+        write_provenance(folder, content)
         write_manifest(folder, content)
         write_sums(folder)
 

@@ -11,6 +11,7 @@ from flows.validate.models import check_columns, model_failures
 from flows.validate.offsets import offset_failures
 from flows.validate.quarantine import quarantine
 from flows.validate.references import reference_failures
+from flows.validate.tombstones import tombstone_failures, withheld_failures
 from schemas.tables import TABLES
 
 
@@ -50,7 +51,7 @@ def validate(tables: Tables) -> Validated:
             raise CopydeskError(f"no stage wrote the table {name}, please report it")
         check_columns(table, tables[name])
     indexed = {name: tables[name].with_row_index("row") for name in TABLES}
-    failures = all_failures(indexed)
+    failures = pl.concat([all_failures(indexed), *withheld_failures(indexed)])
     unproven = values_without_evidence(indexed["articles"], indexed["evidence"])
     if failures.is_empty() and unproven.is_empty():
         counts = {name: (tables[name].height, 0) for name in TABLES}
@@ -80,4 +81,5 @@ def all_failures(tables: Tables) -> pl.DataFrame:
         found += reference_failures(table, tables, TABLES)
     found += offset_failures(tables)
     found += consistency_failures(tables)
+    found += tombstone_failures(tables)
     return pl.concat(found).sort("table", "row", "rule", "detail")
