@@ -212,8 +212,9 @@ def verify(release: Path, paths: tuple[Path, ...], columns: tuple[str, ...], as_
 def explain(release: Path, key: str, as_json: bool) -> None:
     """Follow a row of a RELEASE back to the bytes of its source, and name the rows that refer to it.
 
-    ID names a source, article, passage or reject. A row of a table whose key has several parts is named by these,
-    joined by a slash: ARTICLE/FIELD for evidence, PASSAGE/PASSAGE for an overlap, ARTICLE/ARTICLE for relations.
+    ID names a source, article, passage or reject, or what was taken down. A row of a table whose key has several
+    parts is named by these, joined by a slash: ARTICLE/FIELD for evidence, PASSAGE/PASSAGE for an overlap,
+    ARTICLE/ARTICLE for relations.
     """
     from rich.console import Console
 
