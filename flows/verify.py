@@ -72,7 +72,7 @@ def _check_release(release: Path, findings: Findings) -> tuple[Manifest, Checked
         findings.notes.append("neither tables nor card were looked at, because there is no manifest to go by")
         return None
     check_manifest(release, manifest, files.sha256[MANIFEST], findings)
-    if not findings.has_failed(PROVENANCE):
+    if not findings.has_failed(MANIFEST) and not findings.has_failed(PROVENANCE):
         check_provenance(release, findings)
     if not findings.has_failed(CARD):
         check_card(release, manifest, findings)

@@ -474,10 +474,9 @@ def test_a_page_with_other_bytes_is_released_again_unless_its_uri_is_taken_down(
     # The article is there again, under the same id; of the bytes that went the tombstone stays.
     assert made["id"].to_list() == [key]
     assert left.height == 1
-    assert found.warnings == (
-        f"takedown of id {key} matches nothing in this build; it stays in force. morning.txt has other bytes now: "
-        "to keep the page out, take down its uri",
-    )
+    (warning,) = found.warnings
+    assert warning.startswith(f"takedown of id {key} matches nothing in this build; it stays in force. ")
+    assert warning.endswith("morning.txt has other bytes now: to keep the page out, take down its uri")
     _, made, left = ran(tmp_path, [corrected], [of(id=key), of(uri="morning.txt")], by_id)
     assert left.is_empty()
     assert {key, source_id(corrected, "morning.txt"), article_id("morning.txt")} == set(made["id"])

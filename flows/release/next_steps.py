@@ -15,8 +15,8 @@ REPAIRS = {
     "nul_character": "Convert the file to UTF-8, or leave it out if it is no text.",
     "text_missing": "Name the column that holds the text: copydesk build --column text=NAME.",
     "text_not_string": "Name the column that holds the text: copydesk build --column text=NAME.",
-    "too_large": "Split the file, or allow more: copydesk build --set max_record_bytes=BYTES, or max_container_bytes for "
-    "what a compressed file unpacks to.",
+    "too_large": "Split the file, or allow more with --set max_record_bytes=BYTES (of a compressed file: "
+    "max_container_bytes).",
     "unreadable": "Let the user who runs copydesk read it (chmod, chown), or copy it from a sound disk.",
     "unreadable_parquet": "Write the file again, or look at it with another reader; give it more time or memory with "
     "--set parquet_timeout_seconds=N or parquet_memory_bytes=N.",
