@@ -151,7 +151,7 @@ class Draft:
         for name, rows in self.tables.items():
             write_table(folder, name, rows, self.settings)
         (folder / CHANGELOG).write_text(changes, encoding="utf-8", newline="\n")
-        text = card(Release(folder, self.tables, version, self.date, self.build.conservation, self.settings, changes))
+        text = card(Release(folder, version, self.date, self.build.conservation, self.settings, changes))
         (folder / CARD).write_text(text, encoding="utf-8", newline="\n")
         content = manifest(
             release_version=version,
