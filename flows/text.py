@@ -1,4 +1,7 @@
-"""How an article's text is put together from its passages. Every stage that builds or checks a text uses this."""
+"""How an article's text is put together from its passages, and how its words are counted.
+
+Every stage that builds or checks a text uses this.
+"""
 
 import polars as pl
 
@@ -6,6 +9,11 @@ from schemas.columns import CONTENT_ROLES
 
 PARAGRAPH_BREAK = "\n\n"
 COLONS = (":", "：")
+
+# Scripts that put no blanks between words.
+UNSPACED = r"\p{Han}\p{Hiragana}\p{Katakana}\p{Thai}\p{Lao}\p{Khmer}"
+# Scripts without blanks have no words to count; each of their characters counts as one.
+_WORD = rf"[{UNSPACED}]|[^\s{UNSPACED}]+"
 
 
 def joined_texts(passages: pl.DataFrame) -> pl.DataFrame:
@@ -39,3 +47,10 @@ def joined_texts(passages: pl.DataFrame) -> pl.DataFrame:
         .group_by("article_id", maintain_order=True)
         .agg(text=pl.col("piece").str.join("", ignore_nulls=False))
     )
+
+
+def word_counts(texts: pl.Series) -> pl.Series:
+    """Words of cleaned texts; of scripts without blanks between words, characters."""
+    is_unspaced = texts.str.contains(f"[{UNSPACED}]")
+    counts = texts.str.count_matches(" ", literal=True) + texts.str.count_matches(PARAGRAPH_BREAK, literal=True) + 1
+    return counts.scatter(is_unspaced.arg_true(), texts.filter(is_unspaced).str.count_matches(_WORD))
