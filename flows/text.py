@@ -1,19 +1,37 @@
-"""How an article's text is put together from its passages, and how its words are counted.
+"""How a passage's text follows from what was found, how an article's is put together, and how words are counted.
 
 Every stage that builds or checks a text uses this.
 """
 
 import polars as pl
 
+from flows.characters import UNSPACED, cleaned
 from schemas.columns import CONTENT_ROLES
 
 PARAGRAPH_BREAK = "\n\n"
 COLONS = (":", "：")
 
-# Scripts that put no blanks between words.
-UNSPACED = r"\p{Han}\p{Hiragana}\p{Katakana}\p{Thai}\p{Lao}\p{Khmer}"
 # Scripts without blanks have no words to count; each of their characters counts as one.
 _WORD = rf"[{UNSPACED}]|[^\s{UNSPACED}]+"
+# "… the maker Z." + "ai has said …": an initial with a full stop ends no sentence when small letters follow.
+INITIAL = r"(?:^|[\s(“\"])\p{Lu}\."
+# "… command a premium." + "”": what closes a quotation belongs to what it closes.
+CLOSING = r"[”’»)\]]+"
+
+
+def passage_text(found: pl.Expr) -> pl.Expr:
+    """The text of a passage, which follows from what was found and from nothing else.
+
+    A break inside a passage is a false one. It becomes a blank, or nothing after an initial and before closing marks.
+
+    Args:
+        found: what stands in the source at the passage's offsets, as `with_plain_lines` gives it.
+    """
+    return cleaned(
+        found.str.replace_all(rf"({INITIAL})\s*\n\s*(\p{{Ll}})", "${1}${2}").str.replace_all(
+            rf"\s*\n\s*({CLOSING})(\s*\n|\s*$)", "${1}${2}"
+        )
+    )
 
 
 def joined_texts(passages: pl.DataFrame) -> pl.DataFrame:
