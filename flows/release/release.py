@@ -31,7 +31,7 @@ from flows.release.manifest import (
 )
 from flows.release.parquet import TableWriter, WrittenTable
 from flows.release.rows import all_rows_sha256, is_ascending
-from flows.release.staging import Lock, clear_errors, locked, publish, staged
+from flows.release.staging import Lock, locked, publish, staged
 from flows.settings import Settings
 from schemas.tables import TABLES
 
