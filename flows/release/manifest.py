@@ -111,9 +111,7 @@ def digests(folder: Path, known: Mapping[Path, str]) -> dict[str, str]:
         folder: the release.
         known: file → SHA-256, of files that need not be read again.
     """
-    return {
-        path.relative_to(folder).as_posix(): known.get(path) or file_sha256(path) for path in release_files(folder)
-    }
+    return {path.relative_to(folder).as_posix(): known.get(path) or file_sha256(path) for path in release_files(folder)}
 
 
 def write_manifest(folder: Path, content: Mapping[str, Any]) -> None:
