@@ -6,7 +6,6 @@ import polars as pl
 
 from flows.ids import article_id, passage_id, place_ids
 from flows.normalize.breaks import heal_breaks, split_glued
-from flows.normalize.characters import cleaned
 from flows.normalize.general.all_rules import GENERAL_RULES
 from flows.normalize.language import with_language
 from flows.normalize.leftovers import with_leftovers
@@ -20,7 +19,7 @@ from flows.normalize.rules import Region
 from flows.normalize.spans import PLACE, in_reading_order, lines_from_sources
 from flows.normalize.titles import is_title_like, with_author_notes, with_names_under_titles, with_titles
 from flows.normalize.turns import with_interviews, with_labelled_turns, with_summaries
-from flows.text import joined_texts, word_counts
+from flows.text import joined_texts, passage_text, word_counts
 from schemas.columns import CONTENT_ROLES
 from schemas.tables import TABLES
 
@@ -148,7 +147,7 @@ def _passages(spans: pl.DataFrame, parts: pl.DataFrame, sources: pl.DataFrame) -
         .with_columns(ordinal=pl.int_range(pl.len(), dtype=pl.UInt32).over("page"))
         .with_columns(
             passage_id=passage_id(pl.col("source_id"), pl.col("ordinal")),
-            text=cleaned(pl.col("text")),
+            text=passage_text(pl.col("found")),
             is_kept=is_content,
             drop_reason=pl.when(~is_content).then("role"),
             repeats_passage_id=pl.lit(None, pl.String),

@@ -23,10 +23,12 @@ class TakenDown:
 
     Attributes:
         source_count: sources that were read in this run and taken down.
+        shards: those that were rewritten.
         warnings: one line each, safe to print.
     """
 
     source_count: int
+    shards: tuple[str, ...]
     warnings: tuple[str, ...]
 
 
@@ -48,6 +50,7 @@ def take_down_shards(
     met: set[int] = set()
     back: set[str] = set()
     uris: set[str] = set()
+    rewritten = []
     names = [name for name in NAMES if _is_asked_for(name, takedowns, earlier)]
     for shard in shards if names else ():
         keys = {name: _keys(work / name / shard, name) for name in names if (work / name / shard).is_file()}
@@ -58,6 +61,7 @@ def take_down_shards(
             for name, rows in found.tables.items():
                 rows.write_parquet(work / name / shard, compression="lz4")
             stones.append(found.tombstones)
+            rewritten.append(shard)
             keys = {name: _keys(work / name / shard, name) for name in keys}
         for name, rows in keys.items():
             back |= set(earlier.filter(pl.col("id").is_in(rows[KEYS[name]].implode()))["id"])
@@ -67,6 +71,7 @@ def take_down_shards(
     pl.concat([now, kept.select(now.columns)]).sort("id").write_parquet(work / "tombstones.parquet")
     return TakenDown(
         now.filter(table="sources").height,
+        tuple(rewritten),
         warnings_of([one for rank, one in enumerate(takedowns) if rank not in met], earlier, uris),
     )
 

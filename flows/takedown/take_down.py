@@ -269,7 +269,8 @@ def _with_texts(articles: pl.DataFrame, gone: pl.DataFrame, passages: pl.DataFra
         articles.join(counted, on="article_id", how="left", maintain_order="left")
         .with_columns(
             text=pl.when(is_cut).then("joined").otherwise("text"),
-            unique_text=pl.when(is_cut).then("joined").otherwise("unique_text"),
+            # Null as long as no repeats are marked.
+            unique_text=pl.when(is_cut & pl.col("unique_text").is_not_null()).then("joined").otherwise("unique_text"),
             word_count=pl.when(is_cut).then("words").otherwise("word_count"),
         )
         .select(articles.columns)

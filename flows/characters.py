@@ -21,6 +21,9 @@ _INVISIBLE = (
 # White space that is more or other than a single blank. Most lines hold none, and are not copied.
 _LOOSE_SPACE = r"[^\S ]\s*| \s+"
 
+# Scripts that put no blanks between words.
+UNSPACED = r"\p{Han}\p{Hiragana}\p{Katakana}\p{Thai}\p{Lao}\p{Khmer}"
+
 
 def with_plain_lines(text: pl.Expr) -> pl.Expr:
     r"""Text of the same length in code points whose lines all end in `\n`, with no character that marks cuts."""
