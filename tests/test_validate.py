@@ -1,5 +1,6 @@
 """What passes the gate before a release, what does not, and what goes with it."""
 
+from dataclasses import dataclass
 from datetime import date
 from typing import Any
 
@@ -12,9 +13,19 @@ from hypothesis import strategies as st
 from flows.errors import CopydeskError
 from flows.settings import Settings
 from flows.text import joined_texts
+from flows.validate.between import Keys, clusters_of, named_in, named_passages, repeats_of
+from flows.validate.codepoints import CodePoints
 from flows.validate.conservation import check_reject_share, conservation
-from flows.validate.offsets import uncovered_positions, uncovered_sources
-from flows.validate.validate import Validated, validate
+from flows.validate.offsets import end, uncovered_sources
+from flows.validate.validate import (
+    OF_SHARD,
+    CheckedBetween,
+    all_failures,
+    check_between,
+    check_rejects,
+    check_shard,
+    check_tombstones,
+)
 from schemas.tables import TABLES
 from tests.release_tables import (
     LEDE,
@@ -32,6 +43,47 @@ from tests.release_tables import (
 MORNING = pl.col("source_id") == two_stories()["sources"]["source_id"][0]
 
 
+@dataclass(frozen=True)
+class Validated:
+    """What is left of all tables, and what was turned away."""
+
+    tables: Tables
+    rejects: pl.DataFrame
+
+
+def between(tables: Tables) -> CheckedBetween:
+    """Check what tables say of each other's sources."""
+    found = {
+        "clusters": clusters_of(tables["articles"]),
+        "repeats": repeats_of(tables["passages"]),
+        "overlaps": tables["overlaps"],
+        "relations": tables["relations"],
+    }
+    named = named_passages(found["repeats"], found["overlaps"])
+    keys = Keys(tables["articles"].select("article_id", "source_id"), named_in(tables["passages"], named))
+    return check_between(found, keys, lambda: tables["sources"])
+
+
+def validate(tables: Tables) -> Validated:
+    """Check the tables of one shard as a build does; where a source falls, nothing repeats anything any more."""
+    shard = check_shard({name: tables[name] for name in OF_SHARD if name in tables}, tombstones=tables["tombstones"])
+    rejects = [shard.rejects]
+    kept = tables | shard.tables
+    if kept["sources"].height == tables["sources"].height:
+        found = between(kept)
+        if found.fallen.height:
+            shard = check_shard(shard.tables, found.fallen, tables["tombstones"])
+            rejects.append(shard.rejects)
+            kept |= shard.tables
+        else:
+            rejects.append(found.rejects)
+            kept |= {"overlaps": found.overlaps, "relations": found.relations}
+    if kept["sources"].height < tables["sources"].height:
+        kept |= {name: TABLES[name].empty() for name in ("overlaps", "relations")}
+    turned_away = pl.concat(rejects)
+    return Validated(kept | {"rejects": pl.concat([tables["rejects"], turned_away])}, turned_away)
+
+
 def rules(result: Validated) -> set[str]:
     return set(result.rejects["rule"])
 
@@ -40,7 +92,6 @@ def test_a_sound_set_of_tables_passes_unchanged():
     tables = two_stories()
     result = validate(tables)
     assert result.rejects.is_empty()
-    assert not result.has_lost_sources
     for name in TABLES:
         assert result.tables[name].equals(tables[name]), name
 
@@ -60,7 +111,7 @@ BAD_VALUES = [
     ("articles", {"unique_text": None}, "unique_text_differs"),
     ("articles", {"char_count": 100_000}, "article_outside_source"),
     ("articles", {"is_canonical": False}, "cluster_canonical_differs"),
-    ("articles", {"cluster_id": "00000000000000ff-00"}, "cluster_id_unknown"),
+    ("articles", {"cluster_id": "00000000000000ff-00", "is_canonical": False}, "cluster_id_unknown"),
     ("sources", {"char_count": 7}, "char_count_differs"),
     ("sources", {"sha256": "0"}, "sha256_str_matches"),
 ]
@@ -110,7 +161,7 @@ def test_everything_that_goes_has_a_row_and_names_what_it_fell_with():
     tables = two_stories()
     lede = passage_id(tables, "morning.txt", 2)
     result = validate(changed(tables, "passages", pl.col("passage_id") == lede, role="poem"))
-    gone = sum(tables[name].height - result.tables[name].height for name in TABLES if name != "rejects")
+    gone = sum(tables[name].height - result.tables[name].height for name in OF_SHARD)
     keys = result.rejects.select("table", "row_key").unique()
     assert keys.height == gone
     dependents = result.rejects.filter(rule="depends_on_rejected", table="passages")
@@ -118,27 +169,36 @@ def test_everything_that_goes_has_a_row_and_names_what_it_fell_with():
     assert all(f"falls with passages {lede} (rule " in detail for detail in dependents["detail"])
 
 
-def test_a_repeat_of_a_passage_that_went_is_kept_again():
+def test_what_repeats_a_passage_that_is_not_there_falls_and_says_so():
     tables = two_stories()
-    result = validate(changed(tables, "articles", MORNING, kind="poem"))
-    assert result.has_lost_sources
-    (lede,) = result.tables["passages"].filter(passage_id=passage_id(tables, "evening.txt", 2)).iter_rows(named=True)
-    assert (lede["is_kept"], lede["drop_reason"], lede["repeats_passage_id"], lede["repeat_kind"]) == (
-        True,
-        *[None] * 3,
-    )
-    (article,) = result.tables["articles"].iter_rows(named=True)
-    assert article["unique_text"] == article["text"]
-    assert lede["text"] in article["unique_text"]
+    gone = "00000000000000ff-0000"
+    repeats = changed(tables, "passages", pl.col("repeats_passage_id").is_not_null(), repeats_passage_id=gone)
+    found = between(repeats)
+    assert found.fallen.select("table", "key", "rule").rows() == [
+        ("passages", passage_id(tables, "evening.txt", 2), "repeats_passage_id_unknown")
+    ]
+    left = check_shard({name: repeats[name] for name in OF_SHARD}, found.fallen)
+    assert left.tables["sources"]["uri"].to_list() == ["morning.txt"]
+    assert set(left.rejects["uri"]) == {"evening.txt"}
 
 
-def test_a_cluster_without_its_canonical_article_is_dissolved():
+def test_a_cluster_has_one_canonical_article_that_is_there():
     tables = two_stories()
-    evening = pl.col("article_id") == article_id("evening.txt")
-    tables = changed(tables, "articles", evening, cluster_id=article_id("morning.txt"), is_canonical=False)
-    assert validate(tables).rejects.is_empty()
-    result = validate(changed(tables, "articles", MORNING, kind="poem"))
-    assert result.tables["articles"].select("cluster_id", "is_canonical").rows() == [(article_id("evening.txt"), True)]
+    morning, evening = article_id("morning.txt"), article_id("evening.txt")
+    copies = changed(tables, "articles", pl.col("article_id") == evening, cluster_id=morning, is_canonical=False)
+    assert validate(copies).rejects.is_empty()
+    ring = changed(copies, "articles", pl.col("article_id") == morning, cluster_id=evening, is_canonical=False)
+    assert set(between(ring).fallen["rule"]) == {"cluster_without_canonical"}
+    assert between(ring).fallen.height == 2
+
+
+def test_passages_are_found_shard_by_shard():
+    tables = two_stories()
+    named = named_passages(repeats_of(tables["passages"]), tables["overlaps"])
+    assert named.to_list() == sorted([passage_id(tables, "morning.txt", 2), passage_id(tables, "evening.txt", 2)])
+    shards = tables["passages"].sort("passage_id").partition_by("source_id")
+    found = pl.concat([named_in(shard, named) for shard in [*shards, tables["passages"].clear()]])
+    assert found["passage_id"].sort().to_list() == named.to_list()
 
 
 def test_a_value_whose_evidence_fails_is_withdrawn():
@@ -231,8 +291,10 @@ def test_a_broken_schema_is_a_fault_of_ours():
         validate(tables | {"articles": tables["articles"].drop("title")})
     with pytest.raises(CopydeskError, match="holds char_start as Int64"):
         validate(tables | {"passages": tables["passages"].with_columns(pl.col("char_start").cast(pl.Int64))})
-    with pytest.raises(CopydeskError, match="no stage wrote the table rejects"):
-        validate({name: table for name, table in tables.items() if name != "rejects"})
+    with pytest.raises(CopydeskError, match="no stage wrote the table evidence"):
+        validate({name: table for name, table in tables.items() if name != "evidence"})
+    with pytest.raises(CopydeskError, match="a stage wrote a bad row"):
+        check_rejects(frame("rejects", [{"reject_id": "x", "stage": "ingest", "rule": "empty", "uri": "a"}]))
 
 
 def test_a_row_that_belongs_to_no_source_is_a_fault_of_ours():
@@ -261,30 +323,40 @@ def test_too_many_rejects_stop_the_run_with_the_counts():
 
 
 @given(
-    st.text(st.sampled_from("aé中👩\u200d \t\n\u00a0\u3000\x1c|-"), max_size=30),
-    st.lists(st.tuples(st.integers(0, 30), st.integers(0, 30)), max_size=6),
+    st.lists(st.text(st.sampled_from("aé中👩\u200d \t\n\u00a0\u3000\x1c|-"), max_size=30), min_size=1, max_size=4),
+    st.lists(st.tuples(st.integers(0, 99), st.integers(0, 99)), max_size=6),
 )
-def test_cover_is_judged_by_code_points(text: str, pairs: list[tuple[int, int]]):
-    spans = [tuple(min(end, len(text)) for end in sorted(pair)) for pair in pairs]
+def test_cover_is_judged_by_code_points(texts: list[str], pairs: list[tuple[int, int]]):
+    text = "".join(texts)
+    spans = [tuple(min(place, len(text)) for place in sorted(pair)) for pair in pairs]
     begins, ends = (np.array([span[side] for span in spans], dtype=np.int64) for side in (0, 1))
     expected = [
-        position
-        for position, character in enumerate(text)
-        if not character.isspace() and not any(begin <= position < end for begin, end in spans)
+        place
+        for place, character in enumerate(text)
+        if not character.isspace() and not any(begin <= place < end for begin, end in spans)
     ]
-    assert uncovered_positions(text, begins, ends).tolist() == expected
+    points = CodePoints(pl.Series(texts))
+    assert points.uncovered(begins, ends).tolist() == expected
+    owners = [number for number, one in enumerate(texts) for _ in one]
+    assert points.owners(np.array(expected, dtype=np.int64)).tolist() == sorted({owners[place] for place in expected})
 
 
 def test_the_source_that_is_not_covered_is_named_among_many(monkeypatch: pytest.MonkeyPatch):
     pages = {f"{number}.txt": [("body", f"{number} 👩‍🚀"), ("body", "ü" * number)] for number in range(1, 9)}
     tables = tables_of(pages)
     cut = {passage_id(tables, "3.txt", 1), passage_id(tables, "8.txt", 0)}
-    passages = tables["passages"].filter(~pl.col("passage_id").is_in(list(cut)))
+    sources = tables["sources"].with_row_index("row")
+    passages = (
+        tables["passages"]
+        .filter(~pl.col("passage_id").is_in(list(cut)))
+        .join(sources.select("source_id", page="row"), on="source_id")
+        .select("page", "char_start", end)
+        .sort("page", "char_start")
+    )
     for budget in (1, 25, 1_000_000):
         monkeypatch.setattr("flows.validate.offsets.BATCH_CHARS", budget)
-        sources = tables["sources"].with_row_index("row")
         failures = pl.concat(uncovered_sources(sources, passages))
-        assert sources[failures["row"]]["uri"].to_list() == ["3.txt", "8.txt"]
+        assert sorted(sources[failures["row"]]["uri"]) == ["3.txt", "8.txt"]
 
 
 def test_the_text_of_an_article_without_content_is_empty():
@@ -320,8 +392,15 @@ def test_a_text_is_missing_only_where_a_tombstone_says_why():
 def test_a_row_that_was_taken_down_is_not_released():
     for name, key in (("articles", "article_id"), ("sources", "source_id"), ("passages", "passage_id")):
         tables = two_stories()
-        with pytest.raises(CopydeskError, match=f"its row of {name} is released"):
-            validate(with_stone(tables, name, tables[name][key][0]))
+        tables = with_stone(tables, name, tables[name][key][0])
+        found = all_failures({name: rows.with_row_index("row") for name, rows in tables.items()})
+        assert found.select("table", "rule").rows() == [("tombstones", "taken_down_and_released")]
+
+
+def test_a_bad_tombstone_is_a_fault_of_its_stage():
+    check_tombstones(with_stone(two_stories(), "articles", "0" * 16)["tombstones"])
+    with pytest.raises(CopydeskError, match=r"table tombstones: .* a stage wrote a bad row, please report it"):
+        check_tombstones(with_stone(two_stories(), "moods", "0" * 16)["tombstones"])
 
 
 def test_a_tombstone_counts_where_its_source_was_read():
