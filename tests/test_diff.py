@@ -354,6 +354,20 @@ def test_an_article_taken_down_leaves_a_source_without_text():
     assert_counts_add_up(found, snapshot(old), snapshot(new))
 
 
+def test_what_went_along_on_its_page_is_the_takedowns_doing_whatever_else_changed():
+    """Two settings differ as well; a line outside any article was named, and one that says the same goes with it."""
+    lines: Page = [*PAGES["d.txt"], ("navigation", "Home | More")]
+    old = with_tombstones(made(PAGES | {"d.txt": lines}))
+    source = old["sources"].row(by_predicate=pl.col("uri") == "d.txt", named=True)["source_id"]
+    named, again = f"{source}-0003", f"{source}-0004"
+    old = changed(old, "passages", pl.col("passage_id") == named, article_id=None)
+    gone = pl.col("passage_id").is_in([named, again])
+    new = with_tombstones(old | {"passages": old["passages"].filter(~gone)}, (named, "passages", "d.txt"))
+    new = changed(new, "sources", pl.col("uri") == "d.txt", text=None)
+    found = diff_between(snapshot(old), snapshot(new, Settings(min_repeat_words=7)))
+    assert found.causes == {"takedown": 4}
+
+
 # --- schemas ---
 
 
