@@ -90,18 +90,23 @@ def between_failures(found: Tables, keys: Keys) -> pl.DataFrame:
 
 
 def cluster_failures(clusters: pl.DataFrame, keys: Keys) -> list[pl.DataFrame]:
-    """Articles in a cluster whose canonical article is not there, or is none."""
+    """Articles in a cluster whose canonical article is not there, or is none.
+
+    An article whose canonical one fails itself does not fail for that: without the other it is in another cluster.
+    """
     target = clusters.select("row", article_id="cluster_id")
+    unknown = target.join(keys.articles, on="article_id", how="anti")
+    others = clusters.join(unknown, on="row", how="anti").select("article_id")
     return [
         failing(
-            target.join(keys.articles, on="article_id", how="anti"),
+            unknown,
             "articles",
             pl.lit(True),
             "cluster_id_unknown",
             "articles.cluster_id names a row that the table articles does not have",
         ),
         failing(
-            target.join(clusters, on="article_id", how="semi"),
+            target.join(others, on="article_id", how="semi"),
             "articles",
             pl.lit(True),
             "cluster_without_canonical",
