@@ -5,7 +5,7 @@ Each stage brings the checks of what it made: `release` those of files, manifest
 """
 
 import hashlib
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from tempfile import TemporaryDirectory
@@ -26,7 +26,17 @@ from flows.release.verify.findings import Findings, Verified
 from flows.release.verify.manifest import Manifest, check_manifest
 from flows.release.verify.tables import ReleasedTable, UnreadableError, aligned, open_tables
 from flows.settings import Settings
-from flows.validate.between import REPEATS, Keys, between_failures, clusters_of, named_in, named_passages, repeats_of
+from flows.validate.between import (
+    KEY_COLUMNS,
+    OverlapCounts,
+    cluster_failures,
+    clusters_of,
+    keys_of,
+    overlap_failures,
+    relation_failures,
+    repeat_failures,
+    repeats_of,
+)
 from flows.validate.conservation import conservation
 from flows.validate.models import model_failures
 from flows.validate.quarantine import row_key
@@ -116,40 +126,44 @@ def check_rows(tables: ReleasedTables, findings: Findings) -> CheckedRows:
     Raises:
         UnreadableError: a file cannot be read, which was noted.
     """
-    others = {name: table.rows() for name, table in tables.items() if name not in OF_SHARD}
+    others = {name: table.rows() for name, table in tables.items() if name not in (*OF_SHARD, "overlaps")}
     for name, rows in others.items():
-        if name not in ("overlaps", "relations"):
-            _report(model_failures(TABLES[name], rows), {name: rows}, tables, findings)
-    repeats = [TABLES["passages"].empty().select(REPEATS)]
-    repeats += [repeats_of(rows) for rows in tables["passages"].columns(REPEATS)]
-    named = named_passages(pl.concat(repeats), others["overlaps"])
-    seen: dict[str, list[pl.DataFrame]] = {}
-    for part in aligned({name: tables[name] for name in OF_SHARD}):
-        failures = pl.concat([shard_failures(part), *slice_failures(part)])
-        _report(failures, part, tables, findings)
-        for name, rows in (
-            ("sources", _without_text(part["sources"])),
-            ("articles", part["articles"].select("row", "article_id", "source_id")),
-            ("passages", named_in(part["passages"], named)),
-            ("clusters", clusters_of(part["articles"])),
-            ("repeats", repeats_of(part["passages"])),
-        ):
-            seen.setdefault(name, []).append(rows)
-    whole = {name: pl.concat(rows) for name, rows in seen.items()}
-    keys = Keys(*(whole[name].unique(f"{name[:-1]}_id", keep="first") for name in ("articles", "passages")))
-    found = {"clusters": whole["clusters"], "repeats": whole["repeats"]}
-    failures = between_failures(found | {name: others[name] for name in ("overlaps", "relations")}, keys)
-    # Of these two only the rows that can fail are at hand, under the columns that they are named by.
-    rows_of = others | {"articles": whole["clusters"], "passages": whole["repeats"]}
-    _report(failures, rows_of, tables, findings)
-    return CheckedRows(whole["sources"], others)
+        if name != "relations":
+            _report([model_failures(TABLES[name], rows)], {name: rows}, tables, findings)
+    sources: list[pl.DataFrame] = []
+    clusters: list[pl.DataFrame] = []
+    repeats: list[pl.DataFrame] = []
+
+    def looked_at() -> Iterator[dict[str, pl.DataFrame]]:
+        """Some sources after the other, and what the rows that hang on them are found by."""
+        for part in aligned({name: tables[name] for name in OF_SHARD}):
+            _report([shard_failures(part), *slice_failures(part)], part, tables, findings)
+            sources.append(_without_text(part["sources"]))
+            clusters.append(clusters_of(part["articles"]))
+            repeats.append(repeats_of(part["passages"]))
+            yield {name: part[name].select(columns) for name, columns in KEY_COLUMNS.items()}
+
+    keys = keys_of(looked_at())
+    counts = OverlapCounts()
+    whole = pl.concat(clusters)
+    _report(cluster_failures(whole, keys), {"articles": whole}, tables, findings)
+    for rows in repeats:
+        _report(repeat_failures(rows, keys), {"passages": rows}, tables, findings)
+    for rows in tables["overlaps"].groups():
+        _report(overlap_failures(rows, keys, counts), {"overlaps": rows}, tables, findings)
+    _report(relation_failures(others["relations"], keys, counts), others, tables, findings)
+    return CheckedRows(pl.concat(sources), others)
 
 
 def _report(
-    failures: pl.DataFrame, rows: Mapping[str, pl.DataFrame], tables: ReleasedTables, findings: Findings
+    failures: Sequence[pl.DataFrame],
+    rows: Mapping[str, pl.DataFrame],
+    tables: ReleasedTables,
+    findings: Findings,
 ) -> None:
     """Note failing rows, each under its file and by its key."""
-    first = failures.sort("table", "rule", "row").unique(["table", "rule", "row"], keep="first", maintain_order=True)
+    found = pl.concat(failures)
+    first = found.sort("table", "rule", "row").unique(["table", "rule", "row"], keep="first", maintain_order=True)
     for name, row, rule, detail in first.select("table", "row", "rule", "detail").iter_rows():
         key = row_key(TABLES[name], rows[name].filter(pl.col("row") == row).select(TABLES[name].key).row(0))
         findings.fail(tables[name].file_of(row), rule, f"row {key}: {detail}")

@@ -53,25 +53,13 @@ class ReleasedTable:
             UnreadableError: a file cannot be read.
         """
         for file in self._files:
-            for part in _groups(self._release, file, None, self._findings):
+            for part in _groups(self._release, file, self._findings):
                 self._hash.update(part)
                 rows = pl.from_arrow(part)
                 assert isinstance(rows, pl.DataFrame)
                 yield rows.with_row_index("row", offset=self.row_count)
                 self.row_count += part.num_rows
             self._ends[file] = self.row_count
-
-    def columns(self, names: Sequence[str]) -> Iterator[pl.DataFrame]:
-        """Some columns of all rows, a row group at a time.
-
-        Raises:
-            UnreadableError: a file cannot be read.
-        """
-        for file in self._files:
-            for part in _groups(self._release, file, names, self._findings):
-                rows = pl.from_arrow(part)
-                assert isinstance(rows, pl.DataFrame)
-                yield rows
 
     def rows(self) -> pl.DataFrame:
         """All rows at once, with their index as `row`: for tables that are small beside the texts.
@@ -89,7 +77,10 @@ class ReleasedTable:
 
     def file_of(self, row: int) -> str:
         """Path in the release of the file that holds the row with this index, which was read."""
-        return next((file for file, stop in self._ends.items() if row < stop), self._files[min(len(self._ends), len(self._files) - 1)])
+        return next(
+            (file for file, stop in self._ends.items() if row < stop),
+            self._files[min(len(self._ends), len(self._files) - 1)],
+        )
 
     def check(self, entry: TableEntry) -> None:
         """Compare the rows, all of which were read, with their number and hash; the hash holds for their order too."""
@@ -161,7 +152,7 @@ def open_table(
     return ReleasedTable(release, table.name, files, schemas[0], findings)
 
 
-def _groups(release: Path, file: str, columns: Sequence[str] | None, findings: Findings) -> Iterator[pa.Table]:
+def _groups(release: Path, file: str, findings: Findings) -> Iterator[pa.Table]:
     """The row groups of a file, checked in full.
 
     Raises:
@@ -170,7 +161,7 @@ def _groups(release: Path, file: str, columns: Sequence[str] | None, findings: F
     try:
         with pq.ParquetFile(release / file, page_checksum_verification=True) as opened:
             for group in range(opened.num_row_groups):
-                part = opened.read_row_group(group, columns=columns)
+                part = opened.read_row_group(group)
                 part.validate(full=True)  # texts that are no UTF-8, for one
                 yield part
     except (OSError, ValueError, MemoryError, pa.ArrowException) as error:
