@@ -54,16 +54,17 @@ from flows.server import EmbeddedServer
 from flows.settings import Settings
 from flows.takedown.requests import Takedown, takedowns_in_force
 from flows.takedown.stage import TakenDown, take_down_shards
-from flows.validate.between import named_passages
+from flows.validate.between import KEY_COLUMNS, between_failures, keys_of
 from flows.validate.conservation import check_reject_share, conservation
-from flows.validate.shards import keys_of, places_of
+from flows.validate.quarantine import quarantine_between
+from flows.validate.shards import batches, key_columns, places_of
 from flows.validate.validate import (
     OF_SHARD,
     CheckedShard,
-    check_between,
     check_rejects,
     check_shard,
     check_tombstones,
+    fallen_of,
 )
 from schemas.tables import TABLES
 
@@ -141,18 +142,24 @@ def validate_repeats(work: Path, shards: Sequence[str]) -> int:
     Hands on how many rows of articles or passages failed. Their sources are taken out of the shards then, and
     deduplication has to look again.
     """
-    found = {name: pl.read_parquet(work / "repeats" / f"{name}.parquet") for name in REPEATS}
-    articles, passages = (_files(work, name, shards) for name in ("articles", "passages"))
-    keys = keys_of(articles, passages, named_passages(found["repeats"], found["overlaps"]))
-    checked = check_between(found, keys, lambda: places_of(_files(work, "sources", shards)))
-    if checked.fallen.height:
+    files = {name: work / "repeats" / f"{name}.parquet" for name in REPEATS}
+    keys = keys_of(key_columns({name: _files(work, name, shards) for name in KEY_COLUMNS}))
+    clusters, relations = (pl.read_parquet(files[name]).with_row_index("row") for name in ("clusters", "relations"))
+    failures = between_failures(clusters, batches(files["repeats"]), batches(files["overlaps"]), relations, keys)
+    if failures.is_empty():
+        return 0
+    repeats, overlaps = (pl.read_parquet(files[name]).with_row_index("row") for name in ("repeats", "overlaps"))
+    fallen = pl.concat([fallen_of(failures, clusters, "articles"), fallen_of(failures, repeats, "passages")])
+    if fallen.height:
         for shard in shards:
-            _drop_fallen(work, shard, checked.fallen)
+            _drop_fallen(work, shard, fallen)
     else:
-        for name in ("overlaps", "relations"):
-            _write(getattr(checked, name), work / "repeats" / f"{name}.parquet")
-        _write(checked.rejects, work / "rejects" / "deduplicate.parquet")
-    return checked.fallen.height
+        found = {"overlaps": overlaps, "relations": relations}
+        kept = quarantine_between(found, failures, keys, places_of(_files(work, "sources", shards)))
+        for name, rows in kept.tables.items():
+            _write(rows, files[name])
+        _write(kept.rejects, work / "rejects" / "deduplicate.parquet")
+    return fallen.height
 
 
 @task(name="count", cache_policy=NO_CACHE)
@@ -332,16 +339,32 @@ def _deduplicate(
 def _parts(work: Path, sizes: Mapping[str, ShardSize]) -> Iterator[dict[str, pl.DataFrame]]:
     """The rows to release, shard by shard, and at last those that belong to no shard."""
     yield {name: TABLES[name].empty() for name in OF_SHARD}
-    found = Repeats(**{name: pl.read_parquet(work / "repeats" / f"{name}.parquet") for name in REPEATS})
+    files = {name: work / "repeats" / f"{name}.parquet" for name in REPEATS}
+    clusters, repeats = (pl.read_parquet(files[name]) for name in ("clusters", "repeats"))
+    none = {name: TABLES[name].empty() for name in ("overlaps", "relations")}
     progress = Progress("release", len(sizes), sum(size.document_count for size in sizes.values()))
     for shard, size in sizes.items():
         tables = {name: pl.read_parquet(work / name / shard) for name in OF_SHARD}
-        tables["articles"], tables["passages"] = with_repeats(tables["articles"], tables["passages"], found)
+        articles, passages = tables["articles"], tables["passages"]
+        own = Repeats(_within(clusters, articles), _within(repeats, passages), **none)
+        tables["articles"], tables["passages"] = with_repeats(articles, passages, own)
         yield tables
         progress.done(size)
-    yield {"overlaps": found.overlaps, "relations": found.relations}
+    del clusters, repeats
+    for rows in batches(files["overlaps"]):
+        yield {"overlaps": rows.drop("row")}
+    yield {"relations": pl.read_parquet(files["relations"])}
     yield {"rejects": _rejects(work), "tombstones": _tombstones(work)}
     progress.finish()
+
+
+def _within(found: pl.DataFrame, rows: pl.DataFrame) -> pl.DataFrame:
+    """What is said of the rows of a shard, in one stretch, as both are sorted by the first column of `found`."""
+    key = found.columns[0]
+    if rows.is_empty():
+        return found.clear()
+    start = found[key].search_sorted(rows[key].min(), "left")
+    return found[start : found[key].search_sorted(rows[key].max(), "right")]
 
 
 def _write_shard(work: Path, shard: str, checked: CheckedShard, stage: str, names: Iterable[str]) -> None:

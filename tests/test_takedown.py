@@ -15,7 +15,8 @@ from flows.takedown.requests import Takedown, read_takedowns, takedowns_in_force
 from flows.takedown.stage import take_down_shards
 from flows.takedown.take_down import Remains, hits, take_down
 from flows.text import word_counts
-from flows.validate.validate import OF_SHARD, all_failures, check_shard
+from flows.validate.tombstones import tombstone_failures, withheld_failures
+from flows.validate.validate import shard_failures
 from schemas.tables import TABLES
 from tests.release_tables import PAGES, Page, Tables, article_id, frame, hexadecimal, passage_id, tables_of, with_texts
 
@@ -113,8 +114,7 @@ def compound() -> Tables:
 def passes(tables: Tables) -> bool:
     """Whether nothing is wrong with the tables: neither with a row, nor with a reference, nor with a missing text."""
     indexed = {name: rows.with_row_index("row") for name, rows in tables.items()}
-    shard = check_shard({name: tables[name] for name in OF_SHARD}, tombstones=tables["tombstones"])
-    return all_failures(indexed).is_empty() and shard.rejects.is_empty()
+    return pl.concat([shard_failures(indexed), *tombstone_failures(indexed), *withheld_failures(indexed)]).is_empty()
 
 
 # --- what is asked for ---

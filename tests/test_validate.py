@@ -13,19 +13,14 @@ from hypothesis import strategies as st
 from flows.errors import CopydeskError
 from flows.settings import Settings
 from flows.text import joined_texts
-from flows.validate.between import Keys, clusters_of, named_in, named_passages, repeats_of
+from flows.validate.between import NOWHERE, between_failures, clusters_of, keys_of, repeats_of
 from flows.validate.codepoints import CodePoints
 from flows.validate.conservation import check_reject_share, conservation
+from flows.validate.failures import no_failures
 from flows.validate.offsets import end, uncovered_sources
-from flows.validate.validate import (
-    OF_SHARD,
-    CheckedBetween,
-    all_failures,
-    check_between,
-    check_rejects,
-    check_shard,
-    check_tombstones,
-)
+from flows.validate.quarantine import quarantine_between
+from flows.validate.tombstones import tombstone_failures
+from flows.validate.validate import OF_SHARD, check_rejects, check_shard, check_tombstones, fallen_of
 from schemas.tables import TABLES
 from tests.release_tables import (
     LEDE,
@@ -51,17 +46,11 @@ class Validated:
     rejects: pl.DataFrame
 
 
-def between(tables: Tables) -> CheckedBetween:
-    """Check what tables say of each other's sources."""
-    found = {
-        "clusters": clusters_of(tables["articles"]),
-        "repeats": repeats_of(tables["passages"]),
-        "overlaps": tables["overlaps"],
-        "relations": tables["relations"],
-    }
-    named = named_passages(found["repeats"], found["overlaps"])
-    keys = Keys(tables["articles"].select("article_id", "source_id"), named_in(tables["passages"], named))
-    return check_between(found, keys, lambda: tables["sources"])
+def between(tables: Tables) -> pl.DataFrame:
+    """Failures of what tables say of each other's sources."""
+    found = {name: tables[name].with_row_index("row") for name in ("articles", "passages", "overlaps", "relations")}
+    clusters, repeats = clusters_of(found["articles"]), repeats_of(found["passages"])
+    return between_failures(clusters, [repeats], [found["overlaps"]], found["relations"], keys_of([tables]))
 
 
 def validate(tables: Tables) -> Validated:
@@ -69,19 +58,26 @@ def validate(tables: Tables) -> Validated:
     shard = check_shard({name: tables[name] for name in OF_SHARD if name in tables}, tombstones=tables["tombstones"])
     rejects = [shard.rejects]
     kept = tables | shard.tables
-    if kept["sources"].height == tables["sources"].height:
-        found = between(kept)
-        if found.fallen.height:
-            shard = check_shard(shard.tables, found.fallen, tables["tombstones"])
-            rejects.append(shard.rejects)
-            kept |= shard.tables
-        else:
-            rejects.append(found.rejects)
-            kept |= {"overlaps": found.overlaps, "relations": found.relations}
+    failures = between(kept) if kept["sources"].height == tables["sources"].height else no_failures()
+    fallen = fallen_rows(kept, failures)
+    if fallen.height:
+        shard = check_shard(shard.tables, fallen, tables["tombstones"])
+        rejects.append(shard.rejects)
+        kept |= shard.tables
+    elif failures.height:
+        found = {name: kept[name].with_row_index("row") for name in ("overlaps", "relations")}
+        left = quarantine_between(found, failures, keys_of([kept]), kept["sources"])
+        rejects.append(left.rejects)
+        kept |= left.tables
     if kept["sources"].height < tables["sources"].height:
         kept |= {name: TABLES[name].empty() for name in ("overlaps", "relations")}
     turned_away = pl.concat(rejects)
     return Validated(kept | {"rejects": pl.concat([tables["rejects"], turned_away])}, turned_away)
+
+
+def fallen_rows(tables: Tables, failures: pl.DataFrame) -> pl.DataFrame:
+    names = ("articles", "passages")
+    return pl.concat([fallen_of(failures, tables[name].with_row_index("row"), name) for name in names])
 
 
 def rules(result: Validated) -> set[str]:
@@ -173,11 +169,11 @@ def test_what_repeats_a_passage_that_is_not_there_falls_and_says_so():
     tables = two_stories()
     gone = "00000000000000ff-0000"
     repeats = changed(tables, "passages", pl.col("repeats_passage_id").is_not_null(), repeats_passage_id=gone)
-    found = between(repeats)
-    assert found.fallen.select("table", "key", "rule").rows() == [
+    fallen = fallen_rows(repeats, between(repeats))
+    assert fallen.select("table", "key", "rule").rows() == [
         ("passages", passage_id(tables, "evening.txt", 2), "repeats_passage_id_unknown")
     ]
-    left = check_shard({name: repeats[name] for name in OF_SHARD}, found.fallen)
+    left = check_shard({name: repeats[name] for name in OF_SHARD}, fallen)
     assert left.tables["sources"]["uri"].to_list() == ["morning.txt"]
     assert set(left.rejects["uri"]) == {"evening.txt"}
 
@@ -188,17 +184,38 @@ def test_a_cluster_has_one_canonical_article_that_is_there():
     copies = changed(tables, "articles", pl.col("article_id") == evening, cluster_id=morning, is_canonical=False)
     assert validate(copies).rejects.is_empty()
     ring = changed(copies, "articles", pl.col("article_id") == morning, cluster_id=evening, is_canonical=False)
-    assert set(between(ring).fallen["rule"]) == {"cluster_without_canonical"}
-    assert between(ring).fallen.height == 2
+    assert between(ring).select("table", "rule").rows() == [("articles", "cluster_without_canonical")] * 2
 
 
-def test_passages_are_found_shard_by_shard():
-    tables = two_stories()
-    named = named_passages(repeats_of(tables["passages"]), tables["overlaps"])
-    assert named.to_list() == sorted([passage_id(tables, "morning.txt", 2), passage_id(tables, "evening.txt", 2)])
-    shards = tables["passages"].sort("passage_id").partition_by("source_id")
-    found = pl.concat([named_in(shard, named) for shard in [*shards, tables["passages"].clear()]])
-    assert found["passage_id"].sort().to_list() == named.to_list()
+def test_only_the_article_that_names_a_wrong_one_falls_not_those_that_name_it():
+    tables = tables_of({f"{name}.txt": PAGES["morning.txt"] for name in ("first", "second", "third")})
+    first, second, third = (article_id(f"{name}.txt") for name in ("first", "second", "third"))
+    for article, cluster in ((second, first), (third, first), (first, "00000000000000ff-00")):
+        is_article = pl.col("article_id") == article
+        tables = changed(tables, "articles", is_article, cluster_id=cluster, is_canonical=False)
+    assert fallen_rows(tables, between(tables)).select("key", "rule").rows() == [(first, "cluster_id_unknown")]
+
+
+def test_a_passage_is_found_by_its_id_and_nothing_else_is():
+    tables = tables_of({f"{number}.txt": PAGES["morning.txt"] for number in range(9)})
+    tables = {name: tables[name].sort(TABLES[name].order) for name in OF_SHARD}
+    places = [tables["sources"]["source_id"][start : start + 2].implode() for start in range(0, 9, 2)]
+    shards = [
+        {name: rows.filter(pl.col("source_id").is_in(some)) for name, rows in tables.items() if name != "evidence"}
+        for some in places
+    ]
+    # A passage outside any article, and one that is missing, as where something was taken down.
+    passages = tables["passages"]
+    shards[1]["passages"] = shards[1]["passages"][1:].with_columns(article_id=pl.lit(None, pl.String))
+    keys = keys_of(shards)
+    left = pl.concat([shard["passages"] for shard in shards])
+    assert keys.find(left["passage_id"]).tolist() == list(range(left.height))
+    assert keys.start.tolist() == left["char_start"].to_list()
+    names = dict(keys.articles.select("article", "article_id").iter_rows()) | {NOWHERE: None}
+    assert [names[article] for article in keys.article] == left["article_id"].to_list()
+    (gone,) = set(passages["passage_id"]) - set(left["passage_id"])
+    others = [gone, None, "", "0" * 16, f"{'0' * 16}-0000", f"{left['source_id'][0]}-99999999999", "no id at all-0001"]
+    assert set(keys.find(pl.Series(others, dtype=pl.String)).tolist()) == {NOWHERE}
 
 
 def test_a_value_whose_evidence_fails_is_withdrawn():
@@ -393,7 +410,7 @@ def test_a_row_that_was_taken_down_is_not_released():
     for name, key in (("articles", "article_id"), ("sources", "source_id"), ("passages", "passage_id")):
         tables = two_stories()
         tables = with_stone(tables, name, tables[name][key][0])
-        found = all_failures({name: rows.with_row_index("row") for name, rows in tables.items()})
+        found = pl.concat(tombstone_failures(tables | {"tombstones": tables["tombstones"].with_row_index("row")}))
         assert found.select("table", "rule").rows() == [("tombstones", "taken_down_and_released")]
 
 

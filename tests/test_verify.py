@@ -23,8 +23,8 @@ from flows.release.rows import all_rows_sha256, rows_sha256
 from flows.release.verify.card import check_card
 from flows.release.verify.files import check_files
 from flows.release.verify.findings import Findings, as_json, print_verified
-from flows.release.verify.manifest import check_manifest, parsed_manifest
-from flows.release.verify.tables import read_table
+from flows.release.verify.manifest import Manifest, check_manifest, parsed_manifest
+from flows.release.verify.tables import UnreadableError, open_table
 from flows.settings import Settings
 from flows.verify import verify
 from schemas.tables import TABLES
@@ -397,15 +397,22 @@ def test_a_corrupt_table_with_fitting_hashes_never_gives_other_rows(
     findings = Findings()
     manifest = parsed_manifest((sound / "manifest.json").read_bytes(), findings)
     assert manifest is not None
-    table = read_table(broken, TABLES[name], [file], manifest, findings)
-    if table is None:
+    rows = rows_of(broken, name, manifest, findings)
+    if rows is None:
         assert {failure.file for failure in findings.failures} == {file}
     else:
         stated = manifest.tables[name]
-        is_same = rows_sha256(name, table.rows) == stated.rows_sha256
-        original = read_table(sound, TABLES[name], [file], manifest, findings)
-        assert original is not None
-        assert is_same == table.rows.equals(original.rows)
+        is_same = rows_sha256(name, rows) == stated.rows_sha256
+        assert is_same == rows.equals(rows_of(sound, name, manifest, findings))
+
+
+def rows_of(path: Path, name: str, manifest: Manifest, findings: Findings) -> pl.DataFrame | None:
+    """The rows of a table of one file; null if it cannot be read."""
+    table = open_table(path, TABLES[name], [f"data/{name}/00000.parquet"], manifest, findings)
+    try:
+        return None if table is None else table.rows().drop("row")
+    except UnreadableError:
+        return None
 
 
 def test_a_card_that_counts_otherwise(own: Path):

@@ -6,13 +6,14 @@ Pairs are frames with `a_row` and `b_row`: the rows of the earlier passage and o
 from collections.abc import Sequence
 
 import numpy as np
+import numpy.typing as npt
 import polars as pl
 
 from flows.deduplicate.passages import Indexes, Passages, kernels_for, views
 from flows.deduplicate.places import located
 
 # The rules, in the order in which they are asked: the first to find a pair describes it.
-_RULE_ORDER = {"common_words": 0, "same_template": 1, "same_slot": 2, "shared_stretch": 3}
+_RULE_ORDER = {"common_words": 0, "same_template": 1, "same_slot": 2, "shared_stretch": 3, "restated_words": 4}
 _SAME_WORDS = "same_words"
 
 
@@ -53,7 +54,7 @@ def repeated_passages(passages: Passages, equal: tuple[Indexes, Indexes], matche
 
 
 def overlapping(passages: Passages, equal: tuple[Indexes, Indexes], matches: pl.DataFrame) -> pl.DataFrame:
-    """What passages of different sources share.
+    """What passages of different sources share, and the content of different articles of one source.
 
     A passage that as a whole repeats others is paired with the earliest of them. Another one is paired with the
     earliest that has a stretch of it, and with further ones for stretches that are not among those told before: a
@@ -77,7 +78,7 @@ def overlapping(passages: Passages, equal: tuple[Indexes, Indexes], matches: pl.
             b_first=pl.col("b_from").fill_null(0).cast(pl.Int64),
             b_end=pl.coalesce(pl.col("b_to").cast(pl.Int64), pl.lit(pl.Series(word_counts[b_row]))),
         )
-        .filter(pl.lit(pl.Series(passages.source[a_row] != passages.source[b_row])))
+        .filter(pl.lit(pl.Series(_are_apart(passages, a_row, b_row))))
         .sort(["b", "is_whole", "a"], descending=[False, True, False])
     )
     is_chosen = np.zeros(others.height, np.bool_)
@@ -85,7 +86,7 @@ def overlapping(passages: Passages, equal: tuple[Indexes, Indexes], matches: pl.
         *views(passages.store, *(others[name].to_numpy() for name in ("b_row", "b_first", "b_end")), is_chosen)
     )
     others = others.filter(pl.Series(is_chosen))
-    is_apart = passages.source[equal[0]] != passages.source[equal[1]]
+    is_apart = _are_apart(passages, *equal)
     first, repeat = equal[0][is_apart], equal[1][is_apart]
     found = pl.concat(
         [
@@ -104,6 +105,15 @@ def overlapping(passages: Passages, equal: tuple[Indexes, Indexes], matches: pl.
         starts, counts = located(passages, rows, *words)
         found = found.with_columns(pl.Series(f"{side}_char_start", starts), pl.Series(f"{side}_char_count", counts))
     return found.sort("a_row", "b_row")
+
+
+def _are_apart(passages: Passages, a: Indexes, b: Indexes) -> npt.NDArray[np.bool_]:
+    """Whether passages belong to different texts: other sources, or the content of two articles of one source."""
+    is_own = passages.is_content & passages.is_inside
+    are_apart: npt.NDArray[np.bool_] = (passages.source[a] != passages.source[b]) | (
+        is_own[a] & is_own[b] & (passages.article[a] != passages.article[b])
+    )
+    return are_apart
 
 
 def overlap_rows(passages: Passages, found: pl.DataFrame) -> pl.DataFrame:

@@ -90,7 +90,7 @@ def _sharing(passages: Passages, articles: pl.DataFrame, shared: pl.DataFrame) -
     content = np.flatnonzero(passages.is_content & (passages.article >= 0))
     # Sums of whole numbers below 2⁵³ are exact, whatever their order.
     totals = np.bincount(passages.ranks_of(content), weights=passages.char_count[content], minlength=articles.height)
-    facts = articles.select("rank", "cluster", "publisher", "authors")
+    facts = articles.select("rank", "cluster", "source_id", "publisher", "authors")
     pairs = (
         shared.filter("has_content")
         .join(
@@ -100,6 +100,8 @@ def _sharing(passages: Passages, articles: pl.DataFrame, shared: pl.DataFrame) -
         )
         .join(facts.rename({name: f"later_{name}" for name in facts.columns}), left_on="later", right_on="later_rank")
         .filter(pl.col("earlier_cluster") != pl.col("later_cluster"))
+        # Parts of one page are made from one another: `derived_from` says so.
+        .filter(pl.col("earlier_source_id") != pl.col("later_source_id"))
     )
     has_author_in_common = pl.col("earlier_authors").list.set_intersection("later_authors").list.len() > 0
     series = pairs.filter(has_author_in_common, pl.col("earlier_publisher") == pl.col("later_publisher"))

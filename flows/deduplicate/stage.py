@@ -12,6 +12,7 @@ from flows.deduplicate.near import copies as copies_of_survivors
 from flows.deduplicate.overlaps import one_rule_each, overlap_rows, overlapping, repeated_passages
 from flows.deduplicate.passages import Shard, read_passages, words_of_articles
 from flows.deduplicate.relations import relations_from
+from flows.deduplicate.restated import restated_passages
 from flows.deduplicate.reuse import firsts_of, reworded_passages
 from flows.deduplicate.slots import slot_matches
 from flows.settings import Settings
@@ -128,14 +129,21 @@ def _found(articles: Sequence[Shard], passages: Sequence[Shard], settings: Setti
     clusters = np.arange(facts.height, dtype=np.uint32)
     clusters[copies["b"].to_numpy()] = copies["a"].to_numpy()
     firsts = firsts_of(corpus, settings)
-    matches = one_rule_each([reworded_passages(corpus, firsts, settings), slot_matches(corpus, firsts, settings)])
-    found = overlapping(corpus, firsts.repeats(), matches)
+    equal = firsts.repeats()
+    matches = one_rule_each(
+        [
+            reworded_passages(corpus, firsts, settings),
+            slot_matches(corpus, firsts, settings),
+            restated_passages(corpus, equal[1], settings),
+        ]
+    )
+    found = overlapping(corpus, equal, matches)
     ids = facts.sort("rank")["article_id"]
     return Repeats(
         clusters=pl.DataFrame({"article_id": ids.gather(copies["b"]), "cluster_id": ids.gather(copies["a"])}).sort(
             "article_id"
         ),
-        repeats=_in_order(repeated_passages(corpus, firsts.repeats(), matches), ("passage_id",)),
+        repeats=_in_order(repeated_passages(corpus, equal, matches), ("passage_id",)),
         overlaps=_as_released("overlaps", overlap_rows(corpus, found)),
         relations=_as_released("relations", relations_from(corpus, pl.Series(clusters), copies, found)),
     )

@@ -1,12 +1,14 @@
 """Sources to passages, articles and evidence."""
 
 from dataclasses import dataclass
+from functools import cache
 
 import polars as pl
 
 from flows.ids import article_id, passage_id, place_ids
 from flows.normalize.breaks import heal_breaks, split_glued
 from flows.normalize.general.all_rules import GENERAL_RULES
+from flows.normalize.kernels import COMPILE_FROM_BYTES
 from flows.normalize.language import with_language
 from flows.normalize.leftovers import with_leftovers
 from flows.normalize.matching import apply_rules, matches_any
@@ -16,6 +18,7 @@ from flows.normalize.profiles import Profile, load_profiles, profiles_of_pages
 from flows.normalize.regions import with_regions
 from flows.normalize.rights import rights_policy
 from flows.normalize.rules import Region
+from flows.normalize.sieve import Sieve, Sifted
 from flows.normalize.spans import PLACE, in_reading_order, lines_from_sources
 from flows.normalize.titles import is_title_like, with_author_notes, with_names_under_titles, with_titles
 from flows.normalize.turns import with_interviews, with_labelled_turns, with_summaries
@@ -65,8 +68,9 @@ def normalize(
     sources = sources.sort("source_id").with_row_index("page")
     sources = sources.with_columns(place=place_ids(sources))
     lines = lines_from_sources(sources)
+    sifted = _sifted(lines, profiles)
     pages = profiles_of_pages(lines, profiles)
-    spans = heal_breaks(_spans(lines, pages, profiles))
+    spans = heal_breaks(_spans(lines, sifted, pages, profiles))
     parts = parts_of_pages(spans).join(sources.select("page", "source_id", "place"), on="page", how="left")
     parts = parts.with_columns(article_id=article_id(pl.col("place"), pl.col("ordinal")))
     passages = _passages(spans, parts, sources)
@@ -85,22 +89,41 @@ def normalize(
     )
 
 
-def _spans(lines: pl.DataFrame, pages: pl.DataFrame, profiles: tuple[Profile, ...]) -> pl.DataFrame:
+def _sifted(lines: pl.DataFrame, profiles: tuple[Profile, ...]) -> Sifted | None:
+    """What could match the lines; null where they are so few that asking would take longer than trying."""
+    if lines["raw"].str.len_bytes().sum() < COMPILE_FROM_BYTES:
+        return None
+    return Sifted(_sieve(profiles), lines)
+
+
+@cache
+def _sieve(profiles: tuple[Profile, ...]) -> Sieve:
+    return Sieve(rule.sought for rules in (GENERAL_RULES, *(profile.rules for profile in profiles)) for rule in rules)
+
+
+def _spans(
+    lines: pl.DataFrame, sifted: Sifted | None, pages: pl.DataFrame, profiles: tuple[Profile, ...]
+) -> pl.DataFrame:
     """The lines taken apart: all spans with their roles, and `is_compound` and `is_interview` of their page."""
-    spans = _with_profiles(lines, pages, profiles, in_regions=False)
-    spans = apply_rules(split_glued(spans), _EVERYWHERE)
-    spans = spans.with_columns(is_furniture=matches_any(spans, _AT_EDGES))
+    spans = _with_profiles(lines, sifted, pages, profiles, in_regions=False)
+    spans = apply_rules(split_glued(spans), _EVERYWHERE, sifted)
+    spans = spans.with_columns(is_furniture=matches_any(spans, _AT_EDGES, sifted))
     spans = with_regions(spans.with_columns(is_weak=pl.col("is_furniture") | is_title_like())).drop("is_weak")
-    spans = _with_profiles(spans, pages, profiles, in_regions=True)
+    spans = _with_profiles(spans, sifted, pages, profiles, in_regions=True)
     furniture, prose = spans.filter("is_furniture"), spans.filter(~pl.col("is_furniture"))
-    spans = in_reading_order(apply_rules(furniture, _AT_EDGES), prose).drop("is_furniture")
+    spans = in_reading_order(apply_rules(furniture, _AT_EDGES, sifted), prose).drop("is_furniture")
     spans = with_labelled_turns(with_author_notes(with_names_under_titles(with_titles(spans))))
     spans = _with_compound(spans, pages, profiles)
     return with_leftovers(with_interviews(with_summaries(spans)))
 
 
 def _with_profiles(
-    spans: pl.DataFrame, pages: pl.DataFrame, profiles: tuple[Profile, ...], *, in_regions: bool
+    spans: pl.DataFrame,
+    sifted: Sifted | None,
+    pages: pl.DataFrame,
+    profiles: tuple[Profile, ...],
+    *,
+    in_regions: bool,
 ) -> pl.DataFrame:
     """Apply the rules of each profile to its pages: those for a region of the page, or those for all of it."""
     for profile in profiles:
@@ -110,7 +133,7 @@ def _with_profiles(
             continue
         is_own = pl.col("page").is_in(own.implode())
         spans = in_reading_order(
-            spans.filter(~is_own), apply_rules(spans.filter(is_own), rules, prefix=f"{profile.id}:")
+            spans.filter(~is_own), apply_rules(spans.filter(is_own), rules, sifted, prefix=f"{profile.id}:")
         )
     return spans
 

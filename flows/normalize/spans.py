@@ -6,10 +6,11 @@ from flows.characters import CUT, HIT, UNSPACED, cleaned, with_plain_lines
 
 # One row per span, in reading order; key `page`, `char_start`. `raw` is the span as found, `key` what rules for whole
 # lines look at: the span cleaned, without a bullet before it. Counts of words and of characters of scripts without
-# blanks are those of `key`. `is_in_block` marks lines of a block whose first and last line a rule knows. `role` and
+# blanks are those of `key`. `row` counts the lines of all pages; pieces of a line share it. `is_in_block` marks lines of a block whose first and last line a rule knows. `role` and
 # `rule` are null as long as nobody has claimed the span.
 SPANS = {
     "page": pl.UInt32,
+    "row": pl.UInt32,
     "char_start": pl.UInt32,
     "char_count": pl.UInt32,
     "raw": pl.String,
@@ -52,6 +53,7 @@ def lines_from_sources(sources: pl.DataFrame) -> pl.DataFrame:
         .with_columns(is_blank=pl.col("raw") == "")
         .with_columns(is_after_blank=pl.col("is_blank").shift(1, fill_value=True).over("page"))
         .filter(~pl.col("is_blank"))
+        .with_row_index("row")
     )
     return _measured(
         lines.with_columns(

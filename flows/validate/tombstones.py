@@ -11,12 +11,12 @@ def tombstone_failures(tables: Tables) -> list[pl.DataFrame]:
     """Tombstones of rows that are released all the same: frames `table, row, rule, detail`.
 
     Args:
-        tables: all tables, each with the index of its rows as `row`.
+        tables: `tombstones` with the index of its rows as `row`, and any of the tables that may have lost a row.
     """
     stones = tables["tombstones"]
     found = []
     for name in TAKEN_DOWN_TABLES:
-        if name in TABLES:
+        if name in tables:
             keys = tables[name].select(id=TABLES[name].key[0])
             rows = stones.filter(table=name).join(keys, on="id", how="semi")
             found.append(
@@ -31,7 +31,8 @@ def withheld_failures(tables: Tables) -> list[pl.DataFrame]:
     The text of a source may be missing where a tombstone says that something of it was taken down; no other may.
 
     Args:
-        tables: all tables of a full release, each with the index of its rows as `row`.
+        tables: `sources`, `articles` and `passages` of a full release, each with the index of its rows as `row`, and
+            its `tombstones`.
     """
     parts = tables["tombstones"].filter(pl.col("table") != "sources").select("uri").drop_nulls().unique()
     sources = tables["sources"].join(parts, on="uri", how="anti")
