@@ -96,7 +96,9 @@ class Sieve:
 def _words(pattern: str, needs: tuple[str, ...]) -> Strings | None:
     """Words of which a text must hold one, ASCII letters in small ones; null where it may be any text."""
     if not needs:
-        return needed_words(pattern)
+        found = needed_words(pattern)
+        # A word over the end of a line stands in no line.
+        return None if found is None or any("\n" in word for word in found) else found
     return frozenset("".join(char.lower() if char.isascii() else char for char in word) for word in needs)
 
 
