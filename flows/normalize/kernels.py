@@ -46,7 +46,8 @@ def find_words(
     """Walk an automaton over each text and note in `found` what the states that it meets tell.
 
     Args:
-        data, starts: of `buffers`.
+        data: of `buffers`.
+        starts: of `buffers`.
         classes: byte → class.
         moves: state · class_count + class → state · class_count.
         class_count: number of classes.
@@ -80,7 +81,8 @@ def add_up_features(
     The weights of features that stand in the text equally often are added as whole numbers, in any order.
 
     Args:
-        data, starts: of `buffers`.
+        data: of `buffers`.
+        starts: of `buffers`.
         moves: row · 256 + byte → state.
         rows: state → row.
         features: state → the feature that ends there, or -1.
@@ -131,7 +133,8 @@ def look_at(
     """Look at UTF-8 once, to tell which texts need a closer look: by ASCII, and by the first bytes of other characters.
 
     Args:
-        data, starts: of `buffers`.
+        data: of `buffers`.
+        starts: of `buffers`.
         char_count: text → code points; filled.
         blank_count: text → blanks; filled.
         may_be_loose: text → whether it may hold invisible characters, or white space but single blanks; filled.

@@ -148,9 +148,7 @@ def _with_compound(spans: pl.DataFrame, pages: pl.DataFrame, profiles: tuple[Pro
     compound = [profile.id for profile in profiles if profile.is_compound]
     known = pages.filter(pl.col("profile").is_in(compound))["page"]
     places = spans.select("page", "role", place=PLACE).filter(pl.col("role").is_in(["speech", "title", "source_url"]))
-    last = {
-        role: pl.col("place").filter(pl.col("role") == role).max() for role in ("speech", "title", "source_url")
-    }
+    last = {role: pl.col("place").filter(pl.col("role") == role).max() for role in ("speech", "title", "source_url")}
     in_order = (
         places.group_by("page")
         .agg(**last)

@@ -9,7 +9,6 @@ import polars as pl
 
 from flows.normalize.kernels import buffers, compiled, find_words
 from flows.normalize.literals import SAME_WITHOUT_CASE, Strings, needed_words
-from flows.normalize.rules import Rule
 
 _BITS = 64
 
@@ -120,4 +119,4 @@ class Sifted:
         """Whether each line, or each of those given by their row, could match."""
         word, bit = divmod(self._sieve.bits[sought], _BITS)
         found = self._found[word] if rows is None else self._found[word][rows]
-        return (found >> np.uint64(bit)) & np.uint64(1) != 0
+        return np.not_equal(found & np.uint64(1 << bit), 0)

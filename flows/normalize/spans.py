@@ -6,8 +6,9 @@ from flows.normalize.characters import CUT, HIT, UNSPACED, changed_where, cleane
 
 # One row per span, in reading order; key `page`, `char_start`. `raw` is the span as found, `key` what rules for whole
 # lines look at: the span cleaned, without a bullet before it. Counts of words and of characters of scripts without
-# blanks are those of `key`. `row` counts the lines of all pages; pieces of a line share it. `is_in_block` marks lines of a block whose first and last line a rule knows. `role` and
-# `rule` are null as long as nobody has claimed the span.
+# blanks are those of `key`. `row` counts the lines of all pages; pieces of a line share it. `is_in_block`
+# marks lines of a block whose first and last line a rule knows. `role` and `rule` are null as long as nobody has
+# claimed the span.
 SPANS = {
     "page": pl.UInt32,
     "row": pl.UInt32,

@@ -205,7 +205,9 @@ def _with_interview_turns(spans: pl.DataFrame) -> pl.DataFrame:
     asking_count = pl.col("asks_shortly").sum().over("page")
     is_introduction = raw.str.contains(_CONVERSES) & (pl.col("asks_shortly").cum_sum().over("page") == 0)
     is_introduced = (
-        is_introduction.any().over("page") & (asking_count >= _MIN_QUESTIONS) & (asking_count * 4 >= IS_FREE.sum().over("page"))
+        is_introduction.any().over("page")
+        & (asking_count >= _MIN_QUESTIONS)
+        & (asking_count * 4 >= IS_FREE.sum().over("page"))
     )
     spans = spans.with_columns(is_interview=pl.col("is_noted") | is_introduced | pl.col("is_q_and_a"))
     helpers = ["asks", "is_note", "speaker", "asks_shortly", "is_noted", "is_labelled", "is_q_and_a"]
