@@ -71,7 +71,9 @@ _ALL_BELOW = 24
 _LIKELY_COMMON = 2
 # Words that may differ between two shared shingles of one stretch, and the share of it that must be shared.
 _STRETCH_GAP = 5
-_STRETCH_DENSITY = 0.75
+_STRETCH_DENSITY = 0.6
+# Words in a row that may differ where a stretch is lengthened, those of both passages together.
+_STRETCH_DROP = 12
 # In a headline or a short sentence one other word is another story ("rates rise", "rates fall").
 _SHORT_SIMILARITY = 0.92
 
@@ -260,10 +262,14 @@ def _verified(
     store = passages.store
     measures = np.zeros((len(a), PASSAGE_MEASURES), np.int32)
     is_b_longer = longer == b
+    group = groups_of_roles()[passages.role[a]]
+    has_stretch = (group == _CONTENT_GROUP) & (passages.source[a] != passages.source[b])
     kernels_for(is_compiled=store.is_compiled)["compare_passages"](
-        *views(store, store.words, store.starts, longer, np.where(is_b_longer, a, b), is_b_longer),
+        *views(store, store.words, store.starts, longer, np.where(is_b_longer, a, b), is_b_longer, has_stretch),
         settings.shingle_words,
         _STRETCH_GAP,
+        _STRETCH_DROP,
+        settings.near_similarity,
         measures,
     )
     give_back(store.words)
@@ -275,8 +281,7 @@ def _verified(
             "b_count": (store.starts[b + 1] - store.starts[b]),
             "a_size": sizes[a],
             "b_size": sizes[b],
-            "group": groups_of_roles()[passages.role[a]],
-            "is_one_source": passages.source[a] == passages.source[b],
+            "group": group,
             "common": measures[:, COMMON],
             "has_new_figures": measures[:, NEW_FIGURES] > 0,
             "is_unbroken": measures[:, UNBROKEN] > 0,
@@ -294,11 +299,8 @@ def _verified(
     is_near = (word_similarity >= least) & (pl.col("group") != _BYLINE_GROUP)
     weight = pl.min_horizontal(pl.col("a_size") / pl.col("a_count"), pl.col("b_size") / pl.col("b_count"))
     length = pl.max_horizontal(pl.col("a_to") - pl.col("a_from"), pl.col("b_to") - pl.col("b_from"))
-    is_stretch = (
-        (pl.col("group") == _CONTENT_GROUP)
-        & ~pl.col("is_one_source")
-        & (pl.col("matched") * weight >= settings.min_stretch_words)
-        & (pl.col("matched") >= _STRETCH_DENSITY * length)
+    is_stretch = (pl.col("matched") * weight >= settings.min_stretch_words) & (
+        pl.col("matched") >= _STRETCH_DENSITY * length
     )
     places: dict[str, pl.Expr] = {}
     for side in ("a", "b"):
