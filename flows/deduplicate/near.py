@@ -16,22 +16,20 @@ import numpy.typing as npt
 import polars as pl
 
 from flows.deduplicate.cluster import star_clusters
+from flows.deduplicate.forms import mark_slots
 from flows.deduplicate.furniture import template_lines
 from flows.deduplicate.kernels import (
     A_COVERED,
-    A_UNMATCHED,
-    B_COVERED,
-    B_UNMATCHED,
     MEASURES,
-    OTHER_SLOTS,
-    OTHER_WORDS,
-    SAME_SLOTS,
+    NO_VALUES,
+    NOWHERE,
     compare,
     in_slices,
     link,
     sketch,
     trim,
 )
+from flows.deduplicate.verdict import INSIDE_LENGTH, Verdict
 from flows.deduplicate.wordstore import WordStore, give_back, words_of_batches
 from flows.settings import Settings
 
@@ -57,34 +55,6 @@ NAMED_EDGE_SCHEMA = pl.Schema([("a_id", pl.String()), ("b_id", pl.String()), *li
 # Both lie far below what is asked for afterwards: a star of links counts only part of what two texts share.
 _LIKELY_SHARED = 2
 _LIKELY_SHARE = 0.05
-# A text that is found whole in another is its part, not an edited copy, when it has at most this share of its words.
-_PART_LENGTH = 0.8
-# In a short text fewer words are another story: of 75 words that share lede and footer, 15 may be all there is to tell.
-_UNMATCHED_SHARE = 0.15
-# In a long text that is edited all through more may be missing: up to this share when so much more of it is common than
-# must be.
-_EXCESS_SHARE = 0.15
-_EXCESS_SPAN = 0.3
-# A text that stands in a longer one but for the end of a cut sentence was cut off, however early, down to this share of
-# the other's words; one that only shares a lede with it goes on otherwise.
-_INSIDE_COVERAGE = 0.95
-_INSIDE_LENGTH = 0.1
-# Short notices that share fewer words than copies must are copies when one is the other but for a word or two.
-_NOTICE_COVERAGE = 0.99
-_NOTICE_LONGER_COVERAGE = 0.85
-# Two texts are the same form filled in twice when this share of the differences between them is in slots (names and
-# figures that stand against others) and these are many; or fewer in texts of one cut, when next to nothing else differs
-# or most slots do.
-_SLOT_CONCENTRATION = 0.6
-_MANY_SLOTS = 8
-_SOME_SLOTS = 5
-_SOME_CONCENTRATION = 0.8
-_FEW_SLOTS = 3
-_SLOT_SHARE = 0.5
-# One or two figures may be all that a notice has. Of a text that differs from this many others in most of its slots and
-# in nothing else, or was found to be a form against them, copies may differ in this share of slots.
-_FORM_NEIGHBOURS = 2
-_FORM_SLOT_SHARE = 0.1
 # Rounds of asking whether a copy of one survivor is a copy of another one, too.
 _ROUNDS = 6
 _BATCH_ROWS = 20_000
@@ -324,6 +294,11 @@ def _edges(corpus: _Corpus, *, by_degree: bool = True) -> pl.DataFrame:
     del texts
     tried = _of_like_length(corpus, _likely_pairs(corpus, firsts))
     measured = _measured_pairs(corpus, tried)
+    is_marked = mark_slots(
+        corpus.words, corpus.starts, corpus.ends, _alike(corpus, tried, measured), is_compiled=corpus.is_compiled
+    )
+    again = np.flatnonzero(np.logical_or(*(is_marked[side] for side in _sides(tried))))
+    measured[again] = _measured_pairs(corpus, tried[again])
     for _ in range(_ROUNDS):
         edges = _verified(corpus, tried, measured)
         # An edge between two clusters: is the one's copy a copy of the other's survivor, too? The links above may not
@@ -411,7 +386,7 @@ def _of_like_length(corpus: _Corpus, pairs: Pairs) -> Pairs:
     """
     lengths = corpus.ends - corpus.starts
     a, b = (lengths[side] for side in _sides(pairs))
-    shortest = min(corpus.settings.min_longer_coverage, _INSIDE_LENGTH)
+    shortest = min(corpus.settings.min_longer_coverage, INSIDE_LENGTH)
     is_possible: npt.NDArray[np.bool_] = np.minimum(a, b) >= shortest * np.maximum(a, b)
     return pairs[is_possible]
 
@@ -435,109 +410,21 @@ def _measured(
     run = compare.chosen(is_compiled=is_compiled)
 
     def measured(first: int, last: int) -> None:
-        run(words, starts, ends, a[first:last], b[first:last], measures[first:last])
+        run(words, starts, ends, a[first:last], b[first:last], measures[first:last], NOWHERE, NO_VALUES)
         give_back(words)
 
     in_slices(measured, len(a), is_parallel=is_compiled, per_slice=_BATCH_ROWS // 4)
     return measures
 
 
-@dataclass(frozen=True)
-class _Verdict:
-    """What the measures of pairs say; arrays of shape (pairs)."""
-
-    a_coverage: npt.NDArray[np.float64]
-    b_coverage: npt.NDArray[np.float64]
-    both: npt.NDArray[np.float64]
-    shorter_coverage: npt.NDArray[np.float64]
-    is_part: npt.NDArray[np.bool_]
-    is_same_story: npt.NDArray[np.bool_]
-    tells_one_story: npt.NDArray[np.bool_]
-    is_form: npt.NDArray[np.bool_]
-    is_like_form: npt.NDArray[np.bool_]
-    slot_share: npt.NDArray[np.float64]
-
-    @classmethod
-    def of(
-        cls,
-        measures: npt.NDArray[np.int32],
-        a_words: Indexes,
-        b_words: Indexes,
-        a_sizes: Indexes,
-        b_sizes: Indexes,
-        settings: Settings,
-    ) -> "_Verdict":
-        """Weigh the measures.
-
-        Args:
-            measures: shape (pairs, MEASURES).
-            a_words: words of each a.
-            b_words: words of each b.
-            a_sizes: the same, those of scripts without spaces by half.
-            b_sizes: the same.
-            settings: thresholds.
-        """
-        covered = measures[:, [A_COVERED, B_COVERED]].astype(np.float64)
-        a_coverage, b_coverage = covered[:, 0] / np.maximum(a_words, 1), covered[:, 1] / np.maximum(b_words, 1)
-        a_is_longer = a_words >= b_words
-        shorter_coverage = np.where(a_is_longer, b_coverage, a_coverage)
-        longer_coverage = np.where(a_is_longer, a_coverage, b_coverage)
-        is_same_story = np.minimum(a_coverage, b_coverage) >= settings.same_story_coverage
-        # The words counted must weigh as much in a script without spaces, where each is a character.
-        weight = np.minimum(a_sizes / np.maximum(a_words, 1), b_sizes / np.maximum(b_words, 1))
-        unmatched = np.minimum(measures[:, A_UNMATCHED], measures[:, B_UNMATCHED]) * weight
-        shorter_sizes = np.minimum(a_sizes, b_sizes)
-        excess = (shorter_coverage - settings.min_shorter_coverage) / _EXCESS_SPAN
-        most = np.maximum(
-            np.minimum(settings.max_unmatched_words, _UNMATCHED_SHARE * shorter_sizes),
-            _EXCESS_SHARE * shorter_sizes * excess,
-        )
-        is_long_enough = covered.min(1) * weight >= settings.min_shared_words
-        is_nearly_all = (shorter_coverage >= _NOTICE_COVERAGE) & (longer_coverage >= _NOTICE_LONGER_COVERAGE)
-        is_whole_inside = shorter_coverage >= _INSIDE_COVERAGE
-        tells_one_story = (
-            (is_long_enough | is_nearly_all)
-            & (shorter_coverage >= settings.min_shorter_coverage)
-            & ((longer_coverage >= settings.min_longer_coverage) | is_whole_inside)
-            & (is_same_story | (unmatched <= most))
-        )
-        slots = measures[:, OTHER_SLOTS]
-        slot_share = slots / np.maximum(slots + measures[:, SAME_SLOTS], 1)
-        # An update changes a few figures, too, but it adds or takes away a stretch.
-        is_of_one_cut = measures[:, [A_UNMATCHED, B_UNMATCHED]].max(1) <= settings.max_unmatched_words
-        concentration = slots / np.maximum(slots + measures[:, OTHER_WORDS], 1)
-        is_form = (concentration >= _SLOT_CONCENTRATION) & (
-            (slots >= _MANY_SLOTS)
-            | ((slots >= _SOME_SLOTS) & (concentration >= _SOME_CONCENTRATION) & is_of_one_cut)
-            | ((slots >= _FEW_SLOTS) & (slot_share >= _SLOT_SHARE) & is_of_one_cut)
-        )
-        lengths = np.minimum(a_words, b_words) / np.maximum(np.maximum(a_words, b_words), 1)
-        return cls(
-            a_coverage=a_coverage,
-            b_coverage=b_coverage,
-            both=covered.sum(1) / np.maximum(a_words + b_words, 1),
-            shorter_coverage=shorter_coverage,
-            is_part=(shorter_coverage >= settings.part_coverage) & (lengths <= _PART_LENGTH),
-            is_same_story=is_same_story,
-            tells_one_story=tells_one_story,
-            is_form=is_form,
-            is_like_form=is_form
-            | ((slots > 0) & (measures[:, OTHER_WORDS] == 0) & (slot_share >= _SLOT_SHARE) & is_of_one_cut),
-            slot_share=slot_share,
-        )
-
-
 def _verified(corpus: _Corpus, pairs: npt.NDArray[np.uint64], measured: npt.NDArray[np.int32]) -> pl.DataFrame:
     """Those of the measured pairs that are copies: columns of EDGE_SCHEMA, sorted."""
     a, b = _sides(pairs)
     lengths = corpus.ends - corpus.starts
-    verdict = _Verdict.of(measured, lengths[a], lengths[b], corpus.sizes[a], corpus.sizes[b], corpus.settings)
+    verdict = Verdict.of(measured, lengths[a], lengths[b], corpus.sizes[a], corpus.sizes[b], corpus.settings)
     is_of_one_source = (corpus.sources[a] == corpus.sources[b]) & (corpus.sources[a] >= 0)
     possible = verdict.tells_one_story & (verdict.is_same_story | ~is_of_one_source)
-    filled_in = possible & verdict.is_like_form
-    neighbours = np.bincount(np.concatenate([a[filled_in], b[filled_in]]), minlength=len(lengths))
-    is_of_forms = (neighbours[a] >= _FORM_NEIGHBOURS) | (neighbours[b] >= _FORM_NEIGHBOURS)
-    is_copy = possible & ~verdict.is_form & (~is_of_forms | (verdict.slot_share <= _FORM_SLOT_SHARE))
+    is_copy = possible & (~verdict.is_form | verdict.is_nearly_equal)
     kind = pl.Series("kind", verdict.is_part[is_copy]).replace_strict(
         {True: "contains", False: "near_duplicate_of"}, return_dtype=pl.String
     )
@@ -555,6 +442,15 @@ def _verified(corpus: _Corpus, pairs: npt.NDArray[np.uint64], measured: npt.NDAr
         .cast(EDGE_SCHEMA)
         .sort("a", "b")
     )
+
+
+def _alike(corpus: _Corpus, pairs: Pairs, measured: npt.NDArray[np.int32]) -> Indexes:
+    """The text with most others like it that each text is like, copies or fillings of one form: shape (texts)."""
+    a, b = _sides(pairs)
+    lengths = corpus.ends - corpus.starts
+    verdict = Verdict.of(measured, lengths[a], lengths[b], corpus.sizes[a], corpus.sizes[b], corpus.settings)
+    alike = verdict.tells_one_story | verdict.is_form
+    return _hubs(pl.DataFrame({"a": a[alike], "b": b[alike]}).cast(pl.UInt32), len(lengths), by_degree=True)
 
 
 def _unasked(edges: pl.DataFrame, tried: npt.NDArray[np.uint64], hubs: Indexes, *, by_degree: bool) -> Pairs:
