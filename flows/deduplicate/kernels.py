@@ -338,6 +338,7 @@ def _trim(
     sizes: npt.NDArray[np.int64],
     whole: npt.NDArray[np.int64],
     body: npt.NDArray[np.int64],
+    aside: npt.NDArray[np.int64],
 ) -> None:
     """Move the words outside template lines to the front of each text's own part of `words`.
 
@@ -356,6 +357,7 @@ def _trim(
         sizes: out, shape (texts): their number, those of scripts without spaces counted by half.
         whole: out, shape (texts): hash of all words.
         body: out, shape (texts): hash of the words kept.
+        aside: out, shape (texts): hash of the others.
     """
     for text in range(first, last):
         start = starts[text]
@@ -373,17 +375,25 @@ def _trim(
         whole[text] = (left << 31) | right
         to = starts[text + 1]
         is_whole = kept == to - start
+        left = np.int64(0)
+        right = np.int64(0)
         if kept >= least and not is_whole:
             source = start
             to = start
             for line in range(line_starts[text], line_starts[text + 1]):
                 if is_template[line]:
-                    source += line_words[line]
+                    for _ in range(line_words[line]):
+                        hashed = np.int64(words[source]) >> CLASS_BITS
+                        left = (left * _MIX_A + hashed) & _MASK_31
+                        right = ((right ^ hashed) * _MIX_B) & _MASK_31
+                        right ^= right >> 13
+                        source += 1
                     continue
                 for _ in range(line_words[line]):
                     words[to] = words[source]
                     to += 1
                     source += 1
+        aside[text] = (left << 31) | right
         spaceless = np.int64(0)
         left = np.int64(0)
         right = np.int64(0)
@@ -831,8 +841,8 @@ def _vote(
                 for other in range(count):
                     same += said[one] == said[other]
                 most = max(most, same)
-            # Of copies of one story most have the same word, even where two or three were edited.
-            if most * 3 <= count:
+            # Of copies of one story most have the same word, even where some were edited.
+            if most * 2 < count:
                 in_place = in_place + 1 if at - before < PLACE_WORDS else 1
                 found[i] += in_place <= PLACE_VARIABLE
                 before = at

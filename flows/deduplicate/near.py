@@ -55,6 +55,8 @@ NAMED_EDGE_SCHEMA = pl.Schema([("a_id", pl.String()), ("b_id", pl.String()), *li
 # Both lie far below what is asked for afterwards: a star of links counts only part of what two texts share.
 _LIKELY_SHARED = 2
 _LIKELY_SHARE = 0.05
+# Of a form that has at most so many fillings, those that are alike are reported; one that has more is a form for good.
+_FEW_FILLINGS = 50
 # Rounds of asking whether a copy of one survivor is a copy of another one, too.
 _ROUNDS = 6
 _BATCH_ROWS = 20_000
@@ -198,6 +200,8 @@ class _Corpus:
         sizes: shape (texts): words, those of scripts without spaces by half.
         whole: shape (texts): hash of all words.
         body: shape (texts): hash of the words outside template lines.
+        aside: shape (texts): hash of the words of template lines.
+        aside_counts: shape (texts): their number.
         forms: shape (texts): only texts of one form are compared.
         sources: shape (texts): the source of each, or -1.
         is_compiled: whether kernels are compiled.
@@ -210,6 +214,8 @@ class _Corpus:
     sizes: Indexes
     whole: Indexes
     body: Indexes
+    aside: Indexes
+    aside_counts: Indexes
     forms: Indexes
     sources: Indexes
     is_compiled: bool
@@ -234,7 +240,7 @@ class _Corpus:
             return measures[:, A_COVERED].astype(np.int64)
 
         is_template = template_lines(store, ranks, covered)
-        ends, sizes, whole, body = (np.empty(count, np.int64) for _ in range(4))
+        ends, sizes, whole, body, aside = (np.empty(count, np.int64) for _ in range(5))
         run = trim.chosen(is_compiled=store.is_compiled)
 
         def trimmed(first: int, last: int) -> None:
@@ -251,6 +257,7 @@ class _Corpus:
                 sizes,
                 whole,
                 body,
+                aside,
             )
             give_back(store.words)
 
@@ -264,6 +271,8 @@ class _Corpus:
             sizes[order],
             whole[order],
             body[order],
+            aside[order],
+            (store.starts[1:] - ends)[order],
             forms,
             sources,
             store.is_compiled,
@@ -299,8 +308,13 @@ def _edges(corpus: _Corpus, *, by_degree: bool = True) -> pl.DataFrame:
     )
     again = np.flatnonzero(np.logical_or(*(is_marked[side] for side in _sides(tried))))
     measured[again] = _measured_pairs(corpus, tried[again])
+    fillings = _fillings(corpus, tried, measured)
+    missing = np.setdiff1d(_of_like_length(corpus, _pairs_within(fillings)), tried)
+    tried = np.concatenate([tried, missing])
+    measured = np.concatenate([measured, _measured_pairs(corpus, missing)])
+    is_rare = np.bincount(fillings, minlength=len(fillings))[fillings] <= _FEW_FILLINGS
     for _ in range(_ROUNDS):
-        edges = _verified(corpus, tried, measured)
+        edges = _verified(corpus, tried, measured, is_rare)
         # An edge between two clusters: is the one's copy a copy of the other's survivor, too? The links above may not
         # have proposed that pair. Each round asks only what was never asked.
         hubs = _hubs(edges, len(corpus.sizes), by_degree=by_degree)
@@ -310,7 +324,7 @@ def _edges(corpus: _Corpus, *, by_degree: bool = True) -> pl.DataFrame:
         tried = np.concatenate([tried, missing])
         measured = np.concatenate([measured, _measured_pairs(corpus, missing)])
     else:
-        edges = _verified(corpus, tried, measured)
+        edges = _verified(corpus, tried, measured, is_rare)
     return pl.concat([edges, equal]).sort("a", "b")
 
 
@@ -417,14 +431,33 @@ def _measured(
     return measures
 
 
-def _verified(corpus: _Corpus, pairs: npt.NDArray[np.uint64], measured: npt.NDArray[np.int32]) -> pl.DataFrame:
-    """Those of the measured pairs that are copies: columns of EDGE_SCHEMA, sorted."""
+def _verdict(corpus: _Corpus, pairs: Pairs, measured: npt.NDArray[np.int32]) -> Verdict:
+    """What the measures of pairs say."""
     a, b = _sides(pairs)
     lengths = corpus.ends - corpus.starts
-    verdict = Verdict.of(measured, lengths[a], lengths[b], corpus.sizes[a], corpus.sizes[b], corpus.settings)
+    return Verdict.of(
+        measured,
+        lengths[a],
+        lengths[b],
+        corpus.sizes[a],
+        corpus.sizes[b],
+        corpus.aside_counts[a] + corpus.aside_counts[b],
+        corpus.aside[a] == corpus.aside[b],
+        corpus.settings,
+    )
+
+
+def _verified(
+    corpus: _Corpus, pairs: Pairs, measured: npt.NDArray[np.int32], is_rare: npt.NDArray[np.bool_]
+) -> pl.DataFrame:
+    """Those of the measured pairs that are copies: columns of EDGE_SCHEMA, sorted."""
+    a, b = _sides(pairs)
+    verdict = _verdict(corpus, pairs, measured)
     is_of_one_source = (corpus.sources[a] == corpus.sources[b]) & (corpus.sources[a] >= 0)
     possible = verdict.tells_one_story & (verdict.is_same_story | ~is_of_one_source)
-    is_copy = possible & (~verdict.is_form | verdict.is_nearly_equal)
+    is_copy = possible & (
+        ~verdict.is_form | verdict.is_nearly_equal | (verdict.is_alike & is_rare[a] & is_rare[b])
+    )
     kind = pl.Series("kind", verdict.is_part[is_copy]).replace_strict(
         {True: "contains", False: "near_duplicate_of"}, return_dtype=pl.String
     )
@@ -444,13 +477,35 @@ def _verified(corpus: _Corpus, pairs: npt.NDArray[np.uint64], measured: npt.NDAr
     )
 
 
+def _fillings(corpus: _Corpus, pairs: Pairs, measured: npt.NDArray[np.int32]) -> Indexes:
+    """The first of the fillings of its form that each text is, itself if it is none: shape (texts)."""
+    verdict = _verdict(corpus, pairs, measured)
+    a, b = (side[verdict.tells_one_story & verdict.is_form] for side in _sides(pairs))
+    return _connected(a, b, len(corpus.sizes))
+
+
+def _pairs_within(groups: Indexes) -> Pairs:
+    """All pairs of texts of a group, where a group has few: sorted."""
+    sizes = np.bincount(groups, minlength=len(groups))[groups]
+    members = np.flatnonzero((sizes > 2) & (sizes <= _FEW_FILLINGS))
+    members = members[np.argsort(groups[members], kind="stable")]
+    found = [np.empty(0, np.uint64)]
+    for step in range(1, _FEW_FILLINGS):
+        one, other = members[:-step], members[step:]
+        together = groups[one] == groups[other]
+        if not together.any():
+            break
+        found.append((one[together].astype(np.uint64) << np.uint64(32)) | other[together].astype(np.uint64))
+    return np.sort(np.concatenate(found))
+
+
 def _alike(corpus: _Corpus, pairs: Pairs, measured: npt.NDArray[np.int32]) -> Indexes:
     """The text with most others like it that each text is like, copies or fillings of one form: shape (texts)."""
     a, b = _sides(pairs)
-    lengths = corpus.ends - corpus.starts
-    verdict = Verdict.of(measured, lengths[a], lengths[b], corpus.sizes[a], corpus.sizes[b], corpus.settings)
+    verdict = _verdict(corpus, pairs, measured)
     alike = verdict.tells_one_story | verdict.is_form
-    return _hubs(pl.DataFrame({"a": a[alike], "b": b[alike]}).cast(pl.UInt32), len(lengths), by_degree=True)
+    edges = pl.DataFrame({"a": a[alike], "b": b[alike]}).cast(pl.UInt32)
+    return _hubs(edges, len(corpus.sizes), by_degree=True)
 
 
 def _unasked(edges: pl.DataFrame, tried: npt.NDArray[np.uint64], hubs: Indexes, *, by_degree: bool) -> Pairs:
@@ -491,15 +546,19 @@ def _likest_members(edges: pl.DataFrame, hubs: Indexes) -> Indexes:
 def _twins(edges: pl.DataFrame, count: int) -> Indexes:
     """The first of the texts that each is equal to but for template lines: shape (count)."""
     equal = edges.filter(pl.col("a_coverage") == 1, pl.col("b_coverage") == 1)
-    a, b = equal["a"].to_numpy(), equal["b"].to_numpy()
-    twins = np.arange(count)
+    return _connected(equal["a"].to_numpy(), equal["b"].to_numpy(), count)
+
+
+def _connected(a: Indexes, b: Indexes, count: int) -> Indexes:
+    """The first of the texts that each is connected with by pairs: shape (count)."""
+    firsts = np.arange(count)
     while True:
-        lowest = np.minimum(twins[a], twins[b])
-        if (twins[a] == lowest).all() and (twins[b] == lowest).all():
-            return twins
-        np.minimum.at(twins, a, lowest)
-        np.minimum.at(twins, b, lowest)
-        twins = twins[twins]
+        lowest = np.minimum(firsts[a], firsts[b])
+        if (firsts[a] == lowest).all() and (firsts[b] == lowest).all():
+            return firsts
+        np.minimum.at(firsts, firsts[a], lowest)
+        np.minimum.at(firsts, firsts[b], lowest)
+        firsts = firsts[firsts]
 
 
 def _between_twins(edges: pl.DataFrame, twins: Indexes) -> pl.DataFrame:

@@ -59,9 +59,16 @@ _SLOT_SHARE = 0.5
 # else differs; where most slots differ, this share of all places that differ makes it another filling.
 _FORM_SLOT_SHARE = 0.1
 _FORM_PLACES = 0.3
-# Jaccard similarity of runs of GRAM_WORDS words from which on less than _MANY_SLOTS slots make no other text: one
-# figure in fifty words is a correction.
-_NEARLY_EQUAL = 0.8
+# Jaccard similarity of runs of GRAM_WORDS words from which on less than _MANY_SLOTS slots make no other text, as one
+# figure in fifty words does not; and from which on they make none in a form of which there are few fillings.
+_NEARLY_EQUAL = 0.79
+_ALIKE = 0.5
+# The same without template lines, from which on a notice is long enough to be called a copy.
+_ALIKE_WITHIN = 0.7
+# Share of the names and figures that differ from which on it is another story all the same, in the same words.
+_OTHER_STORY = 0.75
+# Words of template lines that count for the similarity, too: a sign-off, a line or two of a notice.
+_MOST_SET_ASIDE = 12
 
 
 @dataclass(frozen=True)
@@ -77,7 +84,8 @@ class Verdict:
         is_same_story: so much is common that differing stretches do not tell against it.
         tells_one_story: copies, or fillings of one form.
         is_form: fillings of one form.
-        is_nearly_equal: copies whatever else is known of them.
+        is_nearly_equal: copies although they may be fillings of one form.
+        is_alike: the same if there are few fillings of that form.
     """
 
     a_coverage: npt.NDArray[np.float64]
@@ -89,6 +97,7 @@ class Verdict:
     tells_one_story: npt.NDArray[np.bool_]
     is_form: npt.NDArray[np.bool_]
     is_nearly_equal: npt.NDArray[np.bool_]
+    is_alike: npt.NDArray[np.bool_]
 
     @classmethod
     def of(
@@ -98,6 +107,8 @@ class Verdict:
         b_words: Indexes,
         a_sizes: Indexes,
         b_sizes: Indexes,
+        set_aside: Indexes,
+        is_aside_same: npt.NDArray[np.bool_],
         settings: Settings,
     ) -> "Verdict":
         """Weigh the measures.
@@ -108,6 +119,8 @@ class Verdict:
             b_words: words of each b.
             a_sizes: the same, those of scripts without spaces by half.
             b_sizes: the same.
+            set_aside: words of the template lines of both.
+            is_aside_same: whether those lines are the same in both.
             settings: thresholds.
         """
         covered = measures[:, [A_COVERED, B_COVERED]].astype(np.float64)
@@ -139,10 +152,14 @@ class Verdict:
             & (unmatched <= _LEDE_SHARE * shorter_sizes)
             & (covered.min(1) * weight >= _LEDE_SHARED_WORDS)
         )
+        grams = np.maximum(a_words - GRAM_WORDS + 1, 0) + np.maximum(b_words - GRAM_WORDS + 1, 0)
         shared = measures[:, SHARED_GRAMS]
-        similarity = shared / np.maximum(a_words + b_words - 2 * (GRAM_WORDS - 1) - shared, 1)
+        around = np.where(is_aside_same, np.minimum(set_aside // 2, _MOST_SET_ASIDE), 0)
+        similarity = (shared + around) / np.maximum(grams + np.where(is_aside_same, around, set_aside) - shared, 1)
+        is_alike = (shared > 0) & (similarity >= _ALIKE)
+        is_alike_within = shared >= _ALIKE_WITHIN * np.maximum(grams - shared, 1)
         tells_one_story = (
-            (is_long_enough | is_nearly_all)
+            (is_long_enough | is_nearly_all | is_alike | is_alike_within)
             & (shorter_coverage >= settings.min_shorter_coverage)
             & ((longer_coverage >= settings.min_longer_coverage) | is_whole_inside)
             & (is_same_story | is_whole_inside | has_own_lede | (unmatched <= most))
@@ -175,5 +192,6 @@ class Verdict:
             is_same_story=is_same_story,
             tells_one_story=tells_one_story,
             is_form=is_form,
-            is_nearly_equal=(similarity >= _NEARLY_EQUAL) & (slots < _MANY_SLOTS),
+            is_nearly_equal=is_alike & (similarity >= _NEARLY_EQUAL) & (slots < _MANY_SLOTS),
+            is_alike=is_alike & (slots < _MANY_SLOTS) & (slot_share < _OTHER_STORY),
         )
