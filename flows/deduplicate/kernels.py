@@ -850,6 +850,22 @@ def _vote(
                     words[start + at] = ((np.int64(words[start + at]) >> CLASS_BITS) << CLASS_BITS) | VARIABLE
 
 
+def _stars(a: npt.NDArray[np.int64], b: npt.NDArray[np.int64], centres: npt.NDArray[np.int64]) -> None:
+    """Gather each item around the lowest item that it has an edge to and that is gathered around none itself.
+
+    Args:
+        a: shape (edges), sorted together with `b`.
+        b: shape (edges), each above its `a`.
+        centres: out, shape (items): the item that each hangs on, itself if it has no edge to such a one.
+    """
+    for item in range(len(centres)):
+        centres[item] = item
+    for i in range(len(a)):
+        # All edges of a to lower items have been seen: it stands for itself if it still does.
+        if centres[a[i]] == a[i] and centres[b[i]] == b[i]:
+            centres[b[i]] = a[i]
+
+
 tokenize = Kernel(_tokenize)
 needs_normal_form = Kernel(_needs_normal_form)
 common_ends = Kernel(_common_ends)
@@ -858,3 +874,4 @@ sketch = Kernel(_sketch)
 link = Kernel(_link)
 compare = Kernel(_compare)
 vote = Kernel(_vote)
+stars = Kernel(_stars)

@@ -309,7 +309,7 @@ def _edges(corpus: _Corpus, *, by_degree: bool = True) -> pl.DataFrame:
     again = np.flatnonzero(np.logical_or(*(is_marked[side] for side in _sides(tried))))
     measured[again] = _measured_pairs(corpus, tried[again])
     fillings = _fillings(corpus, tried, measured)
-    missing = np.setdiff1d(_of_like_length(corpus, _pairs_within(fillings)), tried)
+    missing = _not_in(_of_like_length(corpus, _pairs_within(fillings)), tried)
     tried = np.concatenate([tried, missing])
     measured = np.concatenate([measured, _measured_pairs(corpus, missing)])
     is_rare = np.bincount(fillings, minlength=len(fillings))[fillings] <= _FEW_FILLINGS
@@ -526,7 +526,16 @@ def _unasked(edges: pl.DataFrame, tried: npt.NDArray[np.uint64], hubs: Indexes, 
         one = np.concatenate([one, likest[hubs[members]], likest[hubs[inner]]])
         other = np.concatenate([other, members, outer])
     asked = (np.minimum(one, other).astype(np.uint64) << np.uint64(32)) | np.maximum(one, other).astype(np.uint64)
-    return np.setdiff1d(asked[one != other], tried)
+    return _not_in(asked[one != other], tried)
+
+
+def _not_in(pairs: Pairs, tried: Pairs) -> Pairs:
+    """Those of the pairs that have not been tried, each once, sorted."""
+    pairs = np.sort(pairs)
+    pairs = pairs[np.append(True, pairs[1:] != pairs[:-1])[: len(pairs)]]
+    known = np.sort(tried)
+    place = np.minimum(np.searchsorted(known, pairs), max(len(known) - 1, 0))
+    return pairs[known[place] != pairs] if len(known) else pairs
 
 
 def _likest_members(edges: pl.DataFrame, hubs: Indexes) -> Indexes:
