@@ -15,7 +15,7 @@ from flows.deduplicate.near import clusters, near_duplicates
 
 def judged(path: Path) -> Accuracy:
     found = clusters(near_duplicates(pl.scan_parquet(path)))
-    return accuracy(pl.read_parquet(path, columns=["id", "story", "kind", "model"]), found)
+    return accuracy(pl.read_parquet(path, columns=["id", "story", "kind", "model", "outlet"]), found)
 
 
 def test_copies_of_every_kind(tmp_path: Path) -> None:
@@ -88,11 +88,12 @@ def test_accuracy_counts_pairs() -> None:
             "story": [0, 0, 0, 1, 2],
             "kind": ["original", "light", "heavy", "original", "dozen"],
             "model": [-1, -1, -1, -1, 1],
+            "outlet": [0, 1, 1, 2, 2],
         }
     )
     found = pl.DataFrame({"id": ["a", "b", "d", "e"], "cluster_id": ["a", "a", "d", "d"]})
     result = accuracy(truth, found)
-    assert (result.precision, result.false_pairs) == (1 / 2, 1)
+    assert (result.precision, result.false_pairs, result.false_pairs_of_outlet) == (1 / 2, 1, 1)
     assert result.recall == pytest.approx(1 / 3)
     assert result.recall_by_kind == {"heavy": 0, "light": 1 / 2, "original": 1 / 2}
     assert result.merged_hard_negatives == 1
