@@ -2,6 +2,7 @@
 
 import contextlib
 import os
+import resource
 import signal
 import subprocess
 import time
@@ -77,7 +78,7 @@ def cost(
     )
 
 
-def _killed(pid: int) -> tuple[int, int, "os._ResourceUsage"]:  # type: ignore[name-defined]
+def _killed(pid: int) -> tuple[int, int, resource.struct_rusage]:
     """End a session that was started here."""
     with contextlib.suppress(ProcessLookupError):
         os.killpg(pid, signal.SIGKILL)

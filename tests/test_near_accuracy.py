@@ -70,9 +70,9 @@ def test_quotations_stand_where_the_corpus_says(tmp_path: Path) -> None:
 def test_a_hard_corpus_has_wire_stories_forms_and_outlets_without_a_name(tmp_path: Path) -> None:
     main(["10000", str(tmp_path / "press.parquet"), "--hard", "--seed", "6"])
     press = pl.read_parquet(tmp_path / "press.parquet")
-    wires = press.filter(pl.col("kind").str.starts_with("wire_"))["story"].value_counts()["count"]
-    assert wires.min() >= 2
-    assert wires.max() >= 450
+    wires = press.filter(pl.col("kind").str.starts_with("wire_"))["story"].value_counts()["count"].sort().to_list()
+    assert wires[0] >= 2
+    assert wires[-1] >= 450
     forms = press.filter(pl.col("kind").str.starts_with("form"))
     assert forms["model"].n_unique() == 12
     assert forms["story"].n_unique() >= 600

@@ -38,7 +38,10 @@ def main() -> None:
             (1, [MinhashDedupCluster(f"{folder}/buckets", f"{folder}/clusters", config=config, save_cluster_id=True)]),
         ]
         for number, (tasks, pipeline) in enumerate(steps):
-            LocalPipelineExecutor(pipeline, tasks=tasks, workers=cores, logging_dir=f"{folder}/logs/{number}").run()
+            # Workers of a fork server would not count as children, and their time be lost.
+            LocalPipelineExecutor(
+                pipeline, tasks=tasks, workers=cores, logging_dir=f"{folder}/logs/{number}", start_method="fork"
+            ).run()
         groups = Groups()
         first_of_cluster: dict[int, int] = {}
         for file, count in enumerate(counts):

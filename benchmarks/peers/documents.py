@@ -22,9 +22,7 @@ def arguments(description: str) -> argparse.Namespace:
     parser = argparse.ArgumentParser(description=description)
     parser.add_argument("corpus", type=Path, help="Parquet file with id, text and publisher")
     parser.add_argument("out", type=Path, help="Parquet file to write: id and cluster_id, one row per document")
-    parser.add_argument(
-        "--tuned", action="store_true", dest="is_tuned", help="recurring lines stripped, lower threshold"
-    )
+    parser.add_argument("--tuned", action="store_true", dest="is_tuned", help="on clean texts, other settings")
     return parser.parse_args()
 
 
@@ -101,9 +99,8 @@ def _recurring_lines(corpus: Path) -> set[int]:
             found.extend({hash((outlet, line)) for line in text.split("\n")})
         hashes.append(np.array(found, np.int64))
     values, documents = np.unique(np.concatenate(hashes), return_counts=True)
-    frequent = dict(
-        zip(values[documents >= _MIN_DOCUMENTS].tolist(), documents[documents >= _MIN_DOCUMENTS], strict=True)
-    )
+    is_frequent = documents >= _MIN_DOCUMENTS
+    frequent = dict(zip(values[is_frequent].tolist(), documents[is_frequent].tolist(), strict=True))
     for outlets, batch in _batches(corpus):
         for outlet, text in zip(outlets, batch, strict=True):
             of_hash.update((key, outlet) for line in text.split("\n") if (key := hash((outlet, line))) in frequent)

@@ -1,4 +1,4 @@
-"""text-dedup: its command `text_dedup.minhash` with its defaults (shingles of 5 words, 250 permutations, threshold 0.7)."""
+"""text-dedup: its command `minhash` with its defaults (shingles of 5 words, 250 permutations, threshold 0.7)."""
 
 import pickle
 import subprocess
@@ -15,19 +15,9 @@ def main() -> None:
     """Read a corpus and write which of its documents belong together."""
     options = arguments("Near-duplicates by text-dedup.")
     with tempfile.TemporaryDirectory(dir=options.out.parent) as folder:
-        command = [
-            sys.executable,
-            "-m",
-            "text_dedup.minhash",
-            "--path",
-            "parquet",
-            "--split",
-            "train",
-            "--column",
-            "text",
-        ]
-        command += ["--data_files", str(options.corpus.resolve()), "--cache_dir", f"{folder}/cache"]
-        command += ["--output", f"{folder}/out", "--debug"]
+        command = [sys.executable, "-m", "text_dedup.minhash", "--path", "parquet", "--column", "text", "--debug"]
+        command += ["--data_files", str(options.corpus.resolve()), "--split", "train"]
+        command += ["--cache_dir", f"{folder}/cache", "--output", f"{folder}/out"]
         subprocess.run(command, check=True, cwd=folder, stdout=subprocess.DEVNULL)
         with Path(folder, "out", "uf.pkl").open("rb") as file:
             found = pickle.load(file)
