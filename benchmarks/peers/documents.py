@@ -93,7 +93,7 @@ def _recurring_lines(corpus: Path) -> set[int]:
     hashes = []
     of_hash: dict[int, str | None] = {}
     for outlets, batch in _batches(corpus):
-        found = []
+        found: list[int] = []
         for outlet, text in zip(outlets, batch, strict=True):
             counts[outlet] = counts.get(outlet, 0) + 1
             found.extend({hash((outlet, line)) for line in text.split("\n")})
