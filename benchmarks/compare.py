@@ -15,6 +15,7 @@ import hashlib
 import json
 import os
 import shutil
+import signal
 import subprocess
 import sys
 from collections.abc import Sequence
@@ -205,7 +206,9 @@ def main(arguments: list[str] | None = None) -> None:
     if options.only and (unknown := set(options.only) - {one.name for one in PEERS}):
         parser.error(f"no such peer: {', '.join(sorted(unknown))}; there are {', '.join(one.name for one in PEERS)}")
     RESULTS.mkdir(exist_ok=True)
-    console = Console()
+    # Into a file or a pipe the tables go unbroken.
+    console = Console(width=None if sys.stdout.isatty() else 240)
+    signal.signal(signal.SIGTERM, lambda *_: sys.exit(128 + signal.SIGTERM))
     warm_up = corpus_file(WARM_UP_DOCUMENTS, is_hard=True, seed=options.seed)
     trial(OURS, warm_up, RESULTS, uv=options.uv, seconds=options.seconds)
     for name in options.corpora:

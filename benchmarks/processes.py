@@ -11,7 +11,6 @@ from dataclasses import dataclass
 from pathlib import Path
 
 _POLL_SECONDS = 0.2
-_PAGE_BYTES = os.sysconf("SC_PAGE_SIZE")
 
 
 @dataclass(frozen=True)
@@ -22,8 +21,8 @@ class Cost:
         outcome: `done`, or in a few words why it is not.
         wall_seconds: from start to end.
         cpu_seconds: of the command and of what it started and waited for.
-        peak_bytes: the most memory of all its processes together. What they share is counted once (PSS), except in the
-            figure for a single process, which is the kernel's (RSS).
+        peak_bytes: the most memory that all its processes held together, as it was seen every fifth of a second; of a
+            single one the kernel's own mark. What processes share is counted once (proportional set size).
     """
 
     outcome: str
@@ -74,7 +73,8 @@ def cost(
         outcome=outcome or (f"failed with {process.returncode}" if process.returncode else "done"),
         wall_seconds=time.perf_counter() - began,
         cpu_seconds=usage.ru_utime + usage.ru_stime,
-        peak_bytes=max(peak, usage.ru_maxrss * 1024),
+        # A process begins with the mark of the one that started it in ru_maxrss: only where there is nothing better.
+        peak_bytes=peak or usage.ru_maxrss * 1024,
     )
 
 
@@ -89,8 +89,8 @@ def _memory(pid: int) -> int:
     """Bytes that a process and its descendants hold now; 0 where the system does not tell."""
     pids = _tree(pid)
     if len(pids) == 1:
-        return _number(f"/proc/{pid}/statm", 1) * _PAGE_BYTES
-    return sum(_shared_out(child) for child in pids)
+        return _bytes(f"/proc/{pid}/status", "VmHWM:")
+    return sum(_bytes(f"/proc/{child}/smaps_rollup", "Pss:") for child in pids)
 
 
 def _tree(pid: int) -> list[int]:
@@ -103,18 +103,10 @@ def _tree(pid: int) -> list[int]:
     return pids
 
 
-def _number(path: str, at: int) -> int:
-    """A number of a line; 0 if the process has ended."""
+def _bytes(path: str, field: str) -> int:
+    """A figure of the kernel's about a process; 0 if the process has ended."""
     try:
-        return int(Path(path).read_text(encoding="ascii").split()[at])
-    except (OSError, IndexError):
-        return 0
-
-
-def _shared_out(pid: int) -> int:
-    """Bytes of a process; what it shares with others is divided among them."""
-    try:
-        lines = Path(f"/proc/{pid}/smaps_rollup").read_text(encoding="ascii").splitlines()
+        lines = Path(path).read_text(encoding="utf-8").splitlines()
     except OSError:
         return 0
-    return sum(int(line.split()[1]) * 1024 for line in lines if line.startswith("Pss:"))
+    return sum(int(line.split()[1]) * 1024 for line in lines if line.startswith(field))

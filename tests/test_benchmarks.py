@@ -41,6 +41,11 @@ def test_a_command_costs_what_its_children_cost(tmp_path: Path) -> None:
     assert (tmp_path / "log").read_text() == "said\n"
 
 
+def test_a_command_is_not_charged_for_who_started_it(tmp_path: Path) -> None:
+    kept = bytes(range(256)) * 1_000_000
+    assert 1_000_000 < ran("import time; time.sleep(0.6)", tmp_path).peak_bytes < len(kept)
+
+
 def test_a_command_that_fails_or_takes_too_much_is_ended(tmp_path: Path) -> None:
     assert ran("raise SystemExit(3)", tmp_path).outcome == "failed with 3"
     started = "import pathlib, subprocess, sys, time\n"
@@ -180,4 +185,4 @@ def test_the_table_is_made_of_the_results() -> None:
 
 def test_the_readme_has_a_place_for_the_table() -> None:
     page = (HERE.parent / "README.md").read_text(encoding="utf-8")
-    assert f"{table.BEGIN}\nnew table\n{table.END}" in table.with_tables(page, "new table\n").replace("\n\n", "\n")
+    assert f"{table.BEGIN}\nnew table\n\n{table.END}" in table.with_tables(page, "new table\n")
