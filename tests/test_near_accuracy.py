@@ -8,9 +8,12 @@ from pathlib import Path
 import polars as pl
 import pytest
 
+from benchmarks import quotes
 from benchmarks.corpus import main, write_corpus
 from benchmarks.near import Accuracy, accuracy
 from flows.deduplicate.near import clusters, near_duplicates
+from flows.deduplicate.stage import deduplicate
+from flows.settings import Settings
 
 
 def judged(path: Path) -> Accuracy:
@@ -21,22 +24,34 @@ def judged(path: Path) -> Accuracy:
 def test_copies_of_every_kind(tmp_path: Path) -> None:
     write_corpus(6_000, tmp_path / "press.parquet", seed=11)
     result = judged(tmp_path / "press.parquet")
-    assert result.precision >= 0.998
-    assert result.recall >= 0.99
-    assert result.recall_by_kind["heavy"] >= 0.98
-    assert result.recall_by_kind["truncated"] >= 0.99
-    assert result.recall_by_kind["updated"] >= 0.99
-    assert result.hard_negatives >= 100
-    assert result.merged_hard_negatives <= 1
+    assert result.precision == 1
+    assert result.recall >= 0.998
+    assert min(result.recall_by_kind.values()) >= 0.994
+    assert result.recall_by_kind["truncated"] >= 0.999
+    assert result.recall_by_kind["updated"] >= 0.999
+    assert result.hard_negatives >= 200
+    assert result.merged_hard_negatives == 0
 
 
 def test_wire_stories_forms_and_outlets_without_a_name(tmp_path: Path) -> None:
     write_corpus(6_000, tmp_path / "press.parquet", seed=12, is_hard=True, unnamed_share=1.0)
     result = judged(tmp_path / "press.parquet")
-    assert result.precision >= 0.98
-    assert result.recall >= 0.97
-    assert result.forms >= 500
-    assert result.merged_forms <= result.forms // 100
+    assert result.precision == 1
+    # Of one story's 500 copies here some that are edited most are nobody's but one another's.
+    assert result.recall >= 0.94
+    assert min(share for kind, share in result.recall_by_kind.items() if not kind.startswith("wire_")) >= 0.998
+    assert result.forms >= 600
+    assert result.merged_forms == 0
+
+
+def test_quoted_passages(tmp_path: Path) -> None:
+    write_corpus(3_000, tmp_path / "press.parquet", seed=13)
+    documents = quotes.stories(pl.read_parquet(tmp_path / "press.parquet"))
+    articles, passages = quotes.tables(documents)
+    result = quotes.accuracy(documents, deduplicate(articles, passages, Settings()).overlaps, passages)
+    assert result.found["verbatim"] >= 0.75
+    assert result.found["edited"] >= 0.65
+    assert result.spurious == 0
 
 
 def test_the_corpus_is_the_same_for_the_same_seed(tmp_path: Path) -> None:
