@@ -15,8 +15,7 @@ from flows.publish.trees import local_tree
 from flows.release.manifest import read_manifest
 from flows.verify import verify
 
-# Failures of a release that a message names.
-NAMED_FAILURES = 1
+__all__ = ["check_release", "checked_name", "chosen_edition", "edition_in", "planned", "publish_release"]
 
 
 def check_release(release: Path) -> None:

@@ -109,7 +109,7 @@ def check_configuration(repository: Repository, tag: str, folder: Path, row_coun
             with system.open(f"{place}/{file}", "rb") as stream, pq.ParquetFile(stream) as parquet:
                 count += parquet.metadata.num_rows
                 if not number and parquet.num_row_groups:
-                    parquet.read_row_group(0)
+                    parquet.read_row_group(0, use_threads=False)
         return count
 
     count = repository.session.insist(f"load {name} at {tag} from {repository.name}", action)

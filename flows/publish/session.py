@@ -244,7 +244,7 @@ def in_background(action: Callable[[], Result], seconds: float) -> Result:
     if failure:
         raise failure[0]
     if not outcome:
-        raise OutOfPatienceError(f"nothing came of it within {seconds:.0f} s")
+        raise OutOfPatienceError(f"the storage of the Hub did nothing for {seconds:.0f} s; try again later")
     return outcome[0]
 
 

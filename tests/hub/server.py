@@ -24,10 +24,12 @@ from urllib.parse import parse_qs, unquote, urlsplit
 
 from tests.hub.faults import REFUSED, Fault, Faults
 from tests.hub.store import Commit, File, Repository, Store, User, copy_range, is_large
+from tests.hub.xet import Xet
 
 PAGE = 100
 # Larger files are uploaded in parts.
 PART_BYTES = 5_000_000
+XET_TOKEN = "xet_of_one_upload"
 INVALID = "Invalid credentials in Authorization header"
 NAME = re.compile(r"[A-Za-z0-9][A-Za-z0-9._-]*")
 
@@ -46,11 +48,18 @@ class Request:
 class AnswerError(Exception):
     """An answer that ends the handling of a request."""
 
-    def __init__(self, status: int, body: Any = None, code: str = "", message: str = "", **headers: str) -> None:
+    def __init__(
+        self,
+        status: int,
+        body: Any = None,
+        code: str = "",
+        message: str = "",
+        headers: Mapping[str, str] | None = None,
+    ) -> None:
         super().__init__(status, message)
         self.status = status
         self.body = body if body is not None else {"error": message or code}
-        self.headers = {name.replace("_", "-"): value for name, value in headers.items()}
+        self.headers = dict(headers or {})
         if code:
             self.headers["X-Error-Code"] = code
         if message:
@@ -68,6 +77,7 @@ class Hub:
 
     def __init__(self, folder: Path) -> None:
         self.store = Store(folder)
+        self.xet = Xet(folder / "xet")
         self.faults = Faults()
         self.log: list[Request] = []
         self._server = _Server(("127.0.0.1", 0), _Handler)
@@ -166,8 +176,8 @@ class _Handler(BaseHTTPRequestHandler):
 
     def _refuse(self, fault: Fault) -> None:
         self._body()
-        wait = {"Retry_After": str(int(fault.seconds))} if fault.kind == "429" else {}
-        raise AnswerError(int(fault.kind), message=f"made to fail with {fault.kind}", **wait)
+        wait = {"Retry-After": str(int(fault.seconds))} if fault.kind == "429" else {}
+        raise AnswerError(int(fault.kind), message=f"made to fail with {fault.kind}", headers=wait)
 
     def _drop(self) -> None:
         self.close_connection = True
@@ -212,7 +222,7 @@ class _Handler(BaseHTTPRequestHandler):
             return
         self.send_response(status)
         for name, value in headers.items():
-            self.send_header(name.replace("_", "-"), value)
+            self.send_header(name, value)
         self.send_header("Content-Length", str(count))
         if self.close_connection:
             self.send_header("Connection", "close")
@@ -325,6 +335,8 @@ class _Handler(BaseHTTPRequestHandler):
                 self._info(name, rest[1] if rest else "main")
             case ["refs"]:
                 self._refs(name)
+            case ["xet-write-token" | "xet-read-token" as wish, _]:
+                self._xet_token(name, to_write="write" in wish)
             case [action, revision, *path] if action in actions:
                 actions[action](name, revision, path)
             case _:
@@ -386,7 +398,7 @@ class _Handler(BaseHTTPRequestHandler):
             own = f"{self.hub.endpoint}{urlsplit(self.path).path}"
             asked = f"recursive={self.query.get('recursive', 'false')}&cursor={start + PAGE}"
             headers["Link"] = f'<{own}?{asked}>; rel="next"'
-        raise AnswerError(200, page, **headers)
+        raise AnswerError(200, page, headers=headers)
 
     def _paths_info(self, name: str, revision: str, path: list[str]) -> None:
         body = self._body()
@@ -466,7 +478,7 @@ class _Handler(BaseHTTPRequestHandler):
             case "PUT", [oid, "part", number]:
                 sha256, _ = self.store.keep(self._read_some)
                 (self.store.folder / f"part-{oid}-{number}").write_text(sha256)
-                raise AnswerError(200, {}, ETag=f'"{sha256}"')
+                raise AnswerError(200, {}, headers={"ETag": f'"{sha256}"'})
             case "POST", [oid, "complete"]:
                 self._join(oid, [part["partNumber"] for part in json.loads(self._body())["parts"]])
                 raise AnswerError(200, {})
@@ -492,6 +504,19 @@ class _Handler(BaseHTTPRequestHandler):
         whole.replace(self.store.blob(oid))
         self.store.sizes[oid] = size
 
+    def _xet_token(self, name: str, *, to_write: bool) -> None:
+        with self.store.lock:
+            self._repository(name, to_write=to_write)
+        expiry = int(time.time()) + 3600
+        headers = {
+            "X-Xet-Cas-Url": self.hub.xet.endpoint,
+            "X-Xet-Access-Token": XET_TOKEN,
+            "X-Xet-Token-Expiration": str(expiry),
+        }
+        raise AnswerError(
+            200, {"casUrl": self.hub.xet.endpoint, "exp": expiry, "accessToken": XET_TOKEN}, headers=headers
+        )
+
     def _commit(self, name: str, revision: str, path: list[str]) -> None:
         lines = [json.loads(line) for line in self._body().splitlines()]
         with self.store.lock:
@@ -515,9 +540,13 @@ class _Handler(BaseHTTPRequestHandler):
         if key == "file":
             tree[where] = self.store.regular(base64.b64decode(value["content"]))
         elif key == "lfsFile":
+            xet_hash = self.hub.xet.hash_of(value["oid"])
+            if xet_hash is not None and value["oid"] not in self.store.sizes:
+                self.hub.xet.fetch(xet_hash, value["size"], self.store.blob(value["oid"]))
+                self.store.sizes[value["oid"]] = value["size"]
             if value["oid"] not in self.store.sizes:
                 raise AnswerError(400, message=f"{where} was not uploaded")
-            tree[where] = self.store.large(value["oid"], self.store.sizes[value["oid"]])
+            tree[where] = self.store.large(value["oid"], self.store.sizes[value["oid"]], xet_hash)
         elif key == "deletedFile":
             if where not in tree:
                 raise AnswerError(400, message=f"{where} is not there")
@@ -551,25 +580,28 @@ class _Handler(BaseHTTPRequestHandler):
             commit = self._revision(self._repository(name), revision)
         file = commit.tree.get(path)
         if file is None:
-            raise AnswerError(404, code="EntryNotFound", message="Entry not found", X_Repo_Commit=commit.oid)
-        about = {"X_Repo_Commit": commit.oid, "ETag": f'"{file.etag}"'}
+            raise AnswerError(404, code="EntryNotFound", message="Entry not found")
+        about = {"X-Repo-Commit": commit.oid, "ETag": f'"{file.etag}"'}
         if not file.is_large:
-            self._file(self.store.blob(file.sha256), fault, **about)
+            self._file(self.store.blob(file.sha256), fault, about)
             return
-        about |= {"X_Linked_Etag": f'"{file.etag}"', "X_Linked_Size": str(file.size)}
+        about |= {"X-Linked-Etag": f'"{file.etag}"', "X-Linked-Size": str(file.size)}
+        if file.xet_hash is not None:
+            about["X-Xet-Hash"] = file.xet_hash
+            about["X-Xet-Refresh-Route"] = f"{self.hub.endpoint}/api/datasets/{name}/xet-read-token/{commit.oid}"
         self._send(302, b"", fault, headers={"Location": f"{self.hub.storage}/cdn/{file.sha256}", **about})
 
-    def _file(self, file: Path, fault: Fault | None, **headers: str) -> None:
+    def _file(self, file: Path, fault: Fault | None, about: Mapping[str, str] | None = None) -> None:
         size = file.stat().st_size
         wanted = re.fullmatch(r"bytes=(\d+)-(\d*)", self.headers.get("Range", ""))
-        headers |= {"Accept_Ranges": "bytes", "Content_Type": "application/octet-stream"}
+        headers = {"Accept-Ranges": "bytes", "Content-Type": "application/octet-stream", **(about or {})}
         if wanted is None:
             self._send(200, file, fault, headers=headers)
             return
         start, end = int(wanted[1]), min(int(wanted[2] or size - 1), size - 1)
         if start > end:
-            raise AnswerError(416, message="no such range", Content_Range=f"bytes */{size}")
-        headers["Content_Range"] = f"bytes {start}-{end}/{size}"
+            raise AnswerError(416, message="no such range", headers={"Content-Range": f"bytes */{size}"})
+        headers["Content-Range"] = f"bytes {start}-{end}/{size}"
         self._send(206, file, fault, start, end - start + 1, headers=headers)
 
 
@@ -578,4 +610,6 @@ def _described(path: str, file: File) -> dict[str, Any]:
     row: dict[str, Any] = {"type": "file", "oid": file.git_sha1, "size": file.size, "path": path}
     if file.is_large:
         row["lfs"] = {"oid": file.sha256, "size": file.size, "pointerSize": 130}
+        if file.xet_hash is not None:
+            row["xetHash"] = file.xet_hash
     return row
