@@ -176,9 +176,11 @@ def publish(
     A private repository gets the full release, a public one the edition without reserved text. The token is the hub
     client's: HF_TOKEN, or `hf auth login`. Publishing what is there already sends nothing.
     """
+    from flows.publish.repository import checked_name
+
+    name = checked_name(repo)
     from flows import publishing
 
-    name = publishing.checked_name(repo)
     publishing.edition_in(release)
     visibility = None if is_private is None else "private" if is_private else "public"
     if dry_run:

@@ -15,8 +15,6 @@ from flows.publish.trees import local_tree
 from flows.release.manifest import read_manifest
 from flows.verify import verify
 
-__all__ = ["check_release", "checked_name", "chosen_edition", "edition_in", "planned", "publish_release"]
-
 
 def check_release(release: Path) -> None:
     """Verify a release before anybody gets to see it.

@@ -26,15 +26,15 @@ from flows.publish.problems import HUB_ERRORS, RETRIED_STATUS, Problem, problem_
 log = logging.getLogger("copydesk")
 
 # Seconds that one thing may go on failing, waiting included. A whole publication against a server that only fails has
-# 120; the rest is for starting up.
-PATIENCE_SECONDS = 75.0
+# 120; the rest is for starting up, which was seen to take 40 on two busy cores.
+PATIENCE_SECONDS = 60.0
 # The same for a server that cannot even be reached: restarting one takes about ten.
-CONNECT_PATIENCE_SECONDS = 20.0
+CONNECT_PATIENCE_SECONDS = 15.0
 CONNECT_SECONDS = 10.0
 # Seconds without a byte. An interrupted run waits for its open requests, and has 30 s for it.
 READ_SECONDS = 20.0
-# The Hub works on a large commit before it answers; its own gateway gives up after a minute.
-COMMIT_SECONDS = 60.0
+# The Hub works on a large commit before it answers. If that is not enough, it will be found done.
+COMMIT_SECONDS = 45.0
 # Waits between two attempts: random up to a bound that doubles ("full jitter": M. Brooker, Exponential Backoff And
 # Jitter, AWS Architecture Blog 2015).
 FIRST_WAIT_SECONDS = 0.5

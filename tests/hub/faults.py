@@ -3,7 +3,6 @@
 import random
 import re
 import threading
-from collections.abc import Sequence
 from dataclasses import dataclass
 
 # Nothing was done, and the client learns that nothing was.
@@ -16,6 +15,8 @@ KINDS = (
     "latency",  # it is done later
     "stale",  # somebody else commits first
     "flip",  # a bit of the answer is another one
+    "kill",  # the client is killed before anything was done
+    "kill after",  # the client is killed when it was done
 )
 
 
@@ -24,7 +25,7 @@ class Fault:
     """Something that goes wrong with the next requests of a kind.
 
     Attributes:
-        kind: one of KINDS.
+        kind: one of KINDS, or UNVEIL.
         where: regular expression that `METHOD path` has to match.
         times: requests that it befalls; -1 for all.
         skip: matching requests that it spares first.
@@ -36,6 +37,10 @@ class Fault:
     times: int = 1
     skip: int = 0
     seconds: float = 0.0
+
+
+# Beside KINDS: a private repository is made public while something is going on in it.
+UNVEIL = "unveil"
 
 
 class Faults:
@@ -66,12 +71,12 @@ class Faults:
         return None
 
 
-def drawn(rng: random.Random, kinds: Sequence[str] = KINDS) -> list[Fault]:
+def drawn(rng: random.Random) -> list[Fault]:
     """A bout of one to four faults, each of which may strike several times, anywhere in a publication."""
-    places = ("POST", "PUT", "GET", "/commit/", "/tag/", "/tree/", "preupload", "objects", "resolve|cdn", "create", "")
+    places = ("POST", "PUT", "GET", "/commit/", "/tag/", "/tree/", "preupload", "objects|xet", "resolve|cdn", "create")
     return [
         Fault(
-            kind=rng.choice(kinds),
+            kind=rng.choice(KINDS),
             where=rng.choice(places),
             times=rng.choice((1, 1, 1, 2, 3)),
             skip=rng.choice((0, 0, 1, 2, 5, 11)),

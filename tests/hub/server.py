@@ -11,6 +11,7 @@ import hashlib
 import json
 import re
 import socket
+import subprocess
 import threading
 import time
 from collections.abc import Callable, Mapping
@@ -22,7 +23,7 @@ from types import TracebackType
 from typing import Any, Self
 from urllib.parse import parse_qs, unquote, urlsplit
 
-from tests.hub.faults import REFUSED, Fault, Faults
+from tests.hub.faults import REFUSED, UNVEIL, Fault, Faults
 from tests.hub.store import Commit, File, Repository, Store, User, copy_range, is_large
 from tests.hub.xet import Xet
 
@@ -73,6 +74,7 @@ class Hub:
         store: what it keeps.
         faults: what it does wrong.
         log: the requests that it answered, or did not.
+        victim: the client that faults kill.
     """
 
     def __init__(self, folder: Path) -> None:
@@ -80,6 +82,7 @@ class Hub:
         self.xet = Xet(folder / "xet")
         self.faults = Faults()
         self.log: list[Request] = []
+        self.victim: subprocess.Popen[str] | None = None
         self._server = _Server(("127.0.0.1", 0), _Handler)
         self._server.hub = self
 
@@ -96,6 +99,12 @@ class Hub:
     def user(self, token: str, name: str, *organizations: str, can_write: bool = True) -> None:
         """Let a token stand for a user."""
         self.store.users[token] = User(name, organizations, can_write)
+
+    def kill(self) -> None:
+        """End the client as it stands."""
+        if self.victim is not None:
+            self.victim.kill()
+            self.victim.wait()
 
     def requests(self, where: str) -> list[Request]:
         """The requests of the log whose `METHOD path` matches a regular expression."""
@@ -161,12 +170,16 @@ class _Handler(BaseHTTPRequestHandler):
             self.hub.log.append(Request(self.command, url.path, self.token, self.status, self.sent))
 
     def _answer(self, fault: Fault | None) -> None:
-        if fault is not None and fault.kind == "drop":
+        if fault is not None and fault.kind == "kill":
+            self.hub.kill()
+        if fault is not None and fault.kind in {"drop", "kill"}:
             self._drop()
             return
         try:
             if fault is not None and fault.kind in REFUSED:
                 self._refuse(fault)
+            if fault is not None and fault.kind == UNVEIL:
+                self.store.repositories[f"{self.parts[2]}/{self.parts[3]}"].is_private = False
             if fault is not None and fault.kind == "stale" and "commit" in self.parts:
                 self._sneak_in()
             self._route(fault)
@@ -217,7 +230,9 @@ class _Handler(BaseHTTPRequestHandler):
         count = size - start if count is None else count
         if self._unread or self.headers.get("Transfer-Encoding"):
             self.close_connection = True
-        if fault is not None and fault.kind == "lost":
+        if fault is not None and fault.kind == "kill after":
+            self.hub.kill()
+        if fault is not None and fault.kind in {"lost", "kill after"}:
             self._drop()
             return
         self.send_response(status)

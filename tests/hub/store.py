@@ -59,10 +59,10 @@ class Commit:
 
 @dataclass
 class Repository:
-    """A repository of data; `commits` in the order in which they came."""
+    """A repository of data; `commits` in the order in which they came. One of unknown privacy is treated as public."""
 
     name: str
-    is_private: bool
+    is_private: bool | None
     commits: dict[str, Commit] = field(default_factory=dict)
     head: str = ""
     tags: dict[str, str] = field(default_factory=dict)
@@ -132,7 +132,7 @@ class Store:
         pointer = f"version https://git-lfs.github.com/spec/v1\noid sha256:{sha256}\nsize {size}\n"
         return File(size, git_sha1(pointer.encode()), sha256, is_large=True, xet_hash=xet_hash)
 
-    def create(self, name: str, *, is_private: bool) -> Repository:
+    def create(self, name: str, *, is_private: bool | None) -> Repository:
         """A new repository, with the commit that the Hub puts into it."""
         repository = Repository(name, is_private)
         repository.commit({".gitattributes": self.regular(GITATTRIBUTES)}, "initial commit", "system")
