@@ -1,7 +1,7 @@
 """A process that publishes on request, with the real client.
 
 It is a process because the client reads its environment when it is imported, and because it may be killed. Its clock
-can run fast, so that waiting for a server to recover takes a tenth of the time.
+can run fast, so that waiting for a server to recover takes a fraction of the time.
 """
 
 import json
@@ -18,7 +18,7 @@ from typing import Any, Self
 from tests.hub.server import Hub
 
 ROOT = Path(__file__).parent.parent.parent
-FAST = 10
+FAST = 20
 
 
 @dataclass(frozen=True)
