@@ -1,4 +1,4 @@
-"""The Prefect flow `build`: sources become a release.
+"""The Prefect flows: `build`, sources become a release, and `publish`, a release becomes a version on the Hub.
 
 Tasks are thin, few and large: each reads tables that an earlier one wrote to the staging folder, calls its stages, and
 writes what comes of it. They hand on paths and counts, never frames, and nothing that Prefect stores is read back.
@@ -30,7 +30,7 @@ for _name, _value in {
     os.environ.setdefault(_name, _value)
 
 import polars as pl
-from prefect import State, flow, task
+from prefect import Flow, State, flow, task
 from prefect.artifacts import create_markdown_artifact
 from prefect.cache_policies import NO_CACHE
 from prefect.client.orchestration import get_client
@@ -44,6 +44,8 @@ from flows.errors import CopydeskError, NetworkError
 from flows.ingest.run import Ingested, ingest
 from flows.normalize.normalize import normalize
 from flows.progress import Progress, ShardSize, counted, duration
+from flows.publish.hub import Published
+from flows.publishing import check_release, publish_release
 from flows.release import versions
 from flows.release.harmless import markdown
 from flows.release.manifest import Input, read_manifest
@@ -212,6 +214,45 @@ def build(
     return Completed(message=f"release {built.released.version}, {built.released.step}", data=built)
 
 
+@task(name="verify", cache_policy=NO_CACHE)
+def verify_release(release: Path) -> None:
+    """A release, before anybody gets to see it."""
+    check_release(release)
+
+
+@task(name="publish", cache_policy=NO_CACHE)
+def send_release(release: Path, repo: str, visibility: str | None, *, include_reserved_text: bool) -> Published:
+    """A verified release → a version on the Hub. It tries again by itself, so that Prefect need not."""
+    return publish_release(release, repo, visibility, include_reserved_text=include_reserved_text)
+
+
+@flow(name="publish", validate_parameters=False, persist_result=False)
+def publish(
+    release: str, repo: str, visibility: str | None = None, *, include_reserved_text: bool = False
+) -> State[Published]:
+    """Publish a release to the Hub; the token comes from the environment or a login, never through a parameter.
+
+    Returns:
+        A state whose data is `Published`, or, when it failed for a reason that a person can act on, the error.
+    """
+    try:
+        _done(verify_release(Path(release), return_state=True))
+        published = _done(
+            send_release(
+                Path(release), repo, visibility, include_reserved_text=include_reserved_text, return_state=True
+            )
+        )
+    except CopydeskError as error:
+        return Failed(message=str(error), data=error)
+    create_markdown_artifact(
+        key="copydesk-publish",
+        description="What a publication came to.",
+        markdown=f"**{published.tag}** in {markdown(published.repository)}: {published.outcome}, "
+        f"{published.sent_count:,} files sent, {published.edition} edition, {markdown(published.address)}",
+    )
+    return Completed(message=f"{published.tag} {published.outcome}", data=published)
+
+
 def run_build(server: EmbeddedServer | None, **parameters: Any) -> Built:
     """Run the flow `build` and wait for it.
 
@@ -223,14 +264,32 @@ def run_build(server: EmbeddedServer | None, **parameters: Any) -> Built:
         CopydeskError: no release came of it.
         NetworkError: the server that Prefect's settings name does not answer.
     """
+    built = _run(build, server, parameters)
+    assert isinstance(built, Built)
+    return built
+
+
+def run_publish(server: EmbeddedServer | None, **parameters: Any) -> Published:
+    """Run the flow `publish` and wait for it; arguments as for `run_build`.
+
+    Raises:
+        CopydeskError: as `publish_release`; a NetworkError also where Prefect's server does not answer.
+    """
+    published = _run(publish, server, parameters)
+    assert isinstance(published, Published)
+    return published
+
+
+def _run(one: Flow[..., Any], server: EmbeddedServer | None, parameters: Mapping[str, Any]) -> object:
+    """Run a flow on the server that Prefect's settings name, else on the one given."""
     if server is None or PREFECT_API_URL.value():
         if server is not None:
             server.stop()
         _check_server()
-        return _outcome(build(**parameters, return_state=True))
+        return _outcome(one(**parameters, return_state=True))
     server.wait()
     with temporary_settings({PREFECT_API_URL: server.api_url}):
-        return _outcome(build(**parameters, return_state=True))
+        return _outcome(one(**parameters, return_state=True))
 
 
 def _check_server() -> None:
@@ -244,12 +303,11 @@ def _check_server() -> None:
         ) from failure
 
 
-def _outcome(state: Any) -> Built:
+def _outcome(state: Any) -> object:
     """What the flow left in its last state."""
     left = state.result(raise_on_failure=False)
     if isinstance(left, BaseException):
         raise left
-    assert isinstance(left, Built)
     return left
 
 
