@@ -329,7 +329,7 @@ def _build(
             given = ", ".join(sources)
             raise CopydeskError(f"no document found in {given}; nothing was released")
         newest = versions.newest(out)
-        earlier = () if newest is None else read_manifest(newest).get("takedowns", ())
+        earlier = [] if newest is None else read_manifest(newest).get("takedowns", [])
         in_force = takedowns_in_force(None if takedowns is None else Path(takedowns), found.folders, earlier)
         try:
             with _timed("normalize", seconds):
