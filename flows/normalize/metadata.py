@@ -337,9 +337,7 @@ def evidence_rows(parts: Iterable[Part]) -> Iterator[tuple[int, int, str, str, s
                 yield part.page, part.ordinal, column, _written(value.value), value.basis, value.rule, start, count
 
 
-def rich_pages(
-    articles: pl.DataFrame, telling: pl.DataFrame, known: pl.DataFrame, pages: pl.DataFrame
-) -> pl.Series:
+def rich_pages(articles: pl.DataFrame, telling: pl.DataFrame, known: pl.DataFrame, pages: pl.DataFrame) -> pl.Series:
     """Pages of which more is told than headlines and what provenance states; their passages must be read one by one.
 
     Args:
@@ -375,9 +373,9 @@ def bare_evidence(
         EVIDENCE_ROWS: one row per value.
     """
     keys = ["page", "ordinal"]
-    extents = articles.select(
-        *keys, "kind", begin="char_start", end=pl.col("char_start") + pl.col("char_count")
-    ).sort("page", "begin")
+    extents = articles.select(*keys, "kind", begin="char_start", end=pl.col("char_start") + pl.col("char_count")).sort(
+        "page", "begin"
+    )
     headlines = (
         titles.select("page", "rule", "char_start", "char_count")
         .join(extents.filter(pl.col("kind") != "summary"), on="page", maintain_order="left")

@@ -9,7 +9,7 @@ from flows.ids import article_id, passage_id, place_ids
 from flows.normalize.breaks import heal_breaks, split_glued
 from flows.normalize.characters import UNSPACED, changed_where, cleaned, looks
 from flows.normalize.general.all_rules import GENERAL_RULES
-from flows.normalize.kernels import COMPILE_FROM_BYTES
+from flows.normalize.kernels import is_much
 from flows.normalize.language import with_language
 from flows.normalize.leftovers import with_leftovers
 from flows.normalize.matching import apply_rules, matches_any
@@ -99,7 +99,7 @@ def normalize(
 
 def _sifted(lines: pl.DataFrame, profiles: tuple[Profile, ...]) -> Sifted | None:
     """What could match the lines; null where they are so few that asking would take longer than trying."""
-    if lines["raw"].str.len_bytes().sum() < COMPILE_FROM_BYTES:
+    if not is_much(int(lines["raw"].str.len_bytes().sum())):
         return None
     return Sifted(_sieve(profiles), lines)
 
@@ -198,10 +198,20 @@ def _evidence(
     telling = passages.filter(pl.col("role").is_in(TELLING_ROLES))
     known = provenance.join(sources.select("page", "source_id"), on="source_id", how="inner")
     is_rich = pl.col("page").is_in(rich_pages(articles, telling, known, pages).implode())
-    bare, rich = (
-        [rows.filter(condition) for rows in (articles, telling, known, sources)] for condition in (~is_rich, is_rich)
+
+    def parted(rows: pl.DataFrame) -> tuple[pl.DataFrame, pl.DataFrame]:
+        return rows.filter(~is_rich), rows.filter(is_rich)
+
+    bare_articles, rich_articles = parted(articles)
+    bare_telling, rich_telling = parted(telling)
+    bare_known, rich_known = parted(known)
+    bare_sources, rich_sources = parted(sources)
+    return pl.concat(
+        [
+            bare_evidence(bare_articles, bare_telling, bare_known, bare_sources),
+            _rich_evidence(rich_articles, rich_telling, rich_known, rich_sources, pages, profiles),
+        ]
     )
-    return pl.concat([bare_evidence(*bare), _rich_evidence(*rich, pages, profiles)])
 
 
 def _rich_evidence(
