@@ -9,11 +9,12 @@ from hypothesis import settings as hypothesis_settings
 from hypothesis import strategies as st
 from py3langid.langid import MODEL_FILE, LanguageIdentifier
 
+from flows.characters import UNSPACED, cleaned, with_plain_lines
 from flows.normalize import kernels
-from flows.normalize.characters import UNSPACED, cleaned, looks, with_plain_lines
 from flows.normalize.general.all_rules import GENERAL_RULES
 from flows.normalize.language import MIN_PROBABILITY, NO_LANGUAGE, SAMPLE_CHARS, classified
 from flows.normalize.literals import needed_words
+from flows.normalize.looks import looks
 from flows.normalize.normalize import normalize
 from flows.normalize.profiles import load_profiles
 from flows.normalize.sieve import Sieve
