@@ -43,7 +43,7 @@ def with_kernels(monkeypatch: pytest.MonkeyPatch) -> None:
         (r"^(?P<span>\p{Lu}[\p{L}-]* – )(?P<ahead>\S)", {" – "}),
         (r"[^a]b?\x{e9}t\.?", {"ét", "Ét"}),
         (r"(?i:Ω|pier)x", {"x"}),
-        ("a{3}b", {"b"}),
+        ("a{3}bc", {"bc"}),
         ("(?:harbour)?.", None),
         (".*", None),
         ("a|.", None),
