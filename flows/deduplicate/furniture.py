@@ -16,7 +16,7 @@ from flows.deduplicate.wordstore import WordStore
 _MIN_TEXTS = 5
 # Texts of a line that are compared, each with the next. They are the lowest in an order that has nothing to do with
 # the corpus and is the same for all lines, so that the lines of one story ask for the same pairs.
-_SAMPLE = 8
+_SAMPLE = 16
 # Knuth's multiplicative hash: odd, so that it permutes the numbers below 2³².
 _SHUFFLE = 2_654_435_761
 _UNSHUFFLE = pow(_SHUFFLE, -1, 2**32)
