@@ -130,36 +130,29 @@ def clusters(edges: pl.DataFrame) -> pl.DataFrame:
     return pl.DataFrame({"id": ids, "cluster_id": ids.gather(hubs[twins])})
 
 
-def copies(documents: pl.DataFrame, settings: Settings) -> pl.DataFrame:
+def copies(store: WordStore, ranks: Indexes, forms: Indexes, sources: Indexes, settings: Settings) -> pl.DataFrame:
     """Find the copies among the articles of a build, and gather them around their survivors.
 
     Args:
-        documents: `item` (UInt32, 0 to the number of documents, the survivor order), `text`, `form` (only documents of
-            one form are compared: an article and its transcript are no copies of one another), `source_id` (parts of
-            one source are held to a stricter rule).
+        store: the words of each article's text; they are changed.
+        ranks: shape (articles), in the order of the store: the place of each in the survivor order, from 0.
+        forms: the same: only articles of one form are compared (an article and its transcript are no copies).
+        sources: the same: parts of one source are held to a stricter rule.
         settings: thresholds.
 
     Returns:
-        The columns of EDGE_SCHEMA: one row per copy and its survivor, `a` the survivor, sorted by `b`. `kind`, `score`
-        and coverages as `near_duplicates` describes them. Each pair was verified itself, or that of two texts equal to
-        them.
+        The columns of EDGE_SCHEMA, articles by rank: one row per copy and its survivor, `a` the survivor, sorted by
+        `b`. `kind`, `score` and coverages as `near_duplicates` describes them. Each pair was verified itself, or that
+        of two texts equal to them.
     """
-    documents = documents.sort("item")
-    store = words_of_batches(
-        (batch["text"] for batch in _batches(documents.select("text"))), settings.deduplicate_memory_bytes // 4
-    )
-    corpus = _Corpus.of(
-        store,
-        np.arange(documents.height),
-        documents["form"].rank("dense").to_numpy().astype(np.int64),
-        documents["source_id"].rank("dense").to_numpy().astype(np.int64),
-        settings,
-    )
+    order = np.empty(len(ranks), np.int64)
+    order[ranks] = np.arange(len(ranks))
+    corpus = _Corpus.of(store, ranks, forms[order], sources[order], settings)
     edges = _edges(corpus, by_degree=False)
-    twins = _twins(edges, documents.height)
+    twins = _twins(edges, len(ranks))
     between = _between_twins(edges, twins)
-    survivors = _hubs(between, documents.height, by_degree=False)[twins]
-    members = np.flatnonzero(survivors != np.arange(documents.height))
+    survivors = _hubs(between, len(ranks), by_degree=False)[twins]
+    members = np.flatnonzero(survivors != np.arange(len(ranks)))
     pairs = pl.DataFrame({"a": survivors[members], "b": members, "twin": twins[members]}).cast(pl.UInt32)
     facts = ("kind", "score", "a_coverage", "b_coverage")
     # Three ways to hang on a survivor: by an edge of its own, by that of a text equal to it, by being equal itself.
