@@ -195,5 +195,5 @@ class Verdict:
             tells_one_story=tells_one_story,
             is_form=is_form,
             is_nearly_equal=is_alike & (similarity >= _NEARLY_EQUAL) & (slots < _MANY_SLOTS),
-            is_alike=is_alike & (slots < _MANY_SLOTS) & (slot_share < _OTHER_STORY),
+            is_alike=is_alike & (slot_share < _OTHER_STORY) & ((slots < _MANY_SLOTS) | (2 * variable >= slots)),
         )
