@@ -29,7 +29,7 @@ _LEAST_LEFT = 12
 # the middle of the page may be a good part.
 _TELLING_WORDS = 60
 # Pairs with so much left that are needed to ask them alone.
-_MIN_TELLING = 2
+_MIN_TELLING = 5
 # A text is compared with one of at most so many times its length: a whole archive in one text says nothing here, and to
 # align it with each of its stories would take for ever.
 _MOST_TIMES = 20

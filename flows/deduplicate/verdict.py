@@ -56,10 +56,11 @@ _SOME_CONCENTRATION = 0.8
 _FEW_SLOTS = 3
 _SLOT_SHARE = 0.5
 # Of a form that is known from many fillings, copies of one may differ in this share of the slots where little else
-# differs: at most so many places for each word. Where most slots differ, it is another filling if they are this share
-# of all places that differ.
+# differs: at most so many places for each word; or in so many times what as many edits would hit by chance. Where most
+# slots differ, it is another filling if they are this share of all places that differ.
 _FORM_SLOT_SHARE = 0.1
 _FORM_EDITS = 0.1
+_FORM_CHANCE = 3
 _FORM_PLACES = 0.3
 # Jaccard similarity of runs of GRAM_WORDS words from which on less than _MANY_SLOTS slots make no other text, as one
 # figure in fifty words does not; and from which on they make none in a form of which there are few fillings.
@@ -180,8 +181,9 @@ class Verdict:
             | (variable > _FORM_SLOT_SHARE * all_variable)
         )
         places = measures[:, OTHER_PLACES]
+        by_chance = all_variable * places / np.maximum(np.minimum(a_words, b_words), 1)
         is_form |= (variable > _FORM_SLOT_SHARE * all_variable) & (
-            (places <= _FORM_EDITS * np.minimum(a_words, b_words))
+            (places <= _FORM_EDITS * np.minimum(a_words, b_words)) & (variable >= _FORM_CHANCE * by_chance)
             | ((variable >= _SLOT_SHARE * all_variable) & (variable >= _FORM_PLACES * (variable + places)))
         )
         lengths = np.minimum(a_words, b_words) / np.maximum(np.maximum(a_words, b_words), 1)
