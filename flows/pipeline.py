@@ -319,8 +319,8 @@ def _within(found: pl.DataFrame, rows: pl.DataFrame) -> pl.DataFrame:
     key = found.columns[0]
     if rows.is_empty():
         return found.clear()
-    start = found[key].search_sorted(rows[key].min(), "left")
-    return found[start : found[key].search_sorted(rows[key].max(), "right")]
+    first, last = rows.select(first=pl.col(key).min(), last=pl.col(key).max()).row(0)
+    return found[found[key].search_sorted(first, "left") : found[key].search_sorted(last, "right")]
 
 
 def _write_shard(work: Path, shard: str, checked: CheckedShard, stage: str, names: Iterable[str]) -> None:

@@ -84,7 +84,7 @@ class TableWriter:
             return
         size = _row_bytes(rows)
         before = size.cum_sum() - size + self._byte_count
-        self._byte_count += size.sum()
+        self._byte_count += int(size.sum())
         start = 0
         groups = (before // self._settings.row_group_bytes).rle().struct.unnest()
         for count, group in groups.iter_rows():
