@@ -53,36 +53,23 @@ def heal_breaks(spans: pl.DataFrame) -> pl.DataFrame:
         `page, char_start, char_count, role, rule, text, is_compound, is_interview`: one row per passage, in reading
         order; `text` is what was found, healed but not yet cleaned.
     """
-    raw = pl.col("raw")
     is_first = (pl.col("page") != pl.col("page").shift(1)).fill_null(value=True)
-    spans = spans.with_columns(
-        block=(is_first | pl.col("is_after_blank")).cum_sum(),
-        previous=pl.when(~is_first).then(raw.shift(1)),
-        is_same_text=~is_first & (pl.col("role") == pl.col("role").shift(1)) & pl.col("role").is_in(_PARAGRAPHS),
+    is_same_text = ~is_first & (pl.col("role") == pl.col("role").shift(1)) & pl.col("role").is_in(_PARAGRAPHS)
+    spans = spans.with_row_index("place").with_columns(
+        block=(is_first | pl.col("is_after_blank")).cum_sum(), is_same_text=is_same_text
     )
-    begins_small = raw.str.contains(r"^\p{Ll}")
-    # "… the maker Z." + "ai has said …": an initial with a full stop ends no sentence when small letters follow.
-    is_initial = begins_small & pl.col("previous").str.contains(r"(?:^|[\s(“\"])\p{Lu}\.$")
-    # "… command a premium." + "”": what closes a quotation belongs to what it closes.
-    is_closing = raw.str.contains(r"^[”’»)\]]+$")
-    is_open = (
-        begins_small
-        & (pl.col("previous").str.len_chars() >= 40)
-        & pl.col("previous").str.contains(r"[\p{L}\p{N},;–—-]$")
-        & raw.str.contains(r"^\p{Ll}[\p{L}'’-]*[\s,.;:)]")
-    )
-    glue = (
-        pl.when(pl.col("is_same_text") & (is_initial | is_closing))
-        .then(pl.lit(""))
-        .when(pl.col("is_same_text") & (is_open | _is_wrapped()))
-        .then(pl.lit(" "))
-    )
-    return (
-        spans.with_columns(glue=glue)
+    columns = ("page", "char_start", "char_count", "role", "rule", "text", "is_compound", "is_interview")
+    glue = _glue(spans)
+    if glue.is_empty():
+        return spans.rename({"raw": "text"}).select(columns)
+    is_glued = spans["place"].is_in(glue["place"].implode())
+    spans = spans.with_columns(passage=(~is_glued).cum_sum())
+    is_healed = pl.col("passage").is_in(spans.filter(is_glued)["passage"].implode())
+    healed = (
+        spans.filter(is_healed)
+        .join(glue, on="place", how="left", maintain_order="left")
         .with_columns(
-            passage=pl.col("glue").is_null().cum_sum(),
-            text=pl.col("glue").fill_null("") + raw,
-            char_end=pl.col("char_start") + pl.col("char_count"),
+            text=pl.col("glue").fill_null("") + pl.col("raw"), char_end=pl.col("char_start") + pl.col("char_count")
         )
         .group_by("passage", maintain_order=True)
         .agg(
@@ -92,7 +79,52 @@ def heal_breaks(spans: pl.DataFrame) -> pl.DataFrame:
             pl.col("text").str.join(""),
             pl.col("is_compound", "is_interview").first(),
         )
-        .drop("passage")
+        .select(columns)
+    )
+    return in_reading_order(spans.filter(~is_healed).rename({"raw": "text"}).select(columns), healed)
+
+
+def _glue(spans: pl.DataFrame) -> pl.DataFrame:
+    """Where no break should be.
+
+    Args:
+        spans: SPANS, numbered by `place`, with `block` (lines without a blank one between them) and `is_same_text`
+            (whether the span before is of the same page and role, and both are paragraphs).
+
+    Returns:
+        `place, glue`: one row per span that goes on the one before, with what stands between them.
+    """
+    raw = pl.col("raw")
+    # "… command a premium." + "”": what closes a quotation belongs to what it closes.
+    is_closing = raw.str.contains(r"^[”’»)\]]+$")
+    begins_small = raw.str.contains(r"^\p{Ll}")
+    following = spans.select("place", "raw", "is_after_blank", "is_same_text").filter(
+        pl.col("is_same_text") & (~pl.col("is_after_blank") | begins_small | is_closing)
+    )
+    if following.is_empty():
+        return following.select("place", glue=pl.lit("", pl.String))
+    previous = pl.col("previous")
+    # "… the maker Z." + "ai has said …": an initial with a full stop ends no sentence when small letters follow.
+    is_initial = begins_small & previous.str.contains(r"(?:^|[\s(“\"])\p{Lu}\.$")
+    is_open = (
+        begins_small
+        & (previous.str.len_chars() >= 40)
+        & previous.str.contains(r"[\p{L}\p{N},;–—-]$")
+        & raw.str.contains(r"^\p{Ll}[\p{L}'’-]*[\s,.;:)]")
+    )
+    tight = following.filter(~pl.col("is_after_blank"))["place"]
+    blocks = spans["block"].gather(tight).unique()
+    wrapped = spans.filter(pl.col("block").is_in(blocks.implode())).filter(_is_wrapped())["place"]
+    return (
+        following.with_columns(previous=spans["raw"].gather(following["place"] - 1))
+        .select(
+            "place",
+            glue=pl.when(is_initial | is_closing)
+            .then(pl.lit(""))
+            .when(is_open | pl.col("place").is_in(wrapped.implode()))
+            .then(pl.lit(" ")),
+        )
+        .drop_nulls()
     )
 
 

@@ -238,7 +238,7 @@ def _literal(character: str) -> _Part:
     """A character, or outside ASCII its two forms; what has more of them could be anything."""
     forms = {character.lower()} if character.isascii() else {character, character.lower(), character.upper()}
     is_paired = any(first <= ord(character) <= last for first, last in _PAIRED_LETTERS)
-    if len(forms) > 1 and not is_paired or any(len(form) > 1 for form in forms):
+    if (len(forms) > 1 and not is_paired) or any(len(form) > 1 for form in forms):
         return _ANYTHING
     return _Part(frozenset(forms), frozenset(forms))
 
@@ -260,7 +260,7 @@ def _union(sets: Iterable[Strings | None]) -> Strings | None:
 
 def _worth(strings: Strings) -> tuple[int, int]:
     """The longer the shortest of them, the fewer texts hold one."""
-    return min(_TELLING_CHARS, min(map(len, strings))), -len(strings)
+    return min(_TELLING_CHARS, *map(len, strings)), -len(strings)
 
 
 def _shortest(strings: Strings) -> Strings:

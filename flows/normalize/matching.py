@@ -84,9 +84,7 @@ class _Looked:
         return looked_at.filter(text.str.contains(rule.pattern))["place"].to_numpy()
 
 
-def _with_whole_lines(
-    spans: pl.DataFrame, rules: Sequence[Rule], sifted: Sifted | None, prefix: str
-) -> pl.DataFrame:
+def _with_whole_lines(spans: pl.DataFrame, rules: Sequence[Rule], sifted: Sifted | None, prefix: str) -> pl.DataFrame:
     """Give each span without a role that of the first rule that matches it."""
     looked_at = _Looked(spans, sifted)
     found = [pl.DataFrame(schema={"place": pl.UInt32, "role": pl.String, "rule": pl.String})]

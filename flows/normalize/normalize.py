@@ -7,7 +7,7 @@ import polars as pl
 
 from flows.ids import article_id, passage_id, place_ids
 from flows.normalize.breaks import heal_breaks, split_glued
-from flows.normalize.characters import UNSPACED, cleaned
+from flows.normalize.characters import UNSPACED, changed_where, cleaned, looks
 from flows.normalize.general.all_rules import GENERAL_RULES
 from flows.normalize.kernels import COMPILE_FROM_BYTES
 from flows.normalize.language import with_language
@@ -15,7 +15,7 @@ from flows.normalize.leftovers import with_leftovers
 from flows.normalize.matching import apply_rules, matches_any
 from flows.normalize.metadata import EVIDENCE_ROWS, TELLING_ROLES, Mark, Part, collect, evidence_rows
 from flows.normalize.parts import parts_of_pages
-from flows.normalize.profiles import Profile, load_profiles, profiles_of_pages
+from flows.normalize.profiles import Profile, load_profiles, profiles_of_pages, sought_of_profiles
 from flows.normalize.regions import with_regions
 from flows.normalize.rights import rights_policy
 from flows.normalize.rules import Region
@@ -73,7 +73,7 @@ def normalize(
     sources = sources.with_columns(place=place_ids(sources))
     lines = lines_from_sources(sources)
     sifted = _sifted(lines, profiles)
-    pages = profiles_of_pages(lines, profiles)
+    pages = profiles_of_pages(lines, profiles, sifted)
     spans = heal_breaks(_spans(lines, sifted, pages, profiles))
     parts = parts_of_pages(spans).join(sources.select("page", "source_id", "place"), on="page", how="left")
     parts = parts.with_columns(article_id=article_id(pl.col("place"), pl.col("ordinal")))
@@ -102,7 +102,8 @@ def _sifted(lines: pl.DataFrame, profiles: tuple[Profile, ...]) -> Sifted | None
 
 @cache
 def _sieve(profiles: tuple[Profile, ...]) -> Sieve:
-    return Sieve(rule.sought for rules in (GENERAL_RULES, *(profile.rules for profile in profiles)) for rule in rules)
+    rules = [*GENERAL_RULES, *(rule for profile in profiles for rule in profile.rules)]
+    return Sieve([*(rule.sought for rule in rules), *sought_of_profiles(profiles)])
 
 
 def _spans(
@@ -144,16 +145,16 @@ def _with_profiles(
 
 def _with_compound(spans: pl.DataFrame, pages: pl.DataFrame, profiles: tuple[Profile, ...]) -> pl.DataFrame:
     """Add `is_compound`: the outlet's pages are, or turns come before a headline and that before a credit line."""
-    turns_end = pl.when(pl.col("role") == "speech").then(PLACE).max().over("page")
-    headline = pl.when(pl.col("role") == "title").then(PLACE).max().over("page")
     compound = [profile.id for profile in profiles if profile.is_compound]
-    compound_pages = pages.filter(pl.col("profile").is_in(compound))["page"]
-    spans = spans.with_columns(headline=headline, turns_end=turns_end)
-    is_credit = (pl.col("role") == "source_url") & (pl.col("headline") < PLACE)
-    is_in_order = is_credit.any().over("page") & (pl.col("turns_end") < pl.col("headline"))
-    return spans.with_columns(
-        is_compound=pl.col("page").is_in(compound_pages.implode()) | is_in_order.fill_null(value=False)
-    ).drop("headline", "turns_end")
+    known = pages.filter(pl.col("profile").is_in(compound))["page"]
+    places = spans.select("page", "role", place=PLACE).filter(pl.col("role").is_in(["speech", "title", "source_url"]))
+    last = {role: pl.col("place").filter(pl.col("role") == role).max() for role in ("speech", "title", "source_url")}
+    in_order = (
+        places.group_by("page")
+        .agg(**last)
+        .filter((pl.col("speech") < pl.col("title")) & (pl.col("title") < pl.col("source_url")))["page"]
+    )
+    return spans.with_columns(is_compound=pl.col("page").is_in(pl.concat([known, in_order]).implode()))
 
 
 def _passages(spans: pl.DataFrame, parts: pl.DataFrame, sources: pl.DataFrame) -> pl.DataFrame:
@@ -162,16 +163,16 @@ def _passages(spans: pl.DataFrame, parts: pl.DataFrame, sources: pl.DataFrame) -
     is_stray = pl.col("role").is_in(CONTENT_ROLES) & pl.col("article_id").is_null()
     is_content = pl.col("role").is_in(CONTENT_ROLES)
     extents = parts.select("page", "char_start", "article_id", article_end=pl.col("char_start") + pl.col("char_count"))
+    spans = spans.sort("page", "char_start")
     return (
-        spans.sort("page", "char_start")
-        .join_asof(extents, on="char_start", by="page", strategy="backward", check_sortedness=False)
+        spans.join_asof(extents, on="char_start", by="page", strategy="backward", check_sortedness=False)
         .with_columns(article_id=pl.when(pl.col("char_start") < pl.col("article_end")).then("article_id"))
         .with_columns(role=pl.when(is_stray).then(pl.lit("other")).otherwise("role"))
         .join(sources.select("page", "source_id"), on="page", how="left", maintain_order="left")
         .with_columns(ordinal=pl.int_range(pl.len(), dtype=pl.UInt32).over("page"))
         .with_columns(
             passage_id=passage_id(pl.col("source_id"), pl.col("ordinal")),
-            text=cleaned(pl.col("text")),
+            text=changed_where(spans["text"], looks(spans["text"])["may_be_loose"], cleaned),
             is_kept=is_content,
             drop_reason=pl.when(~is_content).then("role"),
             repeats_passage_id=pl.lit(None, pl.String),

@@ -9,7 +9,6 @@ import polars as pl
 
 from flows.normalize.kernels import buffers, compiled, find_words
 from flows.normalize.literals import SAME_WITHOUT_CASE, Strings, needed_words
-from flows.normalize.rules import Rule
 
 _BITS = 64
 
@@ -96,7 +95,9 @@ class Sieve:
 def _words(pattern: str, needs: tuple[str, ...]) -> Strings | None:
     """Words of which a text must hold one, ASCII letters in small ones; null where it may be any text."""
     if not needs:
-        return needed_words(pattern)
+        found = needed_words(pattern)
+        # A word over the end of a line stands in no line.
+        return None if found is None or any("\n" in word for word in found) else found
     return frozenset("".join(char.lower() if char.isascii() else char for char in word) for word in needs)
 
 
@@ -118,4 +119,4 @@ class Sifted:
         """Whether each line, or each of those given by their row, could match."""
         word, bit = divmod(self._sieve.bits[sought], _BITS)
         found = self._found[word] if rows is None else self._found[word][rows]
-        return (found >> np.uint64(bit)) & np.uint64(1) != 0
+        return np.not_equal(found & np.uint64(1 << bit), 0)
