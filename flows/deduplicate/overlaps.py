@@ -96,15 +96,26 @@ def overlapping(passages: Passages, equal: tuple[Indexes, Indexes], matches: pl.
             others.select("a_row", "b_row", "kind", "score", "method"),
         ]
     )
-    for side in ("a", "b"):
-        rows = found[f"{side}_row"].to_numpy()
-        words = [
-            np.concatenate([np.full(len(first), -1), others[f"{side}_{end}"].cast(pl.Int64).fill_null(-1).to_numpy()])
+    whole = np.full(len(first), -1)
+    rows, froms, tos = (
+        np.concatenate([found["a_row"], found["b_row"]]),
+        *(
+            np.concatenate([column for side in ("a", "b") for column in (whole, _words(others[f"{side}_{end}"]))])
             for end in ("from", "to")
-        ]
-        starts, counts = located(passages, rows, *words)
-        found = found.with_columns(pl.Series(f"{side}_char_start", starts), pl.Series(f"{side}_char_count", counts))
+        ),
+    )
+    starts, counts = located(passages, rows, froms, tos)
+    a, b = slice(None, found.height), slice(found.height, None)
+    found = found.with_columns(
+        a_char_start=starts[a], a_char_count=counts[a], b_char_start=starts[b], b_char_count=counts[b]
+    )
     return found.sort("a_row", "b_row")
+
+
+def _words(numbers: pl.Series) -> Indexes:
+    """Numbers of words as `located` takes them."""
+    words: Indexes = numbers.cast(pl.Int64).fill_null(-1).to_numpy()
+    return words
 
 
 def _are_apart(passages: Passages, a: Indexes, b: Indexes) -> npt.NDArray[np.bool_]:

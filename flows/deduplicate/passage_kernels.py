@@ -316,21 +316,115 @@ def _is_same(words: Words, one: int, other: int, size: int) -> bool:
     return True
 
 
+def _extend(  # noqa: PLR0915 - one walk
+    words: Words,
+    a: int,
+    a_count: int,
+    b: int,
+    b_count: int,
+    step: int,
+    drop: int,
+    scores: Indexes,
+    matches: Indexes,
+) -> tuple[int, int, int]:
+    """Lengthen a stretch at one end by aligning what comes after it, word by word.
+
+    A word in both is worth two, one in one of them alone takes one away. An alignment that has fallen `drop` behind the
+    best is given up (Zhang, Schwartz, Wagner and Miller, J. Comput. Biol. 2000), so that strangers are left at once and
+    long passages cost no square.
+
+    Args:
+        words: words of all passages.
+        a: the first word of one passage that is looked at.
+        a_count: words that there are from it.
+        b: the same of the other passage.
+        b_count: likewise.
+        step: 1 to look forward, -1 to look back.
+        drop: see above.
+        scores: room for `b_count` + 1 numbers.
+        matches: the same.
+
+    Returns:
+        Words of a and of b that the stretch is longer by, and how many of them are the same.
+    """
+    lost = -(1 << 40)
+    best: Any = 0
+    best_a: Any = 0
+    best_b: Any = 0
+    best_matches: Any = 0
+    low: Any = 0
+    high: Any = min(drop, b_count)
+    for at in range(high + 1):
+        scores[at] = -at
+        matches[at] = 0
+    for i in range(1, a_count + 1):
+        word = words[a + step * (i - 1)] & _HASH
+        new_low: Any = -1
+        new_high: Any = -1
+        before: Any = lost
+        before_matches: Any = 0
+        left: Any = lost
+        left_matches: Any = 0
+        j: Any = low
+        while j <= b_count:
+            above: Any = lost
+            above_matches: Any = 0
+            if j <= high:
+                above = scores[j]
+                above_matches = matches[j]
+            score: Any = above - 1
+            count: Any = above_matches
+            if left - 1 > score:
+                score = left - 1
+                count = left_matches
+            if before > lost and before + 2 > score and words[b + step * (j - 1)] & _HASH == word:
+                score = before + 2
+                count = before_matches + 1
+            before = above
+            before_matches = above_matches
+            if score < best - drop:
+                score = lost
+            scores[j] = score
+            matches[j] = count
+            left = score
+            left_matches = count
+            if score > lost:
+                if new_low < 0:
+                    new_low = j
+                new_high = j
+            elif j > high:
+                break
+            if score > best:
+                best = score
+                best_a = i
+                best_b = j
+                best_matches = count
+            j += 1
+        if new_low < 0:
+            break
+        low = new_low
+        high = new_high
+    return best_a, best_b, best_matches
+
+
 def compare_passages(  # noqa: PLR0912, PLR0915 - one walk over both passages
     words: Words,
     starts: Indexes,
     longer: Indexes,
     shorter: Indexes,
     is_b_longer: npt.NDArray[np.bool_],
+    has_stretch: npt.NDArray[np.bool_],
     size: int,
     gap: int,
+    drop: int,
+    enough: float,
     measures: npt.NDArray[np.int32],
 ) -> None:
     """Count what pairs of passages share, and find the longest stretch that stands in both.
 
     Shared shingles that follow one another in both passages, with a few other words between them at most, are one
-    stretch. A shingle counts where it stands first. The work grows with the shorter passage, and with the longer one
-    once for all pairs of it that follow one another.
+    stretch, a shingle where it stands first. The longest one is lengthened at both ends by single words. The work grows
+    with the shorter passage, and with the longer one once for all pairs of it that follow one another.
 
     Args:
         words: words of all passages.
@@ -338,8 +432,11 @@ def compare_passages(  # noqa: PLR0912, PLR0915 - one walk over both passages
         longer: shape (n), best sorted: the passage of each pair with more words.
         shorter: shape (n): the other one.
         is_b_longer: shape (n): whether the longer one is b.
+        has_stretch: shape (n): whether a stretch is asked for.
         size: words in a shingle.
         gap: words that may stand between two shared shingles of a stretch.
+        drop: how far an alignment may fall behind: see `_extend`.
+        enough: share of common words from which on none is asked for.
         measures: out, shape (n, PASSAGE_MEASURES).
     """
     longest = 0
@@ -353,6 +450,8 @@ def compare_passages(  # noqa: PLR0912, PLR0915 - one walk over both passages
     shingle_table = np.full(room, -1, np.int64)
     used = np.zeros(longest + 1, np.int64)
     is_used = np.zeros(longest + 1, np.uint8)
+    scores = np.zeros(longest + 1, np.int64)
+    matches = np.zeros(longest + 1, np.int64)
     before: Any = -1
     mask: Any = 15
     for i in range(len(longer)):
@@ -408,12 +507,14 @@ def compare_passages(  # noqa: PLR0912, PLR0915 - one walk over both passages
             else:
                 is_new = _has_new_figure(words, l_start, l_start + l_count, s_start, s_start + s_count)
             measures[i, NEW_FIGURES] = 1 if is_new else 0
+        if not has_stretch[i] or 2 * common >= enough * (a_count + b_count):
+            continue
         best: Any = 0
         best_s_from: Any = 0
         best_s_to: Any = 0
         best_l_from: Any = 0
         best_l_to: Any = 0
-        best_unbroken = False
+        best_unbroken: Any = False
         s_from: Any = -1
         l_from: Any = 0
         s_last: Any = 0
@@ -459,6 +560,38 @@ def compare_passages(  # noqa: PLR0912, PLR0915 - one walk over both passages
             l_last = found
         for nth in range(seen):
             is_used[used[nth]] = 0
+        if best == 0:
+            continue
+        s_more, l_more, more = _extend(
+            words,
+            s_start + best_s_from - 1,
+            best_s_from,
+            l_start + best_l_from - 1,
+            best_l_from,
+            -1,
+            drop,
+            scores,
+            matches,
+        )
+        best_unbroken = best_unbroken and s_more == more and l_more == more
+        best_s_from -= s_more
+        best_l_from -= l_more
+        best += more
+        s_more, l_more, more = _extend(
+            words,
+            s_start + best_s_to,
+            s_count - best_s_to,
+            l_start + best_l_to,
+            l_count - best_l_to,
+            1,
+            drop,
+            scores,
+            matches,
+        )
+        best_unbroken = best_unbroken and s_more == more and l_more == more
+        best_s_to += s_more
+        best_l_to += l_more
+        best += more
         measures[i, MATCHED] = best
         measures[i, UNBROKEN] = 1 if best_unbroken else 0
         measures[i, A_FROM] = best_s_from if is_b_longer[i] else best_l_from

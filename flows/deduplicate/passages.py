@@ -39,7 +39,6 @@ _ARTICLE_FACTS = (
     "published_date_basis",
     "word_count",
 )
-ROLE_NUMBERS = {role: number for number, role in enumerate(ROLES)}
 _ROW_SCHEMA = pl.Schema(
     {
         "article": pl.Int32,
@@ -173,21 +172,7 @@ def read_passages(articles: Sequence[Shard], passages: Sequence[Shard], settings
             columns = ("source_id", "article_id", "role", "char_start", "char_count", "text")
             table = columns_of(shard, columns)
             counts.append(table.height)
-            read.append(
-                table.lazy()
-                .join(of_pages.lazy(), on="source_id", how="left", maintain_order="left")
-                .join(of_articles.lazy(), on="article_id", how="left", maintain_order="left")
-                .select(
-                    pl.coalesce("article", "page_article").cast(pl.Int32).fill_null(-1).alias("article"),
-                    pl.col("source").cast(pl.Int32).fill_null(-1),
-                    "char_start",
-                    "char_count",
-                    pl.col("role").replace_strict(ROLE_NUMBERS, return_dtype=pl.UInt8),
-                    is_inside=pl.col("article").is_not_null(),
-                )
-                .select(_ROW_SCHEMA.names())
-                .collect()
-            )
+            read.append(_numbered(table, of_pages, of_articles))
             yield table["text"]
 
     store = words_of_batches(texts(), settings.deduplicate_memory_bytes // 4, work)
@@ -213,6 +198,33 @@ def read_passages(articles: Sequence[Shard], passages: Sequence[Shard], settings
         items=items,
         store=store,
     )
+
+
+def _numbered(table: pl.DataFrame, of_pages: pl.DataFrame, of_articles: pl.DataFrame) -> pl.DataFrame:
+    """Columns of _ROW_SCHEMA: one row per passage of a shard; -1 for what is not known."""
+    ids = ("source_id", "article_id")
+    # Passages of one article follow one another: each run of them is looked up once.
+    is_new = pl.any_horizontal(pl.col(name).ne_missing(pl.col(name).shift(1)) for name in ids)
+    numbered = table.select(
+        *ids,
+        "char_start",
+        "char_count",
+        role=pl.col("role").cast(pl.Enum(list(ROLES))).to_physical().cast(pl.UInt8),
+        is_new=(pl.int_range(pl.len()) == 0) | is_new,
+    )
+    runs = (
+        numbered.filter("is_new")
+        .select(ids)
+        .join(of_pages, on="source_id", how="left", maintain_order="left")
+        .join(of_articles, on="article_id", how="left", maintain_order="left")
+        .select(
+            pl.coalesce("article", "page_article").cast(pl.Int32).fill_null(-1).alias("article"),
+            pl.col("source").cast(pl.Int32).fill_null(-1),
+            is_inside=pl.col("article").is_not_null(),
+        )
+    )
+    run = numbered["is_new"].cast(pl.UInt32).cum_sum() - 1
+    return pl.concat([runs[run], numbered], how="horizontal").select(_ROW_SCHEMA.names())
 
 
 def words_of_articles(passages: Passages, settings: Settings, work: Path) -> WordStore:

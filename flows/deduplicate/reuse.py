@@ -71,10 +71,14 @@ _ALL_BELOW = 24
 _LIKELY_COMMON = 2
 # Words that may differ between two shared shingles of one stretch, and the share of it that must be shared.
 _STRETCH_GAP = 5
-_STRETCH_DENSITY = 0.75
+_STRETCH_DENSITY = 0.6
+# Words in a row that may differ where a stretch is lengthened, those of both passages together.
+_STRETCH_DROP = 12
 # In a headline or a short sentence one other word is another story ("rates rise", "rates fall").
 _SHORT_SIMILARITY = 0.92
 
+# Parts that fingerprints are sorted in, at the same time.
+_BUCKETS = 4
 _PASSAGES_PER_SLICE = 50_000
 _PAIRS_PER_SLICE = 100_000
 
@@ -191,27 +195,25 @@ def _likely_pairs(passages: Passages, rows: Indexes, settings: Settings) -> tupl
     words = int((store.starts[rows + 1] - store.starts[rows]).sum())
     # About two fingerprints in five words; keys, their parts and the pairs of a partition exist side by side.
     parts = 1 + words * 8 // settings.deduplicate_memory_bytes
-    kernels = kernels_for(is_compiled=store.is_compiled)
     rare, common = np.empty(0, np.uint64), np.empty(0, np.uint64)
     shared = np.empty(0, np.int64)
     for part in range(parts):
-        keys = _keys(passages, rows, item_bits, part, parts, settings)
-        keys.sort()
-        rare = np.union1d(rare, _linked(kernels["link_rare"], keys, item_bits, settings))
-        common, shared = _counted(common, shared, _linked(kernels["link_common"], keys, item_bits, settings))
-        del keys
+        buckets = _keys(passages, rows, item_bits, part, parts, settings)
+        for few, many in _links(buckets, item_bits, settings, is_compiled=store.is_compiled):
+            rare = np.union1d(rare, few)
+            common, shared = _counted(common, shared, many)
     pairs = np.union1d(rare, common[shared >= _LIKELY_COMMON])
     return (pairs >> np.uint64(32)).astype(np.int64), (pairs & np.uint64(0xFFFFFFFF)).astype(np.int64)
 
 
 def _keys(
     passages: Passages, rows: Indexes, item_bits: int, part: int, parts: int, settings: Settings
-) -> npt.NDArray[np.uint64]:
-    """The fingerprints of one partition as the kernel gives them."""
+) -> list[list[npt.NDArray[np.uint64]]]:
+    """The fingerprints of one partition as the kernel gives them, in pieces: by the first bits of their hashes."""
     store = passages.store
     run = kernels_for(is_compiled=store.is_compiled)["fingerprints"]
     groups = groups_of_roles()[passages.role[rows]]
-    found: dict[int, npt.NDArray[np.uint64]] = {}
+    buckets: list[list[npt.NDArray[np.uint64]]] = [[] for _ in range(_BUCKETS)]
 
     def chosen(first: int, last: int) -> None:
         own = rows[first:last]
@@ -227,10 +229,35 @@ def _keys(
             room,
         )
         give_back(store.words)
-        found[first] = room[:count].copy()
+        bucket_of = room[:count] // np.uint64(2**64 // _BUCKETS)
+        # The order of pieces depends on the threads; they are sorted next.
+        for bucket, pieces in enumerate(buckets):
+            pieces.append(room[:count][bucket_of == bucket])
 
     in_slices(chosen, len(rows), is_parallel=store.is_compiled, per_slice=_PASSAGES_PER_SLICE)
-    return np.concatenate([found.pop(first) for first in sorted(found)]) if found else np.empty(0, np.uint64)
+    return buckets
+
+
+def _links(
+    buckets: list[list[npt.NDArray[np.uint64]]], item_bits: int, settings: Settings, *, is_compiled: bool
+) -> list[tuple[Pairs, Pairs]]:
+    """The pairs of each bucket of fingerprints, sorted: through those that few have, and through those that many have.
+
+    The buckets are emptied on the way.
+    """
+    kernels = kernels_for(is_compiled=is_compiled)
+    found: dict[int, tuple[Pairs, Pairs]] = {}
+
+    def linked(first: int, last: int) -> None:
+        for bucket in range(first, last):
+            keys = np.concatenate([np.empty(0, np.uint64), *buckets[bucket]])
+            buckets[bucket].clear()
+            keys.sort()
+            few = np.unique(_linked(kernels["link_rare"], keys, item_bits, settings))
+            found[bucket] = few, _linked(kernels["link_common"], keys, item_bits, settings)
+
+    in_slices(linked, len(buckets), is_parallel=is_compiled, per_slice=1)
+    return [found[bucket] for bucket in range(len(buckets))]
 
 
 def _linked(run: Callable[..., int], keys: Pairs, item_bits: int, settings: Settings) -> Pairs:
@@ -260,10 +287,14 @@ def _verified(
     store = passages.store
     measures = np.zeros((len(a), PASSAGE_MEASURES), np.int32)
     is_b_longer = longer == b
+    group = groups_of_roles()[passages.role[a]]
+    has_stretch = (group == _CONTENT_GROUP) & (passages.source[a] != passages.source[b])
     kernels_for(is_compiled=store.is_compiled)["compare_passages"](
-        *views(store, store.words, store.starts, longer, np.where(is_b_longer, a, b), is_b_longer),
+        *views(store, store.words, store.starts, longer, np.where(is_b_longer, a, b), is_b_longer, has_stretch),
         settings.shingle_words,
         _STRETCH_GAP,
+        _STRETCH_DROP,
+        settings.near_similarity,
         measures,
     )
     give_back(store.words)
@@ -275,8 +306,7 @@ def _verified(
             "b_count": (store.starts[b + 1] - store.starts[b]),
             "a_size": sizes[a],
             "b_size": sizes[b],
-            "group": groups_of_roles()[passages.role[a]],
-            "is_one_source": passages.source[a] == passages.source[b],
+            "group": group,
             "common": measures[:, COMMON],
             "has_new_figures": measures[:, NEW_FIGURES] > 0,
             "is_unbroken": measures[:, UNBROKEN] > 0,
@@ -294,11 +324,8 @@ def _verified(
     is_near = (word_similarity >= least) & (pl.col("group") != _BYLINE_GROUP)
     weight = pl.min_horizontal(pl.col("a_size") / pl.col("a_count"), pl.col("b_size") / pl.col("b_count"))
     length = pl.max_horizontal(pl.col("a_to") - pl.col("a_from"), pl.col("b_to") - pl.col("b_from"))
-    is_stretch = (
-        (pl.col("group") == _CONTENT_GROUP)
-        & ~pl.col("is_one_source")
-        & (pl.col("matched") * weight >= settings.min_stretch_words)
-        & (pl.col("matched") >= _STRETCH_DENSITY * length)
+    is_stretch = (pl.col("matched") * weight >= settings.min_stretch_words) & (
+        pl.col("matched") >= _STRETCH_DENSITY * length
     )
     places: dict[str, pl.Expr] = {}
     for side in ("a", "b"):

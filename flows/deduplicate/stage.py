@@ -79,7 +79,7 @@ def with_repeats(articles: pl.DataFrame, passages: pl.DataFrame, found: Repeats)
     is_repeat = pl.col("is_kept") & pl.col("repeats_passage_id").is_not_null()
     passages = (
         passages.drop("repeats_passage_id", "repeat_kind")
-        .join(found.repeats, on="passage_id", how="left")
+        .join(_of_range(found.repeats, passages["passage_id"]), on="passage_id", how="left")
         .with_columns(
             is_kept=pl.col("is_kept") & ~is_repeat,
             drop_reason=pl.when(is_repeat).then(pl.lit(REPEAT)).otherwise("drop_reason"),
@@ -88,7 +88,7 @@ def with_repeats(articles: pl.DataFrame, passages: pl.DataFrame, found: Repeats)
     unique_texts = joined_texts(passages.filter("is_kept")).select("article_id", kept_text="text")
     articles = (
         articles.drop("cluster_id", "is_canonical", "unique_text")
-        .join(found.clusters, on="article_id", how="left")
+        .join(_of_range(found.clusters, articles["article_id"]), on="article_id", how="left")
         .join(unique_texts, on="article_id", how="left")
         .with_columns(
             cluster_id=pl.coalesce("cluster_id", "article_id"),
@@ -147,6 +147,15 @@ def _found(articles: Sequence[Shard], passages: Sequence[Shard], settings: Setti
         overlaps=_as_released("overlaps", overlap_rows(corpus, found)),
         relations=_as_released("relations", relations_from(corpus, pl.Series(clusters), copies, found)),
     )
+
+
+def _of_range(rows: pl.DataFrame, ids: pl.Series) -> pl.DataFrame:
+    """The rows, which are sorted by the column of that name, from the lowest to the highest of the ids: few of all."""
+    if ids.is_empty() or rows.is_empty():
+        return rows.clear()
+    first = rows[ids.name].search_sorted(ids.min(), "left")
+    end = rows[ids.name].search_sorted(ids.max(), "right")
+    return rows[first:end]
 
 
 def _as_released(name: str, rows: pl.DataFrame) -> pl.DataFrame:
