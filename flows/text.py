@@ -1,13 +1,39 @@
-"""How an article's text is put together from its passages. Every stage that builds or checks a text uses this."""
+"""How a passage's text follows from what was found, how an article's is put together, and how words are counted.
+
+Every stage that builds or checks a text uses this.
+"""
 
 import numpy as np
 import polars as pl
 import pyarrow as pa
 
+from flows.characters import UNSPACED, cleaned
 from schemas.columns import CONTENT_ROLES
 
 PARAGRAPH_BREAK = "\n\n"
 COLONS = (":", "：")
+
+# Scripts without blanks have no words to count; each of their characters counts as one.
+_WORD = rf"[{UNSPACED}]|[^\s{UNSPACED}]+"
+# "… the maker Z." + "ai has said …": an initial with a full stop ends no sentence when small letters follow.
+INITIAL = r"(?:^|[\s(“\"])\p{Lu}\."
+# "… command a premium." + "”": what closes a quotation belongs to what it closes.
+CLOSING = r"[”’»)\]]+"
+
+
+def passage_text(found: pl.Expr) -> pl.Expr:
+    """The text of a passage, which follows from what was found and from nothing else.
+
+    A break inside a passage is a false one. It becomes a blank, or nothing after an initial and before closing marks.
+
+    Args:
+        found: what stands in the source at the passage's offsets, as `with_plain_lines` gives it.
+    """
+    return cleaned(
+        found.str.replace_all(rf"({INITIAL})\s*\n\s*(\p{{Ll}})", "${1}${2}").str.replace_all(
+            rf"\s*\n\s*({CLOSING})(\s*\n|\s*$)", "${1}${2}"
+        )
+    )
 
 
 def joined_texts(passages: pl.DataFrame) -> pl.DataFrame:
@@ -76,3 +102,10 @@ def _end_to_end(pieces: pl.DataFrame) -> pl.DataFrame:
     withheld = pieces.filter(pl.col("piece").is_null()).select(pl.col("article_id").unique())
     is_withheld = pl.col("article_id").is_in(withheld["article_id"].implode())
     return texts.with_columns(text=pl.when(~is_withheld).then("text"))
+
+
+def word_counts(texts: pl.Series) -> pl.Series:
+    """Words of cleaned texts; of scripts without blanks between words, characters."""
+    is_unspaced = texts.str.contains(f"[{UNSPACED}]")
+    counts = texts.str.count_matches(" ", literal=True) + texts.str.count_matches(PARAGRAPH_BREAK, literal=True) + 1
+    return counts.scatter(is_unspaced.arg_true(), texts.filter(is_unspaced).str.count_matches(_WORD))

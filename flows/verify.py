@@ -20,10 +20,12 @@ from flows.ingest.documents import Document, Refusal
 from flows.release.card import CARD
 from flows.release.manifest import MANIFEST
 from flows.release.parquet import DATA
+from flows.release.provenance import PROVENANCE
 from flows.release.verify.card import check_card
 from flows.release.verify.files import check_files
 from flows.release.verify.findings import Findings, Verified
 from flows.release.verify.manifest import Manifest, check_manifest
+from flows.release.verify.provenance import check_provenance
 from flows.release.verify.tables import ReleasedTable, UnreadableError, aligned, open_tables
 from flows.settings import Settings
 from flows.validate.between import (
@@ -41,6 +43,7 @@ from flows.validate.conservation import conservation
 from flows.validate.models import model_failures
 from flows.validate.quarantine import row_key
 from flows.validate.slices import slice_failures
+from flows.validate.tombstones import tombstone_failures, withheld_failures
 from flows.validate.validate import OF_SHARD, shard_failures
 from schemas.tables import TABLES
 
@@ -95,6 +98,8 @@ def _check_release(release: Path, findings: Findings) -> tuple[Manifest, Release
         findings.notes.append("neither tables nor card were looked at, because there is no manifest to go by")
         return None
     check_manifest(release, manifest, files.sha256[MANIFEST], findings)
+    if not findings.has_failed(MANIFEST) and not findings.has_failed(PROVENANCE):
+        check_provenance(release, findings)
     if not findings.has_failed(CARD):
         check_card(release, manifest, findings)
     if findings.has_failed(f"{DATA}/"):
@@ -102,7 +107,7 @@ def _check_release(release: Path, findings: Findings) -> tuple[Manifest, Release
         return None
     tables = open_tables(release, manifest, files.sha256, findings)
     try:
-        rows = None if tables is None else check_rows(tables, findings)
+        rows = None if tables is None else check_rows(tables, findings, is_full=manifest.edition == "full")
     except UnreadableError:
         rows = None
     if tables is None or rows is None:
@@ -117,11 +122,11 @@ def _check_release(release: Path, findings: Findings) -> tuple[Manifest, Release
     return manifest, tables, rows
 
 
-def check_rows(tables: ReleasedTables, findings: Findings) -> CheckedRows:
+def check_rows(tables: ReleasedTables, findings: Findings, *, is_full: bool) -> CheckedRows:
     """Check every row against its contract, the other tables, and the text that it speaks of.
 
     A rule that many rows of a file break is one failure that names the first of them by its key. Some sources are
-    looked at at a time, with all that hangs on them.
+    looked at at a time, with all that hangs on them. In a full release only what was taken down may lack its text.
 
     Raises:
         UnreadableError: a file cannot be read, which was noted.
@@ -138,6 +143,9 @@ def check_rows(tables: ReleasedTables, findings: Findings) -> CheckedRows:
         """Some sources after the other, and what the rows that hang on them are found by."""
         for part in aligned({name: tables[name] for name in OF_SHARD}):
             _report([shard_failures(part), *slice_failures(part)], part, tables, findings)
+            with_stones = part | {"tombstones": others["tombstones"]}
+            withheld = withheld_failures(with_stones) if is_full else []
+            _report([*tombstone_failures(with_stones), *withheld], with_stones, tables, findings)
             sources.append(_without_text(part["sources"]))
             clusters.append(clusters_of(part["articles"]))
             repeats.append(repeats_of(part["passages"]))
@@ -182,7 +190,8 @@ def check_counts(manifest: Manifest, checked: CheckedRows, findings: Findings) -
     """Check what the manifest says of records and inputs against the tables."""
     counts = manifest.conservation
     try:
-        found = conservation({"sources": checked.sources, **checked.others}, counts.read, counts.skipped).counts()
+        tables = {"sources": checked.sources, **checked.others}
+        found = conservation(tables, counts.read, counts.skipped, counts.taken_down).counts()
     except CopydeskError as error:
         findings.fail(MANIFEST, "conservation", str(error).partition(";")[0])
     else:
@@ -216,7 +225,7 @@ def _check_sources(
     places = Places(rows)
     settings = _settings(manifest, findings)
     if columns is None:
-        columns = (manifest.model_extra or {}).get("columns") or {}
+        columns = manifest.columns
     with TemporaryDirectory(prefix="copydesk-") as folder:
         inputs = [str(path) for path in paths]
         for uri, document in documents_again(inputs, places.files, Path(folder), settings, columns):

@@ -1,6 +1,7 @@
 """What passes the gate before a release, what does not, and what goes with it."""
 
 from dataclasses import dataclass
+from datetime import date
 from typing import Any
 
 import numpy as np
@@ -18,7 +19,8 @@ from flows.validate.conservation import check_reject_share, conservation
 from flows.validate.failures import no_failures
 from flows.validate.offsets import end, uncovered_sources
 from flows.validate.quarantine import quarantine_between
-from flows.validate.validate import OF_SHARD, check_rejects, check_shard, fallen_of
+from flows.validate.tombstones import tombstone_failures
+from flows.validate.validate import OF_SHARD, check_rejects, check_shard, check_tombstones, fallen_of
 from schemas.tables import TABLES
 from tests.release_tables import (
     LEDE,
@@ -53,13 +55,13 @@ def between(tables: Tables) -> pl.DataFrame:
 
 def validate(tables: Tables) -> Validated:
     """Check the tables of one shard as a build does; where a source falls, nothing repeats anything any more."""
-    shard = check_shard({name: tables[name] for name in OF_SHARD if name in tables})
+    shard = check_shard({name: tables[name] for name in OF_SHARD if name in tables}, tombstones=tables["tombstones"])
     rejects = [shard.rejects]
     kept = tables | shard.tables
     failures = between(kept) if kept["sources"].height == tables["sources"].height else no_failures()
     fallen = fallen_rows(kept, failures)
     if fallen.height:
-        shard = check_shard(shard.tables, fallen)
+        shard = check_shard(shard.tables, fallen, tables["tombstones"])
         rejects.append(shard.rejects)
         kept |= shard.tables
     elif failures.height:
@@ -380,9 +382,49 @@ def test_the_text_of_an_article_without_content_is_empty():
     assert validate(tables).rejects.is_empty()
 
 
-def test_a_withheld_source_is_checked_by_its_length():
+def with_stone(tables: Tables, name: str, key: str) -> Tables:
+    stone = {"id": key, "table": name, "reason": "asked for", "date": date(2031, 6, 1), "uri": "morning.txt"}
+    return tables | {"tombstones": frame("tombstones", [stone])}
+
+
+def test_a_source_that_something_was_taken_out_of_is_checked_by_its_length():
     tables: Tables = changed(two_stories(), "sources", MORNING, text=None)
+    tables = with_stone(tables, "passages", f"{'0' * 16}-0007")
     assert validate(tables).rejects.is_empty()
     bad = changed(tables, "passages", pl.col("text") == LEDE, char_start=9_000)
     assert "passage_outside_source" in rules(validate(bad))
     assert with_texts(tables)["articles"].equals(tables["articles"])
+
+
+def test_a_text_is_missing_only_where_a_tombstone_says_why():
+    tables: Tables = changed(two_stories(), "sources", MORNING, text=None)
+    assert "text_missing" in rules(validate(tables))
+    # That the source itself was taken down is no reason for one that is there.
+    assert "text_missing" in rules(validate(with_stone(tables, "sources", "0" * 16)))
+    for name in ("articles", "passages"):
+        bad = changed(two_stories(), name, pl.col("text") == pl.col("text").first(), text=None)
+        assert "text_missing" in rules(validate(bad))
+
+
+def test_a_row_that_was_taken_down_is_not_released():
+    for name, key in (("articles", "article_id"), ("sources", "source_id"), ("passages", "passage_id")):
+        tables = two_stories()
+        tables = with_stone(tables, name, tables[name][key][0])
+        found = pl.concat(tombstone_failures(tables | {"tombstones": tables["tombstones"].with_row_index("row")}))
+        assert found.select("table", "rule").rows() == [("tombstones", "taken_down_and_released")]
+
+
+def test_a_bad_tombstone_is_a_fault_of_its_stage():
+    check_tombstones(with_stone(two_stories(), "articles", "0" * 16)["tombstones"])
+    with pytest.raises(CopydeskError, match=r"table tombstones: .* a stage wrote a bad row, please report it"):
+        check_tombstones(with_stone(two_stories(), "moods", "0" * 16)["tombstones"])
+
+
+def test_a_tombstone_counts_where_its_source_was_read():
+    tables = with_stone(two_stories(), "sources", "0" * 16)
+    assert conservation(tables, 2, 0).taken_down == 0
+    assert conservation(tables, 3, 0, taken_down=1).taken_down == 1
+    with pytest.raises(CopydeskError, match="do not add up"):
+        conservation(tables, 3, 0)
+    with pytest.raises(CopydeskError, match="2 records were taken down, but only 1 sources have a tombstone"):
+        conservation(tables, 4, 0, taken_down=2)

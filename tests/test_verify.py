@@ -17,6 +17,7 @@ from rich.console import Console
 from flows.errors import CopydeskError
 from flows.release.manifest import Input, file_sha256, write_sums
 from flows.release.parquet import write_table
+from flows.release.provenance import write_provenance
 from flows.release.release import BuildInfo, release
 from flows.release.rows import all_rows_sha256, rows_sha256
 from flows.release.verify.card import check_card
@@ -102,7 +103,7 @@ def test_a_sound_release_passes_with_its_sources(sound: Path, tmp_path: Path):
     assert verified.is_ok
     assert json.loads(as_json(verified)) == {"ok": True, "failures": []}
     assert "2 of 2 sources are made of the bytes at their place" in verified.checked
-    assert any("7 tables" in line for line in verified.checked)
+    assert any("8 tables" in line for line in verified.checked)
     assert verified.notes == ()
 
 
@@ -198,10 +199,11 @@ def restated(path: Path, change: Callable[[dict[str, Any]], None]) -> None:
 
 
 def sealed(path: Path) -> None:
-    """Make manifest and sums state the files as they are now."""
+    """Make manifest, provenance and sums state the files as they are now."""
 
     def outputs(content: dict[str, Any]) -> None:
         content["outputs"] = {name: file_sha256(path / name) for name in files_of(path) if "/" in name or ".md" in name}
+        write_provenance(path, content)
 
     restated(path, outputs)
 

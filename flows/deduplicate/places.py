@@ -58,26 +58,27 @@ def _spans(texts: pl.Series, froms: Indexes, tos: Indexes, passages: Passages) -
     run(*views(passages.store, data, starts, classes, froms, tos, first, end))
     # The words of these were counted in their normal form. They are few: letters with loose accents, full-width digits.
     for text in np.flatnonzero(is_unstable).tolist():
-        normal, places = _normal_form(texts[text])
+        normal, begins, ends = _normal_form(texts[text])
         one = pl.Series([normal])
         data, starts = text_buffers(one)
         own_first, own_end = np.zeros(1, np.int64), np.zeros(1, np.int64)
         own = slice(text, text + 1)
         run(*views(passages.store, data, starts, classes, froms[own], tos[own], own_first, own_end))
-        first[text] = places[own_first[0]]
-        end[text] = places[own_end[0]]
+        first[text], end[text] = begins[own_first[0]], ends[own_end[0] - 1]
     return first, end, chars
 
 
-def _normal_form(text: str) -> tuple[str, list[int]]:
-    """The text in NFKC, and for each of its characters, and the end, where what it was made of begins."""
+def _normal_form(text: str) -> tuple[str, list[int], list[int]]:
+    """The text in NFKC, and for each of its characters where what it was made of begins and ends."""
     normal: list[str] = []
-    places: list[int] = []
+    begins: list[int] = []
+    ends: list[int] = []
     for start, cluster in _clusters(text):
         form = unicodedata.normalize("NFKC", cluster)
         normal.append(form)
-        places += [start] * len(form)
-    return "".join(normal), [*places, len(text)]
+        begins += [start] * len(form)
+        ends += [start + len(cluster)] * len(form)
+    return "".join(normal), begins, ends
 
 
 def _clusters(text: str) -> Iterator[tuple[int, str]]:

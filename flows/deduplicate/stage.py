@@ -60,6 +60,7 @@ def find_repeats(articles: Sequence[Path], passages: Sequence[Path], settings: S
         settings: thresholds and `deduplicate_memory_bytes`.
         work: a folder for temporary files; it need not exist, and nothing is left in it.
     """
+    work.mkdir(parents=True, exist_ok=True)
     return _found(articles, passages, settings, work)
 
 
@@ -153,8 +154,8 @@ def _of_range(rows: pl.DataFrame, ids: pl.Series) -> pl.DataFrame:
     """The rows, which are sorted by the column of that name, from the lowest to the highest of the ids: few of all."""
     if ids.is_empty() or rows.is_empty():
         return rows.clear()
-    first = rows[ids.name].search_sorted(ids.min(), "left")
-    end = rows[ids.name].search_sorted(ids.max(), "right")
+    first = rows[ids.name].search_sorted(str(ids.min()), "left")
+    end = rows[ids.name].search_sorted(str(ids.max()), "right")
     return rows[first:end]
 
 

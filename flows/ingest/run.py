@@ -43,6 +43,7 @@ class Ingested:
         skipped: suffix that no reader knows → number of files.
         inputs: every file that was opened, sorted by uri.
         provenance_inputs: every `sources.toml` that was read, sorted by its path relative to its SOURCE.
+        folders: where files that speak of the inputs may lie beside them, sorted.
         warnings: one line each, safe to print.
     """
 
@@ -54,6 +55,7 @@ class Ingested:
     skipped: dict[str, int]
     inputs: tuple[OpenedFile, ...]
     provenance_inputs: tuple[OpenedFile, ...]
+    folders: tuple[Path, ...]
     warnings: tuple[str, ...]
 
 
@@ -119,6 +121,7 @@ class _Ingest:
                     key=lambda opened: (opened.uri, opened.sha256),
                 )
             ),
+            folders=tuple(sorted(found.folders)),
             warnings=(*sorted(self._known.warnings), *self._warnings),
         )
 

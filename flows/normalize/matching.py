@@ -7,7 +7,7 @@ import numpy as np
 import numpy.typing as npt
 import polars as pl
 
-from flows.normalize.characters import CUT, HIT
+from flows.characters import CUT, HIT
 from flows.normalize.rules import Region, Rule
 from flows.normalize.sieve import Sifted
 from flows.normalize.spans import IS_FREE, cut, in_reading_order

@@ -16,6 +16,7 @@ from flows.validate.models import check_columns, model_failures
 from flows.validate.offsets import offset_failures
 from flows.validate.quarantine import quarantine
 from flows.validate.references import reference_failures
+from flows.validate.tombstones import withheld_failures
 from schemas.tables import TABLES
 
 # Tables whose rows lie in the shard of their source; parents before their children.
@@ -35,12 +36,17 @@ class CheckedShard:
     rejects: pl.DataFrame
 
 
-def check_shard(tables: Mapping[str, pl.DataFrame], fallen: pl.DataFrame | None = None) -> CheckedShard:
+def check_shard(
+    tables: Mapping[str, pl.DataFrame],
+    fallen: pl.DataFrame | None = None,
+    tombstones: pl.DataFrame | None = None,
+) -> CheckedShard:
     """Check the rows of some sources, and turn failing ones away with what depends on them.
 
     Args:
         tables: the tables of OF_SHARD, all rows of some sources.
         fallen: `table, key, rule, detail`: rows of articles and passages that fail for what they are to others.
+        tombstones: of what was taken out of these sources; without them nothing was.
 
     Raises:
         CopydeskError: a table is missing or does not have the columns of its model, or a failing row belongs to no
@@ -52,6 +58,8 @@ def check_shard(tables: Mapping[str, pl.DataFrame], fallen: pl.DataFrame | None 
         check_columns(TABLES[name], tables[name])
     indexed = {name: tables[name].with_row_index("row") for name in OF_SHARD}
     failures = shard_failures(indexed)
+    stones = TABLES["tombstones"].empty() if tombstones is None else tombstones
+    failures = pl.concat([failures, *withheld_failures(indexed | {"tombstones": stones})])
     if fallen is not None:
         failures = pl.concat([failures, _fallen_rows(indexed, fallen)])
     if failures.is_empty() and values_without_evidence(indexed["articles"], indexed["evidence"]).is_empty():
@@ -79,6 +87,18 @@ def shard_failures(tables: Tables) -> pl.DataFrame:
     found += offset_failures(tables)
     found += consistency_failures(tables)
     return pl.concat(found).sort("table", "row", "rule", "detail")
+
+
+def check_tombstones(tombstones: pl.DataFrame) -> None:
+    """The tombstones keep the contract of their table.
+
+    Raises:
+        CopydeskError: they do not, which is a fault of the stage that wrote them.
+    """
+    check_columns(TABLES["tombstones"], tombstones)
+    broken = model_failures(TABLES["tombstones"], tombstones.with_row_index("row"))
+    if broken.height:
+        raise CopydeskError(f"table tombstones: {broken['detail'][0]}; a stage wrote a bad row, please report it")
 
 
 def check_rejects(rejects: pl.DataFrame) -> None:
