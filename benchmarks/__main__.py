@@ -38,7 +38,7 @@ def _measured(count: int) -> list[str]:
     from flows.release.release import BuildInfo, release
     from flows.settings import Settings
     from flows.validate.conservation import conservation
-    from flows.validate.validate import validate
+    from flows.validate.validate import check_shard
 
     seconds = {}
     with tempfile.TemporaryDirectory() as folder:
@@ -57,23 +57,26 @@ def _measured(count: int) -> list[str]:
             parts.append(normalize(sources[-1], provenance))
             seconds["normalize"] = seconds.get("normalize", 0.0) + time.perf_counter() - began
 
-        articles = pl.concat([part.articles for part in parts])
-        passages = pl.concat([part.passages for part in parts])
         began = time.perf_counter()
-        repeats = deduplicate(articles, passages, settings)
-        seconds["deduplicate"] = time.perf_counter() - began
-
-        began = time.perf_counter()
-        tables = validate(
+        checked = check_shard(
             {
                 "sources": pl.concat(sources),
-                "evidence": pl.concat([part.evidence for part in parts]),
-                "rejects": pl.read_parquet(work / "rejects" / "*.parquet"),
-                **{name: getattr(repeats, name) for name in ("articles", "passages", "overlaps", "relations")},
+                **{
+                    name: pl.concat([getattr(part, name) for part in parts])
+                    for name in ("articles", "passages", "evidence")
+                },
             }
         ).tables
         seconds["validate"] = time.perf_counter() - began
 
+        began = time.perf_counter()
+        repeats = deduplicate(checked["articles"], checked["passages"], settings)
+        seconds["deduplicate"] = time.perf_counter() - began
+
+        tables = checked | {
+            "rejects": pl.read_parquet(work / "rejects" / "*.parquet"),
+            **{name: getattr(repeats, name) for name in ("articles", "passages", "overlaps", "relations")},
+        }
         began = time.perf_counter()
         counts = conservation(tables, found.read_count, 0).counts()
         release(tables, work / "out", settings, BuildInfo(inputs=[], conservation=counts))
