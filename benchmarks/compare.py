@@ -95,6 +95,8 @@ def python_of(environment: str | None, uv: str) -> str | None:
     digest = hashlib.sha256(requirements.read_bytes()).hexdigest()
     python = folder / "bin" / "python"
     if not (stamp.exists() and stamp.read_text(encoding="ascii") == digest):
+        if shutil.which(uv) is None:
+            return None
         print(f"preparing the environment of {environment}", file=sys.stderr)
         for command in (
             [uv, "venv", "--quiet", "--clear", "--python", sys.executable, str(folder)],
