@@ -2,8 +2,9 @@
 
 import polars as pl
 
-from flows.normalize.characters import CUT
+from flows.characters import CUT
 from flows.normalize.spans import IS_FREE, cut, in_reading_order
+from flows.text import CLOSING, INITIAL
 
 # A sentence that ends without a space before the next one is two paragraphs whose break was lost ("… said.The next").
 # Before the full stop stands a word, a number or a closing mark, never an initial ("U.S.Army"); after it a word
@@ -50,8 +51,8 @@ def heal_breaks(spans: pl.DataFrame) -> pl.DataFrame:
         spans: SPANS with every role set, `is_compound` and `is_interview`, in reading order.
 
     Returns:
-        `page, char_start, char_count, role, rule, text, is_compound, is_interview`: one row per passage, in reading
-        order; `text` is what was found, healed but not yet cleaned.
+        `page, char_start, char_count, role, rule, found, is_compound, is_interview`: one row per passage, in reading
+        order; `found` is what stands there, its lines plain and without the white space around them.
     """
     raw = pl.col("raw")
     is_first = (pl.col("page") != pl.col("page").shift(1)).fill_null(value=True)
@@ -61,35 +62,36 @@ def heal_breaks(spans: pl.DataFrame) -> pl.DataFrame:
         is_same_text=~is_first & (pl.col("role") == pl.col("role").shift(1)) & pl.col("role").is_in(_PARAGRAPHS),
     )
     begins_small = raw.str.contains(r"^\p{Ll}")
-    # "… the maker Z." + "ai has said …": an initial with a full stop ends no sentence when small letters follow.
-    is_initial = begins_small & pl.col("previous").str.contains(r"(?:^|[\s(“\"])\p{Lu}\.$")
-    # "… command a premium." + "”": what closes a quotation belongs to what it closes.
-    is_closing = raw.str.contains(r"^[”’»)\]]+$")
+    is_initial = begins_small & pl.col("previous").str.contains(rf"{INITIAL}$")
+    is_closing = raw.str.contains(rf"^{CLOSING}$")
     is_open = (
         begins_small
         & (pl.col("previous").str.len_chars() >= 40)
         & pl.col("previous").str.contains(r"[\p{L}\p{N},;–—-]$")
         & raw.str.contains(r"^\p{Ll}[\p{L}'’-]*[\s,.;:)]")
     )
-    glue = (
-        pl.when(pl.col("is_same_text") & (is_initial | is_closing))
-        .then(pl.lit(""))
-        .when(pl.col("is_same_text") & (is_open | _is_wrapped()))
+    is_healed = pl.col("is_same_text") & (is_initial | is_closing | is_open | _is_wrapped())
+    char_end = pl.col("char_start") + pl.col("char_count")
+    # What stood between two spans that become one passage, but for the amount of white space.
+    gap = (
+        pl.when(pl.col("line") != pl.col("line").shift(1))
+        .then(pl.lit("\n"))
+        .when(pl.col("char_start") > char_end.shift(1))
         .then(pl.lit(" "))
+        .otherwise(pl.lit(""))
     )
     return (
-        spans.with_columns(glue=glue)
+        spans.with_columns(is_healed=is_healed.fill_null(value=False), char_end=char_end)
         .with_columns(
-            passage=pl.col("glue").is_null().cum_sum(),
-            text=pl.col("glue").fill_null("") + raw,
-            char_end=pl.col("char_start") + pl.col("char_count"),
+            passage=(~pl.col("is_healed")).cum_sum(),
+            found=pl.when("is_healed").then(gap + raw).otherwise(raw),
         )
         .group_by("passage", maintain_order=True)
         .agg(
             pl.col("page", "char_start").first(),
             (pl.col("char_end").last() - pl.col("char_start").first()).alias("char_count"),
             pl.col("role", "rule").first(),
-            pl.col("text").str.join(""),
+            pl.col("found").str.join(""),
             pl.col("is_compound", "is_interview").first(),
         )
         .drop("passage")

@@ -5,7 +5,7 @@ from itertools import groupby
 
 import polars as pl
 
-from flows.normalize.characters import CUT, HIT
+from flows.characters import CUT, HIT
 from flows.normalize.rules import Region, Rule
 from flows.normalize.spans import IS_FREE, cut, in_reading_order
 

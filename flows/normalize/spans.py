@@ -2,7 +2,7 @@
 
 import polars as pl
 
-from flows.normalize.characters import CUT, HIT, UNSPACED, cleaned, with_plain_lines
+from flows.characters import CUT, HIT, UNSPACED, cleaned, with_plain_lines
 
 # One row per span, in reading order; key `page`, `char_start`. `raw` is the span as found, `key` what rules for whole
 # lines look at: the span cleaned, without a bullet before it. Counts of words and of characters of scripts without

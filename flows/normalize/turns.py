@@ -2,7 +2,7 @@
 
 import polars as pl
 
-from flows.normalize.characters import CUT, HIT
+from flows.characters import CUT, HIT
 from flows.normalize.rules import Region
 from flows.normalize.spans import IS_FREE, PLACE, cut, in_reading_order
 from flows.normalize.titles import CHARS, ENDS_SENTENCE, WORDS
