@@ -15,7 +15,6 @@ import hashlib
 import json
 import os
 import shutil
-import signal
 import subprocess
 import sys
 from collections.abc import Sequence
@@ -29,7 +28,7 @@ from rich.table import Table as Grid
 
 from benchmarks.corpus import UNNAMED_SHARE, write_corpus
 from benchmarks.near import accuracy
-from benchmarks.processes import Cost, cost
+from benchmarks.processes import Cost, cost, end_on_sigterm
 
 ROOT = Path(__file__).parent.parent
 HERE = Path(__file__).parent
@@ -210,7 +209,7 @@ def main(arguments: list[str] | None = None) -> None:
     RESULTS.mkdir(exist_ok=True)
     # Into a file or a pipe the tables go unbroken.
     console = Console(width=None if sys.stdout.isatty() else 240)
-    signal.signal(signal.SIGTERM, lambda *_: sys.exit(128 + signal.SIGTERM))
+    end_on_sigterm()
     warm_up = corpus_file(WARM_UP_DOCUMENTS, is_hard=True, seed=options.seed)
     trial(OURS, warm_up, RESULTS, uv=options.uv, seconds=options.seconds)
     for name in options.corpora:
