@@ -17,6 +17,18 @@ HUB_ERRORS = (httpx2.HTTPError, httpx2.InvalidURL, httpx2.StreamError, OSError, 
 MAX_CHARS = 200
 
 
+class OutOfPatienceError(NetworkError):
+    """What was tried has gone on failing for too long."""
+
+
+class AskedToWaitError(NetworkError):
+    """The server asks to wait, and there is time for it."""
+
+    def __init__(self, seconds: float) -> None:
+        super().__init__("the Hub gets too many requests; try again later")
+        self.seconds = seconds
+
+
 @dataclass(frozen=True)
 class Problem:
     """Something that went wrong.
@@ -46,7 +58,7 @@ def _known(error: BaseException) -> Problem | None:
     """What an error means, if it says so by its type."""
     match error:
         case CopydeskError():
-            return Problem(str(error), type(error))
+            return _ours(error)
         case OfflineModeIsEnabled():
             return Problem("the hub client is in offline mode; unset HF_HUB_OFFLINE")
         case HfHubHTTPError():
@@ -56,6 +68,13 @@ def _known(error: BaseException) -> Problem | None:
         case httpx2.HTTPError() | httpx2.StreamError() | json.JSONDecodeError():
             return _broken(error)
     return None
+
+
+def _ours(error: CopydeskError) -> Problem:
+    """What an error means that a request raised which was not to be sent, or not to be waited for."""
+    if isinstance(error, AskedToWaitError):
+        return Problem(str(error), may_pass=True, wait_seconds=error.seconds)
+    return Problem(str(error), type(error))
 
 
 def _broken(error: BaseException) -> Problem:

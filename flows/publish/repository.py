@@ -14,7 +14,7 @@ from huggingface_hub.utils import validate_repo_id
 
 from flows.errors import NetworkError, RefusedError, UsageError
 from flows.publish.problems import status_of
-from flows.publish.session import PATIENCE_SECONDS, Session, in_background
+from flows.publish.session import PATIENCE_SECONDS, Session
 from flows.publish.trees import Change, LocalFile, RemoteFile, changes, differing, remote_tree
 
 log = logging.getLogger("copydesk")
@@ -159,7 +159,7 @@ class Repository:
             )
 
     def _upload(self, batch: Sequence[CommitOperationAdd], size: int) -> None:
-        in_background(
+        self.session.in_background(
             # An ignore file in the repository must not keep part of a release from it.
             lambda: self.session.api.preupload_lfs_files(
                 self.name, batch, repo_type="dataset", revision=BRANCH, free_memory=False, gitignore_content=""
