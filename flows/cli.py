@@ -74,6 +74,12 @@ def cli() -> None:
     "--settings", "settings_file", metavar="FILE.toml", type=click.Path(path_type=Path), help="Settings file."
 )
 @click.option("--set", "overrides", metavar="NAME=VALUE", multiple=True, help="One setting, in TOML. Repeatable.")
+@click.option(
+    "--takedowns",
+    metavar="FILE.toml",
+    type=click.Path(path_type=Path),
+    help="What must not be released; by default every takedowns.toml beside the documents.",
+)
 @click.option("--verbose", is_flag=True, help="Show what Prefect logs.")
 def build(
     sources: tuple[str, ...],
@@ -83,6 +89,7 @@ def build(
     columns: tuple[str, ...],
     settings_file: Path | None,
     overrides: tuple[str, ...],
+    takedowns: Path | None,
     verbose: bool,
 ) -> None:
     """Build a release from SOURCEs: files, folders or patterns (by default the folder seeds).
@@ -105,6 +112,7 @@ def build(
             "columns": renamed,
             "release_version": release_version,
             "release_date": None if release_date is None else release_date.date().isoformat(),
+            "takedowns": None if takedowns is None else str(takedowns),
         },
         verbose=verbose,
     )
@@ -290,8 +298,9 @@ def verify(release: Path, paths: tuple[Path, ...], columns: tuple[str, ...], as_
 def explain(release: Path, key: str, as_json: bool) -> None:
     """Follow a row of a RELEASE back to the bytes of its source, and name the rows that refer to it.
 
-    ID names a source, article, passage or reject. A row of a table whose key has several parts is named by these,
-    joined by a slash: ARTICLE/FIELD for evidence, PASSAGE/PASSAGE for an overlap, ARTICLE/ARTICLE for relations.
+    ID names a source, article, passage or reject, or what was taken down. A row of a table whose key has several
+    parts is named by these, joined by a slash: ARTICLE/FIELD for evidence, PASSAGE/PASSAGE for an overlap,
+    ARTICLE/ARTICLE for relations.
     """
     from rich.console import Console
 

@@ -30,10 +30,14 @@ HOSTILE = (
 )
 
 
-def card_of(tables: Tables, folder: Path, **settings: Any) -> str:
+def release_of(tables: Tables, folder: Path, **settings: Any) -> Release:
     for name, rows in tables.items():
         write_table(folder, name, rows.sort(TABLES[name].order), Settings())
-    return card(Release(folder, tables, "1.2.3", date(2031, 5, 2), COUNTS, Settings(**settings)))
+    return Release(folder, "1.2.3", date(2031, 5, 2), COUNTS, Settings(**settings))
+
+
+def card_of(tables: Tables, folder: Path, **settings: Any) -> str:
+    return card(release_of(tables, folder, **settings))
 
 
 def front_matter(text: str) -> dict[str, Any]:
@@ -168,18 +172,18 @@ def test_a_line_is_cut_where_it_is_too_long():
     assert plain_line(None) == ""
 
 
-def test_the_example_is_the_pair_that_shares_most():
+def test_the_example_is_the_pair_that_shares_most(tmp_path: Path):
     tables = two_stories()
-    example = overlap_example(tables)
+    example = overlap_example(release_of(tables, tmp_path / "shared"))
     assert example is not None
     assert (example["a"]["article_id"], example["b"]["article_id"]) == (
         article_id("morning.txt"),
         article_id("evening.txt"),
     )
     assert [row["a"] for row in example["rows"]] == [LEDE]
-    assert overlap_example(tables_of(PAGES)) is None
+    assert overlap_example(release_of(tables_of(PAGES), tmp_path / "none")) is None
     withheld = changed(changed(tables, "sources", pl.lit(True), text=None), "passages", pl.lit(True), text=None)
-    nothing = overlap_example(withheld)
+    nothing = overlap_example(release_of(withheld, tmp_path / "withheld"))
     assert nothing is not None
     assert nothing["rows"][0]["a"] is None
 

@@ -7,8 +7,9 @@ import pytest
 from hypothesis import HealthCheck, example, given, settings
 from hypothesis import strategies as st
 
+from flows.characters import with_plain_lines
 from flows.normalize.normalize import Normalized, normalize
-from flows.text import joined_texts
+from flows.text import joined_texts, passage_text
 from schemas.columns import CONTENT_ROLES
 from schemas.tables import TABLES
 from tests.normalize_pages import NO_PROVENANCE, normalized, sources_of
@@ -100,6 +101,31 @@ def test_evidence_points_at_what_it_says(texts: list[str]):
         assert len(found) == row["char_count"]
         if row["field"] in ("title", "authors", "publisher", "rights_statement", "canonical_url"):
             assert folded(row["value"]) in folded(found)
+
+
+BROKEN = (
+    "The goat that had been missing since Tuesday is back, says the maker Z.\r\n\r\nai in a note, and the village\n\n"
+    "has never seen such a thing in all its long history on the hill.\u2029”\n\n“It is back,” they said.\n”\n)"
+)
+
+
+@FEW_LARGE
+@given(SHARDS)
+@example([BROKEN, f"{BROKEN}\n", f"Goat is back\n\nBy Ada Quill\n\n{BROKEN}\n\n{BROKEN}"])
+@example(["\n".join(f"{word} the goat is back in the village on the hill, said.The" for word in ("Now", "Then", "As"))])
+def test_the_text_of_a_passage_follows_from_what_stands_at_its_offsets(texts: list[str]):
+    sources = sources_of(texts)
+    passages = normalize(sources, NO_PROVENANCE).passages
+
+    text_of = dict(sources.select("source_id", "text").iter_rows())
+    spans = passages.select("source_id", "char_start", "char_count").iter_rows()
+    found = pl.DataFrame(
+        {"found": [text_of[source][start:][:count] for source, start, count in spans]}, {"found": pl.String}
+    )
+    assert (
+        found.select(passage_text(with_plain_lines(pl.col("found")))).to_series().to_list()
+        == passages["text"].to_list()
+    )
 
 
 @FEW_LARGE

@@ -66,7 +66,10 @@ def test_the_manifest_says_what_the_release_is_made_of(tmp_path: Path):
         "parent",
         "edition",
         "inputs",
+        "provenance_inputs",
         "settings",
+        "columns",
+        "takedowns",
         "code",
         "lock_sha256",
         "tables",
@@ -171,6 +174,7 @@ def longer(tables: Tables) -> Tables:
     return tables_of(PAGES | {"morning.txt": [*PAGES["morning.txt"], ("body", "One more line.")]})
 
 
+IS_MORNING = pl.col("article_id") == article_id("morning.txt")
 STEPS = [
     (lambda tables: changed(tables, "articles", pl.lit(True), language="de"), "patch"),
     (reworded, "patch"),
@@ -178,7 +182,7 @@ STEPS = [
     (longer, "minor"),
     (lambda tables: tables_of({"morning.txt": PAGES["morning.txt"]}), "minor"),
     (lambda tables: tables_of({"noon.txt": PAGES["morning.txt"], "evening.txt": PAGES["evening.txt"]}), "minor"),
-    (lambda tables: changed(tables, "articles", pl.lit(True), article_id="00000000000000aa-00"), "minor"),
+    (lambda tables: changed(tables, "articles", IS_MORNING, article_id="00000000000000aa-00"), "minor"),
 ]
 
 

@@ -51,7 +51,6 @@ class Release:
 
     Attributes:
         folder: where its Parquet files are.
-        tables: its rows, table by table.
         version: its version.
         date: its date, if it has one.
         conservation: what became of the records that were read.
@@ -60,19 +59,30 @@ class Release:
     """
 
     folder: Path
-    tables: Mapping[str, pl.DataFrame]
     version: str
     date: date | None
     conservation: Mapping[str, int]
     settings: Settings
     changes: str = ""
 
+    @property
+    def tables(self) -> list[str]:
+        """The tables that it has, in the order in which a reader meets them."""
+        return [name for name in TABLES if table_files(self.folder, name)]
+
+    def rows(self, name: str) -> pl.LazyFrame:
+        """The rows of a table, read when and as far as they are asked for.
+
+        Only for a release whose files are known to be whole: polars does not look at the checksums of pages.
+        """
+        return pl.scan_parquet(table_files(self.folder, name))
+
 
 def card(release: Release) -> str:
     """The card of a release whose Parquet files are written, as Markdown with YAML front matter.
 
-    Whatever comes from the data is escaped by the template engine, so that a page's title or address is text and
-    nothing else.
+    Of texts it reads those that it shows, so that its memory does not grow with them. Whatever comes from the data is
+    escaped by the template engine, so that a page's title or address is text and nothing else.
     """
     environment = Environment(
         loader=PackageLoader("flows.release"),
@@ -84,7 +94,7 @@ def card(release: Release) -> str:
         keep_trailing_newline=True,
     )
     environment.filters |= {"cut": markdown, "count": "{:,}".format, "code": code}
-    tables = release.tables
+    articles, passages = release.rows("articles"), release.rows("passages")
     repo = release.settings.hub_repo
     return environment.get_template("card.md.jinja").render(
         front_matter=Markup(front_matter(release)),  # noqa: S704 - YAML, and no HTML is made of it
@@ -94,21 +104,21 @@ def card(release: Release) -> str:
         counts=release.conservation,
         repo=Markup(repo),  # noqa: S704 - letters, digits and four signs, as its setting asks
         metadata_license=release.settings.metadata_license,
-        row_counts={name: rows.height for name, rows in tables.items()},
-        tables=[described(TABLES[name]) for name in tables],
-        articles=listed_articles(tables, release.settings.listed_articles),
-        kinds=counted(tables["articles"], "kind"),
-        languages=counted(tables["articles"], "language"),
-        policies=counted(tables["articles"], "rights_policy"),
-        publisher_count=tables["articles"]["publisher"].drop_nulls().n_unique(),
-        known=known_counts(tables["articles"]),
-        dropped=dropped(tables["passages"]),
-        kept=kept(tables["passages"]),
+        row_counts=row_counts(release),
+        tables=[described(TABLES[name]) for name in release.tables],
+        articles=listed_articles(release, release.settings.listed_articles),
+        kinds=counted(articles, "kind"),
+        languages=counted(articles, "language"),
+        policies=counted(articles, "rights_policy"),
+        publisher_count=single(articles.select(pl.col("publisher").drop_nulls().n_unique())),
+        known=known_counts(articles),
+        dropped=dropped(passages),
+        kept=kept(passages),
         roles=ROLES,
-        relations=counted(tables["relations"], "kind"),
-        overlap_kinds=counted(tables["overlaps"], "kind"),
-        example=overlap_example(tables),
-        rejected=counted(tables["rejects"], "rule"),
+        relations=counted(release.rows("relations"), "kind"),
+        overlap_kinds=counted(release.rows("overlaps"), "kind"),
+        example=overlap_example(release),
+        rejected=counted(release.rows("rejects"), "rule"),
         headline=headline,
         versions=versions_of(release.changes),
     )
@@ -119,9 +129,11 @@ def front_matter(release: Release) -> str:
 
     A table without rows has no configuration: `datasets` cannot load one.
     """
-    names = [name for name, rows in release.tables.items() if rows.height]
-    languages = release.tables["articles"]["language"].drop_nulls().str.extract(r"^([a-z]{2,3})").unique().sort()
-    rows = release.tables[DEFAULT_TABLE].height
+    counts = row_counts(release)
+    names = [name for name, count in counts.items() if count]
+    language = pl.col("language").str.extract(r"^([a-z]{2,3})").drop_nulls().unique().sort()
+    languages = release.rows("articles").select(language).collect().to_series()
+    rows = counts[DEFAULT_TABLE]
     repo = release.settings.hub_repo
     content: dict[str, Any] = {
         "pretty_name": plain_line(release.settings.dataset_name),
@@ -146,20 +158,30 @@ def front_matter(release: Release) -> str:
     return yaml.safe_dump(content, allow_unicode=True, sort_keys=False, width=10_000)
 
 
+def row_counts(release: Release) -> dict[str, int]:
+    """Table → its number of rows, from the footers of its files."""
+    return {
+        name: sum(pq.read_metadata(file).num_rows for file in table_files(release.folder, name))
+        for name in release.tables
+    }
+
+
 def dataset_info(folder: Path, name: str) -> dict[str, Any]:
-    """What `datasets` knows of a table before it loads it, read from its files."""
+    """What `datasets` knows of a table before it loads it, read from the footers of its files.
+
+    Its bytes are those of the Parquet pages before compression; nothing has to be read to count them.
+    """
     files = table_files(folder, name)
-    byte_count = row_count = 0
-    for path in files:
-        with pq.ParquetFile(path, page_checksum_verification=True) as file:
-            for group in range(file.num_row_groups):
-                table = file.read_row_group(group)
-                byte_count += table.nbytes
-                row_count += table.num_rows
+    footers = [pq.read_metadata(file) for file in files]
+    byte_count = sum(
+        footer.row_group(group).total_byte_size for footer in footers for group in range(footer.num_row_groups)
+    )
     return {
         "config_name": name,
         "features": [_feature(field) for field in pq.read_schema(files[0])],
-        "splits": [{"name": "train", "num_bytes": byte_count, "num_examples": row_count}],
+        "splits": [
+            {"name": "train", "num_bytes": byte_count, "num_examples": sum(footer.num_rows for footer in footers)}
+        ],
         "download_size": sum(path.stat().st_size for path in files),
         "dataset_size": byte_count,
     }
@@ -223,82 +245,111 @@ def _trusted(text: str) -> Markup:
     return Markup(text.replace("|", "\\|"))  # noqa: S704 - it comes from schemas/
 
 
-def counted(rows: pl.DataFrame, column: str) -> list[tuple[str | None, int]]:
+def single(rows: pl.LazyFrame) -> int:
+    """The one number in a frame of one row and column."""
+    return int(rows.collect(engine="streaming").item())
+
+
+def counted(rows: pl.LazyFrame, column: str) -> list[tuple[str | None, int]]:
     """How often each value of a column stands, the most frequent first."""
     return (
         rows.group_by(column)
         .agg(count=pl.len())
         .sort("count", column, descending=[True, False], nulls_last=True)
+        .collect(engine="streaming")
         .rows()
     )
 
 
-def known_counts(articles: pl.DataFrame) -> list[tuple[str, int]]:
+def known_counts(articles: pl.LazyFrame) -> list[tuple[str, int]]:
     """In how many articles each column is known."""
-    return [
-        (name, articles.filter(pl.col(name).list.len() > 0 if name == "authors" else pl.col(name).is_not_null()).height)
+    known = articles.select(
+        (pl.col(name).list.len() > 0 if name == "authors" else pl.col(name).is_not_null()).sum().alias(name)
         for name in KNOWN
-    ]
+    )
+    return list(known.collect(engine="streaming").row(0, named=True).items())
 
 
-def dropped(passages: pl.DataFrame) -> list[dict[str, Any]]:
+def dropped(passages: pl.LazyFrame) -> list[dict[str, Any]]:
     """What is not kept, by reason: `drop_reason`, passages, code points."""
     return (
         passages.filter(~pl.col("is_kept"))
         .group_by("drop_reason")
         .agg(count=pl.len(), char_count=pl.col("char_count").cast(pl.Int64).sum())
         .sort("char_count", "drop_reason", descending=[True, False])
+        .collect(engine="streaming")
         .to_dicts()
     )
 
 
-def kept(passages: pl.DataFrame) -> dict[str, int]:
+def kept(passages: pl.LazyFrame) -> dict[str, int]:
     """What is kept: passages, code points."""
-    rows = passages.filter("is_kept")
-    return {"count": rows.height, "char_count": int(rows["char_count"].cast(pl.Int64).sum())}
+    sums = passages.filter("is_kept").select(count=pl.len(), char_count=pl.col("char_count").cast(pl.Int64).sum())
+    return sums.collect(engine="streaming").row(0, named=True)
 
 
-def listed_articles(tables: Mapping[str, pl.DataFrame], limit: int) -> list[dict[str, Any]]:
+def listed_articles(release: Release, limit: int) -> list[dict[str, Any]]:
     """The articles to list in the order of their place, or as many as the limit allows, evenly spread."""
-    place = tables["sources"].select("source_id", "uri", source_record="record")
-    articles = tables["articles"].join(place, on="source_id", how="left", maintain_order="left")
-    articles = articles.sort("uri", "source_record", "ordinal", "article_id")
-    if articles.height > limit:
-        articles = articles[[number * articles.height // limit for number in range(limit)]]
-    return articles.select(
-        "uri",
-        "article_id",
-        "title",
-        "text",
-        "publisher",
-        "published_date",
-        "published_date_basis",
-        "kind",
-        "word_count",
-    ).to_dicts()
+    place = release.rows("sources").select("source_id", "uri", source_record="record")
+    places = (
+        release.rows("articles").select("article_id", "source_id", "ordinal").join(place, on="source_id", how="left")
+    )
+    listed = places.sort("uri", "source_record", "ordinal", "article_id").select("article_id", "uri").collect()
+    if listed.height > limit:
+        listed = listed[[number * listed.height // limit for number in range(limit)]]
+    articles = _articles(release, listed["article_id"])
+    return listed.join(articles, on="article_id", how="left", maintain_order="left").to_dicts()
 
 
-def overlap_example(tables: Mapping[str, pl.DataFrame]) -> dict[str, Any] | None:
+def _articles(release: Release, article_ids: pl.Series) -> pl.DataFrame:
+    """What the card shows of some articles, in any order; of `text` the beginning, where there is no title."""
+    columns = ("article_id", "title", "publisher", "published_date", "published_date_basis", "kind", "word_count")
+    wanted = release.rows("articles").filter(pl.col("article_id").is_in(article_ids.implode()))
+    found = wanted.select(columns).collect()
+    untitled = wanted.filter(
+        pl.col("article_id").is_in(found.filter(pl.col("title").is_null())["article_id"].implode())
+    )
+    # What is folded away below only shortens; ten times the space is plenty.
+    texts = untitled.select("article_id", text=pl.col("text").str.head(10 * FIRST_CHARS)).collect()
+    return found.join(texts, on="article_id", how="left")
+
+
+def overlap_example(release: Release) -> dict[str, Any] | None:
     """The two articles that share most passages, side by side; null if none do.
 
     Returns:
         `a`, `b`: the articles' rows; `count`: their overlaps; `rows`: the first of them, each with `kind`, `score`,
         `a` and `b`, the shared words of either side cut to QUOTED_CHARS, null where they are withheld.
     """
+    overlaps = release.rows("overlaps").collect()
+    named = pl.concat([overlaps["a_passage_id"], overlaps["b_passage_id"]]).unique()
+    passages = release.rows("passages").select("passage_id", "article_id")
+    passages = passages.join(named.to_frame("passage_id").lazy(), on="passage_id", how="semi")
+    tables = {"overlaps": overlaps, "passages": passages.collect(engine="streaming")}
     overlaps = with_articles(tables).drop_nulls(["a_article_id", "b_article_id"])
     if overlaps.is_empty():
         return None
     pairs = overlaps.group_by("a_article_id", "b_article_id").agg(count=pl.len())
     first = pairs.sort("count", "a_article_id", "b_article_id", descending=[True, False, False]).row(0, named=True)
-    rows = overlaps.join(pairs.filter(**first), on=["a_article_id", "b_article_id"], how="semi").sort(
-        "b_char_start", "a_char_start", "a_passage_id"
+    rows = (
+        overlaps.join(pairs.filter(**first), on=["a_article_id", "b_article_id"], how="semi")
+        .sort("b_char_start", "a_char_start", "a_passage_id")
+        .head(EXAMPLE_ROWS)
     )
-    articles = tables["articles"]
+    words = {
+        name: release.rows(name)
+        .filter(pl.col(key).is_in(pl.concat([rows[f"a_{key}"], rows[f"b_{key}"]]).unique().implode()))
+        .select(key, "text")
+        .collect()
+        for name, key in (("sources", "source_id"), ("passages", "passage_id"))
+    }
+    ids = [first["a_article_id"], first["b_article_id"]]
+    articles = {row["article_id"]: row for row in _articles(release, pl.Series(ids)).iter_rows(named=True)}
     return {
-        "a": articles.row(by_predicate=pl.col("article_id") == first["a_article_id"], named=True),
-        "b": articles.row(by_predicate=pl.col("article_id") == first["b_article_id"], named=True),
+        "a": articles[ids[0]],
+        "b": articles[ids[1]],
         "count": first["count"],
-        "rows": with_words(rows.head(EXAMPLE_ROWS), tables).select("kind", "score", "a", "b").to_dicts(),
+        "rows": with_words(rows, words).select("kind", "score", "a", "b").to_dicts(),
         "limit": QUOTED_CHARS,
     }
 

@@ -61,7 +61,10 @@ class Manifest(_Model):
     parent: Parent | None
     edition: Literal["full", "public"]
     inputs: list[InputFile]
+    provenance_inputs: list[InputFile] = []
     settings: dict[str, Any]
+    columns: dict[str, str] = {}
+    takedowns: list[dict[str, str]] = []
     code: dict[str, str | None]
     lock_sha256: Sha256 | None
     tables: dict[str, TableEntry]
