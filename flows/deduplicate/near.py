@@ -448,9 +448,7 @@ def _verified(
     verdict = _verdict(corpus, pairs, measured)
     is_of_one_source = (corpus.sources[a] == corpus.sources[b]) & (corpus.sources[a] >= 0)
     possible = verdict.tells_one_story & (verdict.is_same_story | ~is_of_one_source)
-    is_copy = possible & (
-        ~verdict.is_form | verdict.is_nearly_equal | (verdict.is_alike & is_rare[a] & is_rare[b])
-    )
+    is_copy = possible & (~verdict.is_form | verdict.is_nearly_equal | (verdict.is_alike & is_rare[a] & is_rare[b]))
     kind = pl.Series("kind", verdict.is_part[is_copy]).replace_strict(
         {True: "contains", False: "near_duplicate_of"}, return_dtype=pl.String
     )
