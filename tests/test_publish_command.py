@@ -52,6 +52,17 @@ def test_a_dry_run_reads_only_and_prints_a_line_a_file(hub, releases, tmp_path):
     assert hub.store.repositories == {}
 
 
+def test_a_dry_run_does_not_import_prefect(hub, releases, tmp_path):
+    program = (
+        "import sys, flows.cli\n"
+        f"try: flows.cli.main(['publish', {str(releases[0])!r}, '--repo', 'pier', '--dry-run'])\n"
+        "except SystemExit as end: print(end.code, 'prefect' in sys.modules)"
+    )
+    env = environment(hub, tmp_path / "home")
+    told = subprocess.run([sys.executable, "-c", program], capture_output=True, text=True, check=True, env=env)
+    assert told.stdout.splitlines()[-1] == "0 False"
+
+
 def test_a_dry_run_tells_what_changes(hub, releases, tmp_path):
     repository = hub.store.create("ada/pier", is_private=True)
     regular = hub.store.regular

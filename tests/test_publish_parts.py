@@ -7,7 +7,7 @@ from pathlib import Path
 import httpx2
 import pytest
 from huggingface_hub import CommitOperationAdd
-from huggingface_hub.errors import HfHubHTTPError
+from huggingface_hub.errors import HfHubHTTPError, OIDCError
 from hypothesis import given
 from hypothesis import strategies as st
 
@@ -148,6 +148,8 @@ def answer(status: int, **headers: str) -> HfHubHTTPError:
         (answer(500), NetworkError, True),
         (answer(503), NetworkError, True),
         (answer(429), NetworkError, True),
+        (answer(412), NetworkError, True),
+        (answer(409), NetworkError, True),
         (answer(401), RefusedError, False),
         (answer(403), RefusedError, False),
         (answer(418), CopydeskError, False),
@@ -155,6 +157,7 @@ def answer(status: int, **headers: str) -> HfHubHTTPError:
         (httpx2.ConnectError(""), NetworkError, True),
         (httpx2.RemoteProtocolError(""), NetworkError, True),
         (httpx2.UnsupportedProtocol(""), UsageError, False),
+        (OIDCError("no id token is available"), RefusedError, False),
         (RuntimeError("what the storage says"), NetworkError, True),
         (KeyError("commitOid"), NetworkError, False),
         (OSError(28, "No space left on device", "/some/where"), CopydeskError, False),

@@ -20,10 +20,10 @@ from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from io import BytesIO
 from pathlib import Path
 from types import TracebackType
-from typing import Any, Self
+from typing import Any, NoReturn, Self
 from urllib.parse import parse_qs, unquote, urlsplit
 
-from tests.hub.faults import REFUSED, UNVEIL, Fault, Faults
+from tests.hub.faults import REFUSED, UNMOVED, UNVEIL, Fault, Faults
 from tests.hub.store import Commit, File, Repository, Store, User, copy_range, is_large
 from tests.hub.xet import Xet
 
@@ -178,6 +178,9 @@ class _Handler(BaseHTTPRequestHandler):
         try:
             if fault is not None and fault.kind in REFUSED:
                 self._refuse(fault)
+            if fault is not None and fault.kind == UNMOVED:
+                self._body()
+                self._moved()
             if fault is not None and fault.kind == UNVEIL:
                 self.store.repositories[f"{self.parts[2]}/{self.parts[3]}"].is_private = False
             if fault is not None and fault.kind == "stale" and "commit" in self.parts:
@@ -191,6 +194,9 @@ class _Handler(BaseHTTPRequestHandler):
         self._body()
         wait = {"Retry-After": str(int(fault.seconds))} if fault.kind == "429" else {}
         raise AnswerError(int(fault.kind), message=f"made to fail with {fault.kind}", headers=wait)
+
+    def _moved(self) -> NoReturn:
+        raise AnswerError(412, message="A commit has happened since. Please refresh and try again.")
 
     def _drop(self) -> None:
         self.close_connection = True
@@ -539,7 +545,7 @@ class _Handler(BaseHTTPRequestHandler):
             head = self._revision(repository, revision)
             header = lines[0]["value"]
             if header.get("parentCommit", head.oid) != head.oid:
-                raise AnswerError(412, message="A commit has happened since. Please refresh and try again.")
+                self._moved()
             tree = dict(head.tree)
             names = self._fetched([line["value"] for line in lines[1:] if line["key"] == "lfsFile"])
             for line in lines[1:]:
