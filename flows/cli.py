@@ -187,7 +187,7 @@ def publish(
     """
     from flows.publish.repository import checked_name
 
-    name = checked_name(repo)
+    name = checked_name(repo)  # before what takes seconds to import
     from flows import publishing
 
     publishing.edition_in(release)
