@@ -78,14 +78,14 @@ def words_of_batches(batches: Iterable[pl.Series], memory_bytes: int, folder: Pa
         line_total += len(part.line_words)
         byte_total += part.byte_count
         if file is not None:
-            part.words.tofile(file)
+            file.write(part.words.data)
             continue
         pieces.append(part.words)
         in_memory += part.words.nbytes
         if in_memory > memory_bytes:
             file = tempfile.TemporaryFile(prefix="copydesk-words-", dir=folder)  # noqa: SIM115 - lives as long as the store
             for piece in pieces:
-                piece.tofile(file)
+                file.write(piece.data)
             pieces.clear()
     if file is None:
         words = _joined(pieces, np.uint32)
