@@ -283,20 +283,21 @@ def test_a_disk_that_becomes_read_only(build, world, small_disk):
     assert visible(out) == {"1.0.0": world.whole["1.0.0"]}
 
 
-def test_no_record_is_lost_where_what_was_read_cannot_be_put_aside(build, world, tmp_path):
-    """A full disk says nothing of the container that was being read: the run ends, and no release lacks it."""
+def test_no_container_is_rejected_for_want_of_room(build, world, tmp_path):
+    """That what was read of it cannot be put aside says nothing of the file: the run ends, and no release lacks it."""
     pages = tmp_path / "pages"
     pages.mkdir()
-    many = [story(number) for number in range(12)]
-    (pages / "many.jsonl").write_text(records(*many), encoding="utf-8")
-    pl.DataFrame({"text": many}).write_parquet(pages / "table.parquet")
-    small = {"shard_bytes": 500, "max_reject_share": 1.0}
-    for name in ("many.jsonl", "table.parquet"):
-        for file_bytes in (0, 1_500):
-            told = build(pages / name, tmp_path / "out", file_bytes=file_bytes, settings=small)
-            check_one_clear_line(told, tmp_path / "out", "File too large")
-    done(build(pages / "many.jsonl", tmp_path / "out", settings=small))
-    assert pl.read_parquet(tmp_path / "out" / "1.0.0" / "data" / "sources" / "*.parquet").height == len(many)
+    (pages / "court.txt").write_text(COURT, encoding="utf-8")
+    large = COURT * 1_000
+    pl.DataFrame({"text": [large]}).write_parquet(tmp_path / "table.parquet")
+    (tmp_path / "lines.jsonl").write_text(records(large), encoding="utf-8")
+    for name in ("table.parquet", "lines.jsonl"):
+        (tmp_path / name).rename(pages / name)
+        told = build(
+            pages, tmp_path / "out", file_bytes=100_000, settings={"max_reject_share": 1.0, "shard_bytes": 50_000}
+        )
+        check_one_clear_line(told, tmp_path / "out", "File too large")
+        (pages / name).unlink()
 
 
 @pytest.mark.parametrize(
