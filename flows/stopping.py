@@ -1,8 +1,8 @@
 """What SIGTERM does to a command: it ends at once where it can, and in any case within a bounded time.
 
 Python runs a signal's handler in the main thread, between two steps of Python. A call that takes minutes there (a
-kernel over a large corpus), or threads that an interpreter waits for at its end, would put the end off for as long. So a
-second thread is told of the signal, too, by the part of the handler that is not Python, and ends the process when its
+kernel over a large corpus), or threads that an interpreter waits for at its end, would put the end off for as long. So
+a second thread is told of the signal, too, by the part of the handler that is not Python, and ends the process when its
 time is up. What is staged stays behind in that case, and the next run removes it.
 """
 
