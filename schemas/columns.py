@@ -15,6 +15,12 @@ LANGUAGE_TAG = r"^[a-z]{2,3}(-[A-Z][a-z]{3})?(-([A-Z]{2}|\d{3}))?$"
 
 CODE_POINTS = {"unit": "code points"}
 
+
+def hash_of_withheld(column: str) -> str:
+    """The description of the column that stands for a text in an edition that withholds it."""
+    return f"SHA-256 of `{column}` (UTF-8) where this edition withholds it for its rights; null where it is given."
+
+
 ROLES = {
     "title": "a headline of the page or of an article in it, wherever it stands and however often",
     "byline": "who wrote it, the outlet named as author included",

@@ -73,6 +73,7 @@ class Shards:
         rows["retrieved_at"].append(document.retrieved_at or known.retrieved_at)
         rows["char_count"].append(len(document.text))
         rows["text"].append(document.text)
+        rows["text_sha256"].append(None)
         own_address = document.uri and web_address(document.uri)
         values = (
             ("publisher", document.publisher, known.publisher),

@@ -149,6 +149,7 @@ def _passages(spans: pl.DataFrame, parts: pl.DataFrame, sources: pl.DataFrame) -
         .with_columns(
             passage_id=passage_id(pl.col("source_id"), pl.col("ordinal")),
             text=passage_text(pl.col("found")),
+            text_sha256=pl.lit(None, pl.String),
             is_kept=is_content,
             drop_reason=pl.when(~is_content).then("role"),
             repeats_passage_id=pl.lit(None, pl.String),
@@ -211,7 +212,9 @@ def _articles(articles: pl.DataFrame, parts: list[Part]) -> pl.DataFrame:
     return (
         articles.join(values, on=["page", "ordinal"], how="left")
         .with_columns(
+            text_sha256=pl.lit(None, pl.String),
             unique_text=pl.col("text"),
+            unique_text_sha256=pl.lit(None, pl.String),
             word_count=word_counts(articles["text"]),
             cluster_id=pl.col("article_id"),
             is_canonical=pl.lit(value=True),
