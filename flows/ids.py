@@ -1,7 +1,20 @@
 """Identifiers: what each is made from, so that every stage derives the same one.
 
-An id is the first 16 hexadecimal digits (64 bits) of a SHA-256: with ten million documents the chance of any
-collision is about 3 in a million (n² / 2⁶⁵), and a collision fails the uniqueness check of the tables.
+All that is made of one document shares its first 8 hexadecimal digits, those of its place: its source, passages,
+articles and evidence lie in one range of ids, and a shard that holds a range of sources holds all of their rows.
+
+| id | digits |
+| --- | --- |
+| place | 16 of the SHA-256 of the place: uri, and the record where it is needed |
+| `source_id` | the first 8 of the place, then 8 of the SHA-256 of place and bytes |
+| `article_id` | the place, `-`, the ordinal of the article in its source |
+| `passage_id` | the `source_id`, `-`, the ordinal of the passage in its source |
+
+Two places have the same id with a chance of 2⁻⁶⁴, and so have the sources of two places, as both halves must agree:
+with ten million documents the chance of any collision is about 3 in a million (n² / 2⁶⁵), and it fails the uniqueness
+check of the tables. Two versions of one document, which never stand in one release, share half of their `source_id` by
+design and the other half with a chance of 2⁻³²; their `sha256` tells them apart for certain. Ids name, they do not
+prove: whoever can choose both an address and a text can find a pair of them with another's id in some 2³³ hashes.
 """
 
 import hashlib
@@ -10,6 +23,9 @@ import polars as pl
 
 # Stands between the parts of what is hashed. No uri holds it: ingest escapes control characters in them.
 _SEPARATOR = "\0"
+
+# Digits of an id that come from the place alone, whatever the id is of.
+PLACE_DIGITS = 8
 
 
 def _digest(*parts: str | int | None) -> str:
@@ -33,7 +49,8 @@ def place_id(uri: str, container: str | None, record: int | None) -> str:
 
 def source_id(uri: str, container: str | None, record: int | None, sha256: str) -> str:
     """Names a document by its place and its bytes (through their SHA-256): 16 hexadecimal digits."""
-    return _digest(uri, own_record(uri, container, record), sha256)
+    own = own_record(uri, container, record)
+    return _digest(uri, own)[:PLACE_DIGITS] + _digest(uri, own, sha256)[PLACE_DIGITS:]
 
 
 def place_ids(sources: pl.DataFrame) -> pl.Series:

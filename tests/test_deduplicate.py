@@ -4,6 +4,7 @@ import datetime as dt
 import hashlib
 import itertools
 import random
+from pathlib import Path
 from typing import Any
 
 import polars as pl
@@ -12,7 +13,7 @@ from hypothesis import given
 from hypothesis import settings as hypothesis_settings
 from hypothesis import strategies as st
 
-from flows.deduplicate.stage import Deduplicated, deduplicate
+from flows.deduplicate.stage import Deduplicated, deduplicate, find_repeats, with_repeats
 from flows.settings import Settings
 from flows.text import joined_texts
 from schemas.columns import CONTENT_ROLES
@@ -442,6 +443,31 @@ def test_withheld_text_is_compared_with_nothing() -> None:
     result = deduplicate(articles.with_columns(text=pl.lit(None, dtype=pl.String)), withheld, Settings())
     assert result.overlaps.is_empty()
     assert result.articles["unique_text"].null_count() == 2
+
+
+def test_shards_give_what_one_table_gives(tmp_path: Path) -> None:
+    """Shards are ranges of sources; what one of them repeats may stand in another."""
+    common = ("body", sentence(9300))
+    press = [article(f"s{n}", [*story(20 + n % 3, 3), common, ("rights", sentence(9))]) for n in range(7)]
+    articles, passages = tables(*press)
+    sources = articles["source_id"].unique().sort().to_list()
+    found: list[tuple[Path, Path]] = []
+    for number, part in enumerate((sources[:1], sources[1:4], [], sources[4:])):
+        files = tmp_path / f"a{number}.parquet", tmp_path / f"p{number}.parquet"
+        for table, file in zip((articles, passages), files, strict=True):
+            table.filter(pl.col("source_id").is_in(part)).write_parquet(file)
+        found.append(files)
+    work = tmp_path / "work"
+    repeats = find_repeats([a for a, _ in found], [p for _, p in found], Settings(), work)
+    assert not work.exists() or not list(work.iterdir())
+    shards = [with_repeats(pl.read_parquet(a), pl.read_parquet(p), repeats) for a, p in found]
+
+    whole = deduplicate(articles, passages, Settings())
+    assert repeats.overlaps.equals(whole.overlaps)
+    assert repeats.relations.equals(whole.relations)
+    assert pl.concat([a for a, _ in shards]).equals(whole.articles)
+    assert pl.concat([p for _, p in shards]).equals(whole.passages)
+    assert not whole.articles["is_canonical"].all()
 
 
 @st.composite

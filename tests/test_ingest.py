@@ -5,6 +5,7 @@ import hashlib
 import json
 import os
 from datetime import UTC, datetime
+from itertools import pairwise
 from pathlib import Path
 from tempfile import TemporaryDirectory
 
@@ -175,13 +176,14 @@ def test_records_carry_what_they_state(tmp_path):
     )
     result = run(tmp_path)
     result.assert_conserved(3)
-    assert result.sources.select("uri", "container", "record", "text").rows() == [
+    sources = result.sources.sort("record")
+    assert sources.select("uri", "container", "record", "text").rows() == [
         ("https://news.example/1", "feed.jsonl", 0, "One"),
         ("desk:2", "feed.jsonl", 1, "Two"),
         ("feed.jsonl", "feed.jsonl", 2, "Three"),
     ]
-    assert result.sources["retrieved_at"].to_list() == [datetime(2025, 10, 22, 23, tzinfo=UTC), None, None]
-    assert result.sources["sha256"][0] == hashlib.sha256(b"One").hexdigest()
+    assert sources["retrieved_at"].to_list() == [datetime(2025, 10, 22, 23, tzinfo=UTC), None, None]
+    assert sources["sha256"][0] == hashlib.sha256(b"One").hexdigest()
     assert sorted(result.provenance.drop("source_id").rows()) == [
         ("canonical_url", "https://news.example/1", "record"),
         ("published_date", "2025-10-22", "record"),
@@ -221,8 +223,9 @@ def test_a_bad_line_costs_itself_only(tmp_path, line, rule):
         ("feed.jsonl", 1, rule),
         ("feed2.jsonl.gz", 1, rule),
     ]
-    assert result.sources["text"].to_list() == ["before", "after"] * 2
-    assert result.sources["record"].to_list() == [0, 2] * 2
+    sources = result.sources.sort("uri", "record")
+    assert sources["text"].to_list() == ["before", "after"] * 2
+    assert sources["record"].to_list() == [0, 2] * 2
 
 
 def test_text_never_stands_in_a_reason(tmp_path):
@@ -346,13 +349,15 @@ def test_own_uris_keep_their_ids_when_the_container_is_sorted_anew(tmp_path):
 def test_a_corrected_page_keeps_its_place(tmp_path):
     (tmp_path / "page.txt").write_text("teh text")
     write_jsonl(tmp_path / "feed.jsonl", {"text": "a"}, {"text": "a"})
-    before = run(tmp_path).sources
+    before = run(tmp_path).sources.sort("uri", "record")
     (tmp_path / "page.txt").write_text("the text")
-    after = run(tmp_path).sources
+    after = run(tmp_path).sources.sort("uri", "record")
     assert place_ids(before).to_list() == place_ids(after).to_list()
     assert place_ids(before).n_unique() == 3
     assert before["source_id"].n_unique() == 3
     assert (before["source_id"] == after["source_id"]).to_list() == [True, True, False]
+    for sources in (before, after):
+        assert sources["source_id"].str.head(8).to_list() == place_ids(sources).str.head(8).to_list()
 
 
 def test_ids_of_parts():
@@ -416,7 +421,7 @@ def test_a_record_cannot_pass_for_one_of_another_container(tmp_path):
     write_jsonl(tmp_path / "b.jsonl", {"no": "text"}, {"text": "b", "uri": "b.jsonl"})
     result = run(tmp_path)
     result.assert_conserved(3)
-    assert result.sources.select("uri", "record").rows() == [("a.jsonl", 0), ("b.jsonl", 1)]
+    assert sorted(result.sources.select("uri", "record").rows()) == [("a.jsonl", 0), ("b.jsonl", 1)]
     assert [line.partition(":")[0] for line in result.ingested.warnings] == ["a.jsonl"]
 
 
@@ -454,15 +459,67 @@ def test_read_is_released_and_rejected(lines, others, page, shard_bytes):
     assert again.ingested.repeated_count == result.ingested.repeated_count
 
 
+def shards_of(inputs: list[Path], shard_bytes: int) -> list[tuple[pl.DataFrame, pl.DataFrame]]:
+    """Each shard's sources and provenance."""
+    with TemporaryDirectory() as name:
+        found = ingest([str(given) for given in inputs], Path(name), Settings(shard_bytes=shard_bytes), {})
+        return [
+            (pl.read_parquet(Path(name, "sources", shard)), pl.read_parquet(Path(name, "provenance", shard)))
+            for shard in found.shards
+        ]
+
+
 def test_shards_are_bounded(tmp_path):
     write_jsonl(tmp_path / "feed.jsonl", *({"text": f"{n:02d}" + "é" * 4} for n in range(10)))
     (tmp_path / "large.txt").write_text("x" * 100)
-    with TemporaryDirectory() as name:
-        staging = Path(name)
-        shards = ingest([str(tmp_path)], staging, Settings(shard_bytes=25), {}).shards
-        sizes = [pl.read_parquet(staging / "sources" / shard)["byte_count"].to_list() for shard in shards]
-        assert all((staging / "provenance" / shard).exists() for shard in shards)
-    assert sizes == [[10, 10]] * 5 + [[100]]
+    sizes = [sources["byte_count"].to_list() for sources, _ in shards_of([tmp_path], 25)]
+    assert [100] in sizes
+    assert sum(map(sum, sizes)) == 200
+    assert all(sum(shard) <= 25 for shard in sizes if shard != [100])
+    # As many as fit: no shard could have taken in the first document of the next one.
+    assert all(sum(shard) + following[0] > 25 for shard, following in pairwise(sizes))
+
+
+def test_a_small_corpus_is_one_shard(tmp_path):
+    write_jsonl(tmp_path / "feed.jsonl", *({"text": f"text {n}"} for n in range(50)))
+    ((sources, _),) = shards_of([tmp_path], 1_000_000)
+    assert sources.height == 50
+
+
+@hypothesis_settings(max_examples=25, deadline=None)
+@given(
+    texts=st.lists(st.text("ab", min_size=1, max_size=9), min_size=1, max_size=25),
+    shard_bytes=st.integers(1, 60),
+    seed=st.randoms(use_true_random=False),
+)
+def test_shards_are_ranges_of_places_in_any_order_of_the_inputs(texts, shard_bytes, seed):
+    """Documents are the same and their containers are too, but the records come in another order."""
+    records = [{"text": text, "uri": f"desk:{n}", "publisher": f"of {n}"} for n, text in enumerate(texts)]
+    shuffled = seed.sample(records, len(records))
+    found = []
+    for order in (records, shuffled):
+        with TemporaryDirectory() as name:
+            found.append(shards_of([write_jsonl(Path(name) / "feed.jsonl", *order)], shard_bytes))
+    for one, two in zip(*found, strict=True):
+        assert one[0].drop("record").equals(two[0].drop("record"))
+        assert one[1].equals(two[1])
+    shards = found[0]
+    ids = [source for sources, _ in shards for source in sources["source_id"]]
+    assert ids == sorted(ids)
+    assert len(ids) == len(texts)
+    places = [set(place_ids(sources).str.head(8)) for sources, _ in shards]
+    assert sum(map(len, places)) == len(set().union(*places))
+    for sources, provenance in shards:
+        assert provenance["source_id"].to_list() == sources["source_id"].to_list()
+
+
+def test_places_that_share_their_digits_stay_together(tmp_path, monkeypatch):
+    """Their articles may be sorted in another order than their sources."""
+    monkeypatch.setattr("flows.ingest.shards.PLACE_DIGITS", 1)
+    write_jsonl(tmp_path / "feed.jsonl", *({"text": f"text {n}"} for n in range(50)))
+    digits = [set(sources["source_id"].str.head(1)) for sources, _ in shards_of([tmp_path], 100)]
+    assert len(digits) > 1
+    assert sum(map(len, digits)) == len(set().union(*digits))
 
 
 def test_a_container_that_changes_while_it_is_read_is_an_error(tmp_path, monkeypatch):

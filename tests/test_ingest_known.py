@@ -39,9 +39,9 @@ def test_an_entry_becomes_provenance(tmp_path):
     (tmp_path / "sources.toml").write_text(ENTRY)
     ingested, sources, provenance = run(tmp_path)
     assert provenance == [
-        ("publisher", "The Gazette", "sources.toml"),
-        ("published_date", "2025-10-22", "sources.toml"),
         ("canonical_url", "https://news.example/page", "sources.toml"),
+        ("published_date", "2025-10-22", "sources.toml"),
+        ("publisher", "The Gazette", "sources.toml"),
     ]
     assert sources["retrieved_at"].to_list() == [datetime(2025, 10, 23, 8, tzinfo=UTC)]
     assert ingested.warnings == ()

@@ -171,6 +171,7 @@ def longer(tables: Tables) -> Tables:
     return tables_of(PAGES | {"morning.txt": [*PAGES["morning.txt"], ("body", "One more line.")]})
 
 
+IS_MORNING = pl.col("article_id") == article_id("morning.txt")
 STEPS = [
     (lambda tables: changed(tables, "articles", pl.lit(True), language="de"), "patch"),
     (reworded, "patch"),
@@ -178,7 +179,7 @@ STEPS = [
     (longer, "minor"),
     (lambda tables: tables_of({"morning.txt": PAGES["morning.txt"]}), "minor"),
     (lambda tables: tables_of({"noon.txt": PAGES["morning.txt"], "evening.txt": PAGES["evening.txt"]}), "minor"),
-    (lambda tables: changed(tables, "articles", pl.lit(True), article_id="00000000000000aa-00"), "minor"),
+    (lambda tables: changed(tables, "articles", IS_MORNING, article_id="00000000000000aa-00"), "minor"),
 ]
 
 

@@ -60,8 +60,8 @@ class Ingested:
 def ingest(inputs: Sequence[str], staging: Path, settings: Settings, columns: Mapping[str, str]) -> Ingested:
     """Reads all inputs into `staging/sources/`, `staging/provenance/` and `staging/rejects/ingest.parquet`.
 
-    Files are read in the order of their uris and records in the order of their container, so that the result depends
-    neither on the order of the inputs nor on the file system.
+    Files are read in the order of their uris and records in the order of their container, and shards are ranges of the
+    hash of the place, so that the result depends neither on the order of the inputs nor on the file system.
 
     Args:
         inputs: files, folders, or patterns with wildcards.
@@ -82,7 +82,7 @@ class _Ingest:
         self._staging = staging
         self._settings = settings
         self._columns = columns
-        self._shards = Shards(staging, settings.shard_bytes)
+        self._shards = Shards(stack, staging, settings.shard_bytes)
         self._formats = Formats(stack, staging)
         self._rejects = [TABLES["rejects"].empty()]
         self._refused: list[tuple[str, Refusal]] = []

@@ -183,17 +183,28 @@ def _pages(tables: Mapping[str, TableDiff]) -> dict[str, list[str]]:
 def draft_snapshot(
     version: str, tables: Mapping[str, pl.DataFrame], settings: Settings, inputs: Sequence[Input]
 ) -> Snapshot:
-    """A release that is about to be written, to be compared with the one before it."""
-    known = {
+    """Tables in memory, to be compared with a release before they are written."""
+    return Snapshot.of_tables(tables, _known(version, list(tables), settings, inputs))
+
+
+def staged_snapshot(
+    folder: Path, names: Sequence[str], settings: Settings, inputs: Sequence[Input]
+) -> Snapshot:
+    """A release of which only the tables with these names are written, to be compared with the one before it."""
+    return Snapshot("", _known("", names, settings, inputs), folder=folder)
+
+
+def _known(version: str, names: Sequence[str], settings: Settings, inputs: Sequence[Input]) -> dict[str, Any]:
+    """What is known of a manifest before it is written."""
+    return {
         "version": version,
         "edition": "full",
         "inputs": [asdict(one) for one in inputs],
         "settings": settings.model_dump(mode="json"),
         "code": code_identity(),
         "lock_sha256": lock_sha256(),
-        "tables": {name: {"units": column_units(name)} for name in tables},
+        "tables": {name: {"units": column_units(name)} for name in names},
     }
-    return Snapshot.of_tables(tables, known)
 
 
 def column_units(name: str) -> dict[str, str]:

@@ -2,7 +2,7 @@
 
 import hashlib
 import json
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import asdict, dataclass
 from importlib.metadata import PackageNotFoundError, version
 from pathlib import Path
@@ -70,7 +70,7 @@ def manifest(
     row_hashes: Mapping[str, str],
     rows_sha256: str,
     conservation: Mapping[str, int],
-    folder: Path,
+    outputs: Mapping[str, str],
 ) -> dict[str, Any]:
     """The manifest of a release whose other files are written.
 
@@ -84,7 +84,7 @@ def manifest(
         row_hashes: table → hash of its rows in canonical form.
         rows_sha256: hash over those.
         conservation: what became of the records that were read.
-        folder: the release; all files in it are its outputs.
+        outputs: path in the release → SHA-256, of all its other files.
     """
     return {
         "version": release_version,
@@ -100,7 +100,19 @@ def manifest(
         },
         "rows_sha256": rows_sha256,
         "conservation": dict(conservation),
-        "outputs": {path.relative_to(folder).as_posix(): file_sha256(path) for path in release_files(folder)},
+        "outputs": dict(sorted(outputs.items())),
+    }
+
+
+def digests(folder: Path, known: Mapping[Path, str]) -> dict[str, str]:
+    """Path in a folder → SHA-256, of all its files, sorted by path.
+
+    Args:
+        folder: the release.
+        known: file → SHA-256, of files that need not be read again.
+    """
+    return {
+        path.relative_to(folder).as_posix(): known.get(path) or file_sha256(path) for path in release_files(folder)
     }
 
 
@@ -109,16 +121,16 @@ def write_manifest(folder: Path, content: Mapping[str, Any]) -> None:
     (folder / MANIFEST).write_text(json.dumps(content, indent=2) + "\n", encoding="ascii")
 
 
-def write_sums(folder: Path) -> None:
-    """Write `SHA256SUMS` for `sha256sum -c`: all files but itself, sorted by path."""
-    (folder / SUMS).write_text("".join(_sums(folder)), encoding="utf-8")
+def write_sums(folder: Path, known: Mapping[Path, str] | None = None) -> None:
+    """Write `SHA256SUMS` for `sha256sum -c`: all files but itself, sorted by path.
 
-
-def _sums(folder: Path) -> Iterator[str]:
-    for path in release_files(folder):
-        name = path.relative_to(folder).as_posix()
-        if name != SUMS:
-            yield f"{file_sha256(path)}  {name}\n"
+    Args:
+        folder: the release.
+        known: file → SHA-256, of files that need not be read again.
+    """
+    found = digests(folder, known or {})
+    found.pop(SUMS, None)
+    (folder / SUMS).write_text("".join(f"{digest}  {name}\n" for name, digest in found.items()), encoding="utf-8")
 
 
 def read_manifest(release: Path) -> dict[str, Any]:

@@ -1,6 +1,11 @@
-"""Tables as Parquet files: the same rows give the same bytes, on any number of threads."""
+"""Tables as Parquet files: the same rows give the same bytes, on any number of threads and in any number of parts.
 
-from collections.abc import Iterator
+Files and row groups are cut by the bytes of the rows that go before in the table, so that they do not depend on the
+parts in which the rows come.
+"""
+
+from concurrent.futures import Executor, Future, ThreadPoolExecutor
+from dataclasses import dataclass
 from pathlib import Path
 
 import polars as pl
@@ -8,48 +13,170 @@ import pyarrow as pa
 import pyarrow.parquet as pq
 
 from flows.errors import CopydeskError
+from flows.release.manifest import file_sha256
+from flows.release.rows import RowsHash, arrow_table
+from flows.release.staging import flush
 from flows.settings import Settings
+from schemas.tables import TABLES
 
 DATA = "data"
 # What a value takes beside the bytes of a text, roughly; it only has to be the same everywhere.
 VALUE_BYTES = 8
+# Columns of which nearly every value is another one: a dictionary of them would only be given up again.
+DISTINCT = ("text", "unique_text", "sha256", "uri")
+# Columns whose least and greatest value tell a reader nothing.
+TEXTS = ("text", "unique_text")
+
+
+@dataclass(frozen=True)
+class WrittenTable:
+    """A table that is written and flushed to the disk.
+
+    Attributes:
+        row_count: its rows.
+        rows_sha256: hash of its rows in canonical form.
+        files: its files, in order, each with its SHA-256.
+    """
+
+    row_count: int
+    rows_sha256: str
+    files: dict[Path, str]
+
+
+class TableWriter:
+    """Writes a table to `data/<name>/00000.parquet` and as many more files as the settings ask for, row by row hashed.
+
+    A table without rows is one file without rows, so that its columns can be read all the same.
+    """
+
+    def __init__(self, folder: Path, name: str, rows: pl.DataFrame, settings: Settings, pool: Executor) -> None:
+        """A writer that has written nothing yet.
+
+        Args:
+            folder: the release.
+            name: the table.
+            rows: any rows with its columns; they are not written.
+            settings: size of files and row groups, compression.
+            pool: where finished files are hashed and flushed to the disk meanwhile.
+        """
+        self._folder = folder / DATA / name
+        self._folder.mkdir(parents=True)
+        self._name = name
+        self._settings = settings
+        self._pool = pool
+        self._schema = arrow_schema(rows)
+        self._hash = RowsHash(name, self._schema)
+        self._byte_count = 0
+        self._group = 0
+        self._pending: list[pl.DataFrame] = []
+        self._file = self._folder / "00000.parquet"
+        self._file_number = -1
+        self._writer: pq.ParquetWriter | None = None
+        self._sealed: dict[Path, Future[str]] = {}
+
+    def write(self, rows: pl.DataFrame) -> None:
+        """Write the next rows.
+
+        Raises:
+            OSError: they cannot be written.
+        """
+        if rows.is_empty():
+            return
+        size = _row_bytes(rows)
+        before = size.cum_sum() - size + self._byte_count
+        self._byte_count += size.sum()
+        start = 0
+        groups = (before // self._settings.row_group_bytes).rle().struct.unnest()
+        for count, group in groups.iter_rows():
+            if group != self._group:
+                self._write_group()
+                self._group = group
+            self._pending.append(rows.slice(start, count))
+            start += count
+
+    def close(self) -> WrittenTable:
+        """Write what is left, and wait until everything is on the disk.
+
+        Raises:
+            OSError: it cannot be written.
+        """
+        self._write_group()
+        if self._file_number < 0:
+            self._open_file(0)
+        self._seal()
+        files = {file: sealed.result() for file, sealed in self._sealed.items()}
+        return WrittenTable(self._hash.row_count, self._hash.hexdigest(), files)
+
+    def abandon(self) -> None:
+        """Let go of the file that is being written."""
+        if self._writer is not None:
+            self._writer.close()
+
+    def _write_group(self) -> None:
+        if not self._pending:
+            return
+        file_number = self._group * self._settings.row_group_bytes // self._settings.file_bytes
+        if file_number != self._file_number:
+            self._open_file(file_number)
+        assert self._writer is not None
+        # Neither the parts in which the rows came nor how they lie in memory may leave a trace.
+        table = arrow_table(pl.concat(self._pending).rechunk()).cast(self._schema).combine_chunks()
+        self._pending.clear()
+        self._hash.update(table)
+        self._writer.write_table(table, row_group_size=table.num_rows)
+
+    def _open_file(self, number: int) -> None:
+        self._seal()
+        self._file_number = number
+        self._file = self._folder / f"{len(self._sealed):05}.parquet"
+        key = TABLES[self._name].key if self._name in TABLES else ()
+        distinct = (*DISTINCT, *(key if len(key) == 1 else ()))
+        paths = {field.name: _path(field) for field in self._schema}
+        self._writer = pq.ParquetWriter(
+            self._file,
+            self._schema,
+            compression="zstd",
+            compression_level=self._settings.compression_level,
+            use_dictionary=[path for column, path in paths.items() if column not in distinct],
+            write_statistics=[path for column, path in paths.items() if column not in TEXTS],
+            write_page_index=True,
+            write_page_checksum=True,
+            use_content_defined_chunking=True,
+        )
+
+    def _seal(self) -> None:
+        """Finish the file that is being written."""
+        if self._writer is not None:
+            self._writer.close()
+            self._writer = None
+            self._sealed[self._file] = self._pool.submit(_sealed, self._file)
 
 
 def write_table(folder: Path, name: str, rows: pl.DataFrame, settings: Settings) -> list[Path]:
-    """Write a table to `data/<name>/00000.parquet` and as many more files as the settings ask for.
-
-    A table without rows is one file without rows, so that its columns can be read all the same.
-
-    Args:
-        folder: the release.
-        name: the table.
-        rows: its rows, sorted by a unique key.
-        settings: size of files and row groups, compression.
+    """Write a table that is in memory, its rows sorted by a unique key.
 
     Returns:
         The files, in order.
     """
-    target = folder / DATA / name
-    target.mkdir(parents=True)
-    written = []
-    for number, groups in enumerate(_files(rows, settings)):
-        file = target / f"{number:05}.parquet"
-        schema = arrow_schema(rows.clear())
-        with pq.ParquetWriter(
-            file,
-            schema,
-            compression="zstd",
-            compression_level=settings.compression_level,
-            write_page_index=True,
-            write_page_checksum=True,
-            use_content_defined_chunking=True,
-        ) as writer:
-            for group in groups:
-                table = group.rechunk().to_arrow().cast(schema).combine_chunks()
-                if table.num_rows:
-                    writer.write_table(table, row_group_size=table.num_rows)
-        written.append(file)
-    return written
+    with ThreadPoolExecutor(1) as pool:
+        writer = TableWriter(folder, name, rows, settings, pool)
+        writer.write(rows)
+        return list(writer.close().files)
+
+
+def _sealed(file: Path) -> str:
+    """SHA-256 of a file, which is flushed to the disk."""
+    digest = file_sha256(file)
+    flush(file)
+    return digest
+
+
+def _row_bytes(rows: pl.DataFrame) -> pl.Series:
+    """Bytes of each row before compression, roughly."""
+    texts = [
+        pl.col(name).str.len_bytes().fill_null(0).cast(pl.UInt64) for name, t in rows.schema.items() if t == pl.String
+    ]
+    return rows.select(size=pl.sum_horizontal(pl.lit(VALUE_BYTES * rows.width, pl.UInt64), *texts)).to_series()
 
 
 def arrow_schema(rows: pl.DataFrame) -> pa.Schema:
@@ -65,22 +192,9 @@ def _plain(dtype: pa.DataType) -> pa.DataType:
     return dtype
 
 
-def _files(rows: pl.DataFrame, settings: Settings) -> Iterator[list[pl.DataFrame]]:
-    """Cut rows into files and row groups of bounded size: a list of row groups per file."""
-    if rows.is_empty():
-        yield [rows]
-        return
-    texts = [
-        pl.col(name).str.len_bytes().fill_null(0).cast(pl.UInt64) for name, t in rows.schema.items() if t == pl.String
-    ]
-    size = pl.sum_horizontal(pl.lit(VALUE_BYTES * rows.width, pl.UInt64), *texts)
-    before = rows.select(before=(size.cum_sum() - size)).to_series()
-    group_of = before // settings.row_group_bytes
-    file_of = (group_of * settings.row_group_bytes) // settings.file_bytes
-    bounds = pl.DataFrame({"file": file_of, "group": group_of}).with_row_index("row")
-    groups = bounds.group_by("file", "group", maintain_order=True).agg(start=pl.col("row").min(), count=pl.len())
-    for file in groups.partition_by("file", maintain_order=True):
-        yield [rows.slice(start, count) for start, count in file.select("start", "count").iter_rows()]
+def _path(field: pa.Field) -> str:
+    """The name of a column's values in a Parquet file."""
+    return f"{field.name}.list.element" if pa.types.is_list(field.type) else str(field.name)
 
 
 def table_files(release: Path, name: str) -> list[Path]:

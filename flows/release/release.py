@@ -1,11 +1,15 @@
-"""Tables become a release: a folder with Parquet files, card, manifest and checksums, or nothing at all."""
+"""Tables become a release: a folder with Parquet files, card, manifest and checksums, or nothing at all.
 
-from collections.abc import Mapping, Sequence
-from contextlib import nullcontext
+The rows come part by part, so that memory is bounded by a part, not by the corpus. Each table has a writer of its own,
+which cuts files and takes hashes without regard to the parts.
+"""
+
+from collections.abc import Iterable, Iterator, Mapping, Sequence
+from concurrent.futures import Future, ThreadPoolExecutor
+from contextlib import contextmanager, nullcontext
 from dataclasses import dataclass, field, replace
 from datetime import date
 from pathlib import Path
-from typing import Self
 
 import polars as pl
 
@@ -14,18 +18,19 @@ from flows.release import versions
 from flows.release.card import CARD, Release, card
 from flows.release.changelog import CHANGELOG, changelog, first_changelog
 from flows.release.compare import STEPS, Snapshot
-from flows.release.diff import Diff, column_units, diff_between, draft_snapshot
+from flows.release.diff import Diff, column_units, diff_between, staged_snapshot
 from flows.release.manifest import (
     MANIFEST,
     Input,
+    digests,
     file_sha256,
     manifest,
     read_manifest,
     write_manifest,
     write_sums,
 )
-from flows.release.parquet import write_table
-from flows.release.rows import all_rows_sha256, rows_sha256
+from flows.release.parquet import TableWriter, WrittenTable
+from flows.release.rows import all_rows_sha256, is_ascending
 from flows.release.staging import Lock, clear_errors, locked, publish, staged
 from flows.settings import Settings
 from schemas.tables import TABLES
@@ -75,84 +80,102 @@ class Released:
 def release(
     tables: Mapping[str, pl.DataFrame], out: Path, settings: Settings, build: BuildInfo, lock: Lock | None = None
 ) -> Released:
-    """Write a release into a folder of releases, unless the newest one there holds the same rows.
-
-    Args:
-        tables: the rows to release, validated, in any order.
-        out: the folder of releases; created if need be.
-        settings: all settings in force.
-        build: what the release says of the build.
-        lock: the lock on `out` if it is held already; else it is taken.
+    """Write tables that are in memory, their rows in any order, as `release_parts` does.
 
     Raises:
         CopydeskError: there is no source to release, or the folder cannot be written to or read.
         LockedError: another run holds the lock.
         UsageError: the version wished for exists, understates the change, or is none.
     """
-    if tables["sources"].is_empty():
-        raise CopydeskError("no document is left to release; the rejects say why")
+    ordered = {
+        name: tables[name].select(list(table.dtypes)).sort(table.order, nulls_last=True)
+        for name, table in TABLES.items()
+        if name in tables
+    }
     with nullcontext(lock) if lock is not None else locked(out) as held:
         assert held is not None
         if held.out != out:
             raise ValueError(f"the lock is on {held.out}, not on {out}")
-        draft = Draft.of(tables, settings, build)
-        with clear_errors(out):
-            newest = versions.newest(out)
+        return release_parts([ordered], held, settings, build)
+
+
+def release_parts(
+    parts: Iterable[Mapping[str, pl.DataFrame]], lock: Lock, settings: Settings, build: BuildInfo
+) -> Released:
+    """Write a release into a folder of releases, unless the newest one there holds the same rows.
+
+    Args:
+        parts: the rows to release, validated: of each table those that come next, in the order of the table. The next
+            part is asked for while this one is written.
+        lock: the lock on the folder of releases.
+        settings: all settings in force.
+        build: what the release says of the build.
+
+    Raises:
+        CopydeskError: there is no source to release, the rows are not in order, or the folder cannot be written to.
+        UsageError: the version wished for exists, understates the change, or is none.
+    """
+    with staged(lock) as folder:
+        draft = _draft(parts, folder, settings, build)
+        if not draft.tables["sources"].row_count:
+            raise CopydeskError("no document is left to release; the rejects say why")
+        newest = versions.newest(lock.out)
         if newest is None:
-            version = versions.checked_version(out, None, "first", build.version)
-            return _write(draft, held, version, None, None)
+            version = versions.checked_version(lock.out, None, "first", build.version)
+            return _publish(draft, lock, version, None, None)
         if read_manifest(newest)["rows_sha256"] == draft.rows_sha256:
-            return Released(newest, newest.name, newest.name, "none", _changed_since(newest, draft, held))
+            return Released(newest, newest.name, newest.name, "none", _changed_since(newest, draft))
         found = diff_between(
-            Snapshot.of_release(newest), draft_snapshot("", draft.tables, settings, list(build.inputs))
+            Snapshot.of_release(newest), staged_snapshot(folder, list(draft.tables), settings, build.inputs)
         )
         # Rows that differ are a patch at least, also where no reader asks for the table that they are in.
         step = max(found.step, "patch", key=STEPS.index)
-        version = versions.checked_version(out, newest.name, step, build.version)
-        return _write(draft, held, version, newest, replace(found, new=version, step=step))
+        version = versions.checked_version(lock.out, newest.name, step, build.version)
+        return _publish(draft, lock, version, newest, replace(found, new=version, step=step))
 
 
 @dataclass(frozen=True)
 class Draft:
-    """A release without its number: its rows in order, their hashes, and what it says beside them."""
+    """A release without its number: its rows as they are written, and what it says beside them.
 
-    tables: dict[str, pl.DataFrame]
-    hashes: dict[str, str]
+    Attributes:
+        folder: where it is staged.
+        tables: its tables.
+        newest_date: the newest day on which a source was retrieved or an article was published, if any is known.
+        settings: all settings in force.
+        build: what the release says of the build.
+    """
+
+    folder: Path
+    tables: Mapping[str, WrittenTable]
+    newest_date: date | None
     settings: Settings
     build: BuildInfo
-
-    @classmethod
-    def of(cls, tables: Mapping[str, pl.DataFrame], settings: Settings, build: BuildInfo) -> Self:
-        """Sort the tables and hash them."""
-        ordered = {
-            name: tables[name].select(list(table.dtypes)).sort(table.order, nulls_last=True)
-            for name, table in TABLES.items()
-            if name in tables
-        }
-        return cls(ordered, {name: rows_sha256(name, rows) for name, rows in ordered.items()}, settings, build)
 
     @property
     def rows_sha256(self) -> str:
         """Hash of all rows."""
-        return all_rows_sha256(self.hashes)
+        return all_rows_sha256({name: table.rows_sha256 for name, table in self.tables.items()})
 
     @property
     def date(self) -> date | None:
         """The date of the release, if it has one."""
-        return self.build.release_date or release_date(self.tables)
+        return self.build.release_date or self.newest_date
 
     @property
     def row_counts(self) -> dict[str, int]:
         """Table → its number of rows."""
-        return {name: rows.height for name, rows in self.tables.items()}
+        return {name: table.row_count for name, table in self.tables.items()}
 
-    def write(self, folder: Path, version: str, parent: Mapping[str, str] | None, changes: str) -> None:
-        """Write all files of the release; `changes` is its changelog."""
-        for name, rows in self.tables.items():
-            write_table(folder, name, rows, self.settings)
-        (folder / CHANGELOG).write_text(changes, encoding="utf-8", newline="\n")
-        text = card(Release(folder, version, self.date, self.build.conservation, self.settings, changes))
-        (folder / CARD).write_text(text, encoding="utf-8", newline="\n")
+    def card(self, version: str, changes: str) -> str:
+        """The text of the card; `changes` is the changelog."""
+        return card(Release(self.folder, version, self.date, self.build.conservation, self.settings, changes))
+
+    def finish(self, version: str, parent: Mapping[str, str] | None, changes: str) -> None:
+        """Write all files but those of the tables; `changes` is the changelog."""
+        (self.folder / CHANGELOG).write_text(changes, encoding="utf-8", newline="\n")
+        (self.folder / CARD).write_text(self.card(version, changes), encoding="utf-8", newline="\n")
+        known = {file: digest for table in self.tables.values() for file, digest in table.files.items()}
         content = manifest(
             release_version=version,
             parent=parent,
@@ -160,42 +183,112 @@ class Draft:
             settings=self.settings,
             row_counts=self.row_counts,
             units={name: column_units(name) for name in self.tables},
-            row_hashes=self.hashes,
+            row_hashes={name: table.rows_sha256 for name, table in self.tables.items()},
             rows_sha256=self.rows_sha256,
             conservation=self.build.conservation,
-            folder=folder,
+            outputs=digests(self.folder, known),
         )
-        write_manifest(folder, content)
-        write_sums(folder)
+        write_manifest(self.folder, content)
+        write_sums(self.folder, known)
 
 
-def release_date(tables: Mapping[str, pl.DataFrame]) -> date | None:
-    """The newest day on which a source was retrieved or an article was published, if any is known."""
-    days = [tables["sources"]["retrieved_at"].dt.date().max(), tables["articles"]["published_date"].max()]
-    return max((day for day in days if isinstance(day, date)), default=None)
+def _draft(
+    parts: Iterable[Mapping[str, pl.DataFrame]], folder: Path, settings: Settings, build: BuildInfo
+) -> Draft:
+    """Write the tables of a release, and see what they come to."""
+    newest_date: date | None = None
+    with _writers(folder, settings) as writers:
+        for part in parts:
+            newest_date = max(filter(None, (newest_date, *_dates(part))), default=None)
+            writers.write(part)
+        return Draft(folder, writers.close(), newest_date, settings, build)
 
 
-def _write(draft: Draft, lock: Lock, version: str, newest: Path | None, found: Diff | None) -> Released:
-    """Stage a release and publish it; `found` is its difference to the newest one, if there is one."""
+class _Writers:
+    """The writers of all tables, each in a thread of its own."""
+
+    def __init__(self, folder: Path, settings: Settings, pool: ThreadPoolExecutor) -> None:
+        self._folder = folder
+        self._settings = settings
+        self._pool = pool
+        self._writers: dict[str, TableWriter] = {}
+        self._last: dict[str, pl.DataFrame] = {}
+        self._running: list[Future[None]] = []
+
+    def write(self, part: Mapping[str, pl.DataFrame]) -> None:
+        """Write the next rows of some tables, as soon as those before them are written."""
+        for name, rows in part.items():
+            self._check_order(name, rows)
+        self._wait()
+        for name, rows in part.items():
+            if name not in self._writers:
+                self._writers[name] = TableWriter(self._folder, name, rows, self._settings, self._pool)
+            self._running.append(self._pool.submit(self._writers[name].write, rows))
+
+    def close(self) -> dict[str, WrittenTable]:
+        """Finish all tables, in the order in which a reader meets them."""
+        self._wait()
+        return {name: self._writers[name].close() for name in TABLES if name in self._writers}
+
+    def abandon(self) -> None:
+        """Let go of all files."""
+        for running in self._running:
+            running.exception()
+        for writer in self._writers.values():
+            writer.abandon()
+
+    def _wait(self) -> None:
+        while self._running:
+            self._running.pop().result()
+
+    def _check_order(self, name: str, rows: pl.DataFrame) -> None:
+        """Strictly ascending order makes sure that no key stands twice, in whatever parts the rows come."""
+        keys = rows.select(TABLES[name].order)
+        if not is_ascending(pl.concat([self._last.get(name, keys.clear()), keys])):
+            raise CopydeskError(
+                f"the rows of {name} are not in the order of {', '.join(keys.columns)}, or one stands twice; "
+                "please report it"
+            )
+        self._last[name] = pl.concat([self._last.get(name, keys.clear()), keys]).tail(1)
+
+
+@contextmanager
+def _writers(folder: Path, settings: Settings) -> Iterator[_Writers]:
+    """Writers whose threads have ended, and whose files are closed, when the context is left."""
+    # A thread a table, and one beside it that hashes its finished files.
+    with ThreadPoolExecutor(2 * len(TABLES)) as pool:
+        writers = _Writers(folder, settings, pool)
+        try:
+            yield writers
+        except BaseException:
+            writers.abandon()
+            raise
+
+
+def _dates(part: Mapping[str, pl.DataFrame]) -> Iterator[date]:
+    """The newest days on which a source was retrieved, and an article was published, as far as they are known."""
+    for name, days in (("sources", pl.col("retrieved_at").dt.date()), ("articles", pl.col("published_date"))):
+        if name in part:
+            newest = part[name].select(days.max()).item()
+            if newest is not None:
+                yield newest
+
+
+def _publish(draft: Draft, lock: Lock, version: str, newest: Path | None, found: Diff | None) -> Released:
+    """Finish a release and publish it; `found` is its difference to the newest one, if there is one."""
     if newest is None or found is None:
         changes = first_changelog(version, draft.date, draft.row_counts)
     else:
         changes = changelog(found, draft.date, newest)
-    with staged(lock) as folder:
-        parent = {"version": newest.name, "manifest_sha256": file_sha256(newest / MANIFEST)} if newest else None
-        draft.write(folder, version, parent, changes)
-        publish(folder, lock.out / version)
+    parent = {"version": newest.name, "manifest_sha256": file_sha256(newest / MANIFEST)} if newest else None
+    draft.finish(version, parent, changes)
+    publish(draft.folder, lock.out / version)
     return Released(lock.out / version, version, newest.name if newest else None, found.step if found else "first")
 
 
-def _changed_since(newest: Path, draft: Draft, lock: Lock) -> list[str]:
+def _changed_since(newest: Path, draft: Draft) -> list[str]:
     """The files for people that would differ if a release with the same rows were written today."""
-    with staged(lock) as folder:
-        changes = newest / CHANGELOG
-        text = changes.read_text(encoding="utf-8") if changes.is_file() else ""
-        draft.write(folder, newest.name, read_manifest(newest).get("parent"), text)
-        return [CARD] if not _same(newest / CARD, folder / CARD) else []
-
-
-def _same(old: Path, new: Path) -> bool:
-    return old.is_file() and old.read_bytes() == new.read_bytes()
+    changes = newest / CHANGELOG
+    text = draft.card(newest.name, changes.read_text(encoding="utf-8") if changes.is_file() else "")
+    is_same = (newest / CARD).is_file() and (newest / CARD).read_bytes() == text.encode()
+    return [] if is_same else [CARD]

@@ -14,43 +14,73 @@ hash of all tables is that of the lines `name hash`, sorted by name.
 """
 
 import hashlib
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 
+import numpy as np
 import polars as pl
+import pyarrow as pa
+import pyarrow.compute as pc
 
-# Values hashed in one go.
+# Rows hashed in one go, where a table comes as one frame.
 BATCH_ROWS = 20_000
+
+
+class RowsHash:
+    """The hash of a table whose rows come part by part, in the order of the table.
+
+    Attributes:
+        row_count: rows that have come.
+    """
+
+    def __init__(self, name: str, schema: pa.Schema) -> None:
+        self.row_count = 0
+        self._name = name
+        self._columns = {field.name: _Column(field.type) for field in schema}
+
+    def update(self, rows: pa.Table) -> None:
+        """Add the next rows; their columns are those of the schema."""
+        self.row_count += rows.num_rows
+        for name, column in self._columns.items():
+            for chunk in rows.column(name).chunks:
+                column.update(chunk)
+
+    def hexdigest(self) -> str:
+        """The hash of all rows that have come."""
+        lines = ["copydesk-rows 1", self._name, str(self.row_count)]
+        lines += [line for name, column in self._columns.items() for line in column.lines(name)]
+        return hashlib.sha256("".join(f"{line}\n" for line in lines).encode()).hexdigest()
 
 
 class _Column:
     """The three streams of a column, and those of the column inside a list."""
 
-    def __init__(self, dtype: pl.DataType) -> None:
+    def __init__(self, dtype: pa.DataType) -> None:
         self.kind = _kind(dtype)
         self.validity, self.lengths, self.data = hashlib.sha256(), hashlib.sha256(), hashlib.sha256()
-        self.inner = _Column(_inner(dtype)) if isinstance(dtype, pl.List) else None
+        self.inner = _Column(dtype.value_type) if self.kind == "list" else None
 
-    def update(self, values: pl.Series) -> None:
-        self.validity.update(values.is_not_null().cast(pl.UInt8).to_numpy().tobytes())
+    def update(self, values: pa.Array) -> None:
+        self.validity.update(_bytes(values.is_valid().cast(pa.uint8()), "u1"))
         if self.inner is not None:
-            lengths = values.list.len().fill_null(0).cast(pl.UInt64)
-            self.lengths.update(lengths.to_numpy().astype("<u8", copy=False).tobytes())
-            self.inner.update(values.filter(lengths > 0).explode(empty_as_null=False))
-        elif values.dtype == pl.String:
-            lengths = values.str.len_bytes().fill_null(0).cast(pl.UInt64)
-            self.lengths.update(lengths.to_numpy().astype("<u8", copy=False).tobytes())
-            self.data.update("".join(values.drop_nulls().to_list()).encode())
-        elif values.dtype == pl.Boolean:
-            self.data.update(values.fill_null(False).cast(pl.UInt8).to_numpy().tobytes())
-        elif values.dtype.is_float():
-            floats = values.cast(pl.Float64).fill_null(0.0).fill_nan(float("nan")).to_numpy()
-            # Adding zero turns -0.0 into 0.0. polars would leave the addition out.
-            self.data.update((floats + 0.0).astype("<f8", copy=False).tobytes())
-        elif values.dtype.is_unsigned_integer():
-            self.data.update(values.fill_null(0).cast(pl.UInt64).to_numpy().astype("<u8", copy=False).tobytes())
+            self.lengths.update(_bytes(pc.list_value_length(values), "<u8"))
+            self.inner.update(values.flatten())
+        elif self.kind == "text":
+            offsets, data = _text_buffers(values)
+            self.lengths.update(np.diff(offsets).astype("<u8"))
+            self.data.update(data)
+        elif self.kind == "truth":
+            self.data.update(_bytes(values.cast(pa.uint8()), "u1"))
+        elif self.kind == "number":
+            # Adding zero turns -0.0 into 0.0.
+            floats = np.asarray(_filled(values.cast(pa.float64()))) + 0.0
+            floats[np.isnan(floats)] = np.nan
+            self.data.update(floats.astype("<f8", copy=False))
+        elif self.kind == "count":
+            self.data.update(_bytes(values, "<u8"))
         else:
-            whole = values.to_physical().cast(pl.Int64).fill_null(0)
-            self.data.update(whole.to_numpy().astype("<i8", copy=False).tobytes())
+            # A date is stored in 32 bits.
+            whole = values.cast(pa.int32()) if self.kind == "date" else values
+            self.data.update(_bytes(whole.cast(pa.int64()), "<i8"))
 
     def lines(self, name: str) -> Iterator[str]:
         digests = " ".join(stream.hexdigest() for stream in (self.validity, self.lengths, self.data))
@@ -59,28 +89,64 @@ class _Column:
             yield from self.inner.lines(f"{name}[]")
 
 
-def _inner(dtype: pl.DataType) -> pl.DataType:
-    assert isinstance(dtype, pl.List)
-    inner = dtype.inner
-    return inner if isinstance(inner, pl.DataType) else inner()
+def _filled(values: pa.Array) -> pa.Array:
+    """The values with 0 in the place of null."""
+    return values.fill_null(0) if values.null_count else values
 
 
-def _kind(dtype: pl.DataType) -> str:
+def _bytes(values: pa.Array, dtype: str) -> np.ndarray[tuple[int], np.dtype[np.generic]]:
+    """Numbers as they are hashed, 0 for null."""
+    return np.asarray(_filled(values)).astype(dtype, copy=False)
+
+
+def _text_buffers(values: pa.Array) -> tuple[np.ndarray[tuple[int], np.dtype[np.int64]], memoryview]:
+    """Where each text begins and ends, and all texts end to end in UTF-8; null is as long as the empty text."""
+    if values.null_count:
+        values = values.fill_null("")  # what stands behind a null is not defined
+    width = np.dtype("i8" if pa.types.is_large_string(values.type) else "i4")
+    _, offsets, data = values.buffers()
+    if not len(values):
+        return np.zeros(1, np.int64), memoryview(b"")
+    bounds = np.frombuffer(offsets, width, len(values) + 1, values.offset * width.itemsize).astype(np.int64)
+    texts = memoryview(data) if data is not None else memoryview(b"")
+    return bounds, texts[bounds[0] : bounds[-1]]
+
+
+def _kind(dtype: pa.DataType) -> str:
     """What a reader sees, without the width that it is stored in."""
-    if isinstance(dtype, pl.List):
-        return "list"
-    if isinstance(dtype, pl.Datetime):
-        if (dtype.time_unit, dtype.time_zone) != ("us", "UTC"):
+    if pa.types.is_timestamp(dtype):
+        if (dtype.unit, dtype.tz) != ("us", "UTC"):
             raise TypeError(f"instants are microseconds in UTC, not {dtype}")
         return "instant"
-    for known, kind in ((pl.String, "text"), (pl.Boolean, "truth"), (pl.Date, "date")):
-        if dtype == known:
+    for is_kind, kind in (
+        (pa.types.is_list, "list"),
+        (pa.types.is_large_list, "list"),
+        (pa.types.is_string, "text"),
+        (pa.types.is_large_string, "text"),
+        (pa.types.is_boolean, "truth"),
+        (pa.types.is_date32, "date"),
+        (pa.types.is_signed_integer, "integer"),
+        (pa.types.is_unsigned_integer, "count"),
+        (pa.types.is_floating, "number"),
+    ):
+        if is_kind(dtype):
             return kind
-    if dtype.is_integer():
-        return "integer" if dtype.is_signed_integer() else "count"
-    if dtype.is_float():
-        return "number"
     raise TypeError(f"no canonical form for {dtype}")
+
+
+def arrow_table(rows: pl.DataFrame) -> pa.Table:
+    """Rows as Arrow with the types that every reader knows: texts end to end instead of in views."""
+    return rows.to_arrow(compat_level=pl.CompatLevel.oldest())
+
+
+def is_ascending(keys: pl.DataFrame) -> bool:
+    """Whether rows stand in strictly ascending order of their columns, null last."""
+    is_less, is_same = pl.lit(False), pl.lit(True)
+    for column in keys.columns:
+        value, before = pl.col(column), pl.col(column).shift(1)
+        is_less |= is_same & ((before < value).fill_null(False) | (before.is_not_null() & value.is_null()))
+        is_same &= before.eq_missing(value)
+    return bool(keys.select(is_less.slice(1).all()).item())
 
 
 def rows_sha256(name: str, rows: pl.DataFrame) -> str:
@@ -90,15 +156,12 @@ def rows_sha256(name: str, rows: pl.DataFrame) -> str:
         name: the table.
         rows: its rows, sorted by `Table.order`.
     """
-    columns = {column: _Column(dtype) for column, dtype in rows.schema.items()}
+    hashed = RowsHash(name, arrow_table(rows.clear()).schema)
     for batch in rows.iter_slices(BATCH_ROWS):
-        for column, hashed in columns.items():
-            hashed.update(batch[column])
-    lines = ["copydesk-rows 1", name, str(rows.height)]
-    lines += [line for column, hashed in columns.items() for line in hashed.lines(column)]
-    return hashlib.sha256("".join(f"{line}\n" for line in lines).encode()).hexdigest()
+        hashed.update(arrow_table(batch))
+    return hashed.hexdigest()
 
 
-def all_rows_sha256(tables: dict[str, str]) -> str:
+def all_rows_sha256(tables: Mapping[str, str]) -> str:
     """Hash over the hashes of all tables."""
     return hashlib.sha256("".join(f"{name} {tables[name]}\n" for name in sorted(tables)).encode()).hexdigest()

@@ -92,13 +92,13 @@ def publish(folder: Path, target: Path) -> None:
     """
     for directory, _, files in os.walk(folder):
         for name in files:
-            _flush(Path(directory, name))
-        _flush(Path(directory))
+            flush(Path(directory, name))
+        flush(Path(directory))
     try:
         rename_new(folder, target)
     except FileExistsError as error:
         raise UsageError(f"{target} exists; a release is never overwritten") from error
-    _flush(target.parent)
+    flush(target.parent)
 
 
 def rename_new(source: Path, target: Path) -> None:
@@ -146,7 +146,7 @@ def clear_errors(out: Path) -> Iterator[None]:
         raise CopydeskError(f"cannot write to {out}: {reason}; nothing was released") from error
 
 
-def _flush(path: Path) -> None:
+def flush(path: Path) -> None:
     """Wait until a file or folder is on the disk."""
     descriptor = os.open(path, os.O_RDONLY)
     try:

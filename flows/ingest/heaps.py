@@ -1,0 +1,70 @@
+"""Rows put aside by the first digits of their `source_id`, so that more of them can be sorted than memory holds."""
+
+from collections.abc import Iterator
+from pathlib import Path
+
+import polars as pl
+import pyarrow as pa
+from polars.interchange import CompatLevel
+
+# Hexadecimal digits that the rows of a heap share. 100 GB of text make 256 heaps of 400 MB, which are mapped, not read.
+_HEAP_DIGITS = 2
+
+
+class Heaps:
+    """Takes rows in any order and gives them back heap by heap, in ascending order of the heaps."""
+
+    def __init__(self, folder: Path, waiting_bytes: int) -> None:
+        """Heaps in this folder, which must exist; so many bytes of text wait in memory before they are put aside."""
+        self._folder = folder
+        self._waiting_bytes = waiting_bytes
+        self._waiting: list[pl.DataFrame] = []
+        self._byte_count = 0
+
+    def put(self, rows: pl.DataFrame) -> None:
+        """Rows with the columns `source_id` and `byte_count`, all frames with the same columns."""
+        self._waiting.append(rows)
+        self._byte_count += int(rows["byte_count"].sum())
+        if self._byte_count > self._waiting_bytes:
+            self._put_aside()
+
+    def _put_aside(self) -> None:
+        waiting = pl.concat(self._waiting)
+        heaps = waiting.with_columns(heap=pl.col("source_id").str.head(_HEAP_DIGITS)).partition_by(
+            "heap", include_key=False, as_dict=True
+        )
+        for (heap,), rows in heaps.items():
+            # A stream behind those that are there, rather than 256 files held open.
+            with (self._folder / str(heap)).open("ab") as file:
+                rows.write_ipc_stream(file, compat_level=CompatLevel.oldest())
+        self._waiting.clear()
+        self._byte_count = 0
+
+    def take(self) -> Iterator[pl.DataFrame]:
+        """The rows of each heap, unsorted; all of them as one heap if none was put aside.
+
+        What a frame holds stands in a file until it is used, and the file is gone when the next frame is asked for.
+        """
+        files = sorted(self._folder.iterdir())
+        if not files:
+            if self._waiting:
+                yield pl.concat(self._waiting, rechunk=False)
+            return
+        if self._waiting:
+            self._put_aside()
+            files = sorted(self._folder.iterdir())
+        for file in files:
+            yield _mapped(file)
+            file.unlink()
+
+
+def _mapped(file: Path) -> pl.DataFrame:
+    """The rows of all streams in a file, mapped into memory."""
+    tables = []
+    with pa.memory_map(str(file)) as source:
+        while source.tell() < source.size():
+            with pa.ipc.open_stream(source) as stream:
+                tables.append(stream.read_all())
+    rows = pl.from_arrow(pa.concat_tables(tables))
+    assert isinstance(rows, pl.DataFrame)
+    return rows
