@@ -56,6 +56,7 @@ class Release:
         conservation: what became of the records that were read.
         settings: all settings in force.
         changes: its changelog.
+        edition: `full`, or `public` where texts are withheld.
     """
 
     folder: Path
@@ -64,6 +65,7 @@ class Release:
     conservation: Mapping[str, int]
     settings: Settings
     changes: str = ""
+    edition: str = "full"
 
     @property
     def tables(self) -> list[str]:

@@ -22,6 +22,8 @@ WITHOUT_EFFECT_ON_ROWS = frozenset(
         "parquet_memory_bytes",
         "row_group_bytes",
         "shard_bytes",
+        "short_quote_words",
+        "takedown_contact",
     }
 )
 

@@ -4,6 +4,7 @@ Files and row groups are cut by the bytes of the rows that go before in the tabl
 parts in which the rows come.
 """
 
+from collections.abc import Iterator
 from concurrent.futures import Executor, Future, ThreadPoolExecutor
 from dataclasses import dataclass
 from pathlib import Path
@@ -219,3 +220,24 @@ def read_table(release: Path, name: str, columns: list[str] | None = None) -> pl
         raise CopydeskError(f"table {name} of {release} cannot be read: {reason}") from error
     assert isinstance(frame, pl.DataFrame)
     return frame
+
+
+def table_batches(release: Path, name: str, columns: list[str] | None = None) -> Iterator[pl.DataFrame]:
+    """The rows of a table of a release, one row group after the other, the checksums of their pages verified.
+
+    Raises:
+        CopydeskError: the table is not there or cannot be read.
+    """
+    files = table_files(release, name)
+    if not files:
+        raise CopydeskError(f"{release} has no table {name}")
+    try:
+        for path in files:
+            with pq.ParquetFile(path, page_checksum_verification=True) as file:
+                for group in range(file.num_row_groups):
+                    frame = pl.from_arrow(file.read_row_group(group, columns))
+                    assert isinstance(frame, pl.DataFrame)
+                    yield frame
+    except (OSError, pa.ArrowException) as error:
+        reason = str(error).splitlines()[0]
+        raise CopydeskError(f"table {name} of {release} cannot be read: {reason}") from error
