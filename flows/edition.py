@@ -14,8 +14,8 @@ import polars as pl
 
 from flows.errors import CopydeskError
 from flows.publish.rights import Rights, rights_of, text_columns, withhold
-from flows.release.card import Release
 from flows.release.changelog import CHANGELOG, versions_of
+from flows.release.described import PUBLIC, Release
 from flows.release.documents import write_documents
 from flows.release.manifest import (
     MANIFEST,
@@ -33,7 +33,6 @@ from flows.release.staging import new_folder
 from flows.settings import Settings
 from schemas.tables import TABLES
 
-PUBLIC = "public"
 # What the rights of all texts follow from.
 _POLICIES = ["article_id", "source_id", "rights_policy"]
 _PASSAGES = ["passage_id", "source_id", "article_id", "role", "text"]

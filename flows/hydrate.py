@@ -15,13 +15,14 @@ from typing import Any
 import polars as pl
 
 from flows.characters import with_plain_lines
-from flows.edition import PUBLIC, described
+from flows.edition import described
 from flows.errors import CopydeskError
 from flows.ids import PLACE_DIGITS
 from flows.ingest.again import documents_again
 from flows.ingest.documents import Document
 from flows.ingest.heaps import Heaps
 from flows.publish.rights import HASH, sha256_of, text_columns
+from flows.release.described import PUBLIC
 from flows.release.documents import write_documents
 from flows.release.manifest import (
     MANIFEST,

@@ -199,6 +199,12 @@ class Settings(BaseModel):
         max_length=200,
         description="Name of the dataset, as the card's headline and `pretty_name`.",
     )
+    dataset_creator: str = Field(
+        default="Copydesk",
+        min_length=1,
+        max_length=200,
+        description="Who made the dataset, as citations name them.",
+    )
     metadata_license: str = Field(
         default="CC0-1.0",
         pattern=r"^[A-Za-z0-9.+-]+$",

@@ -14,7 +14,8 @@ import yaml
 from hypothesis import given
 from hypothesis import strategies as st
 
-from flows.release.card import Release, card, described, overlap_example
+from flows.release.card import card, described, overlap_example
+from flows.release.described import Release
 from flows.release.harmless import markdown, plain_line
 from flows.release.parquet import write_table
 from flows.release.release import BuildInfo, release

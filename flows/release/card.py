@@ -3,8 +3,6 @@
 import inspect
 import re
 from collections.abc import Mapping
-from dataclasses import dataclass
-from datetime import date
 from pathlib import Path
 from typing import Any
 
@@ -16,9 +14,9 @@ from jinja2 import Environment, PackageLoader, StrictUndefined
 from markupsafe import Markup
 
 from flows.release.changelog import versions_of
+from flows.release.described import Release
 from flows.release.harmless import finalize, markdown, plain_line
 from flows.release.parquet import DATA, arrow_schema, table_files
-from flows.settings import Settings
 from schemas.columns import ROLES
 from schemas.tables import TABLES, Table
 
@@ -43,41 +41,6 @@ SIZES = (
 NAME = re.compile(r"[\w-]+", re.ASCII)
 # Columns of articles that may be unknown and that a reader asks for first.
 KNOWN = ("title", "publisher", "authors", "published_date", "language", "canonical_url", "rights_statement")
-
-
-@dataclass(frozen=True)
-class Release:
-    """What the card of a release speaks of.
-
-    Attributes:
-        folder: where its Parquet files are.
-        version: its version.
-        date: its date, if it has one.
-        conservation: what became of the records that were read.
-        settings: all settings in force.
-        changes: its changelog.
-        edition: `full`, or `public` where texts are withheld.
-    """
-
-    folder: Path
-    version: str
-    date: date | None
-    conservation: Mapping[str, int]
-    settings: Settings
-    changes: str = ""
-    edition: str = "full"
-
-    @property
-    def tables(self) -> list[str]:
-        """The tables that it has, in the order in which a reader meets them."""
-        return [name for name in TABLES if table_files(self.folder, name)]
-
-    def rows(self, name: str) -> pl.LazyFrame:
-        """The rows of a table, read when and as far as they are asked for.
-
-        Only for a release whose files are known to be whole: polars does not look at the checksums of pages.
-        """
-        return pl.scan_parquet(table_files(self.folder, name))
 
 
 def card(release: Release) -> str:
@@ -106,7 +69,7 @@ def card(release: Release) -> str:
         counts=release.conservation,
         repo=Markup(repo),  # noqa: S704 - letters, digits and four signs, as its setting asks
         metadata_license=release.settings.metadata_license,
-        row_counts=row_counts(release),
+        row_counts=release.row_counts,
         tables=[described(TABLES[name]) for name in release.tables],
         articles=listed_articles(release, release.settings.listed_articles),
         kinds=counted(articles, "kind"),
@@ -131,20 +94,17 @@ def front_matter(release: Release) -> str:
 
     A table without rows has no configuration: `datasets` cannot load one.
     """
-    counts = row_counts(release)
+    counts = release.row_counts
     names = [name for name, count in counts.items() if count]
-    language = pl.col("language").str.extract(r"^([a-z]{2,3})").drop_nulls().unique().sort()
-    languages = release.rows("articles").select(language).collect().to_series()
     rows = counts[DEFAULT_TABLE]
-    repo = release.settings.hub_repo
     content: dict[str, Any] = {
         "pretty_name": plain_line(release.settings.dataset_name),
-        "language": languages.to_list(),
+        "language": release.languages,
         "license": "other",
         "license_name": "rights-of-the-publishers",
-        "license_link": f"https://huggingface.co/datasets/{repo}/blob/{release.version}/README.md#rights-and-licence",
+        "license_link": release.license_address,
         "size_categories": [next((size for bound, size in SIZES if rows < bound), "1B<n<10B")],
-        "tags": ["news", "text-reuse", "deduplication", "provenance"],
+        "tags": list(release.keywords),
         "configs": [
             {
                 "config_name": name,
@@ -158,14 +118,6 @@ def front_matter(release: Release) -> str:
     if not content["language"]:
         del content["language"]
     return yaml.safe_dump(content, allow_unicode=True, sort_keys=False, width=10_000)
-
-
-def row_counts(release: Release) -> dict[str, int]:
-    """Table → its number of rows, from the footers of its files."""
-    return {
-        name: sum(pq.read_metadata(file).num_rows for file in table_files(release.folder, name))
-        for name in release.tables
-    }
 
 
 def dataset_info(folder: Path, name: str) -> dict[str, Any]:

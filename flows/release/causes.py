@@ -14,6 +14,7 @@ CAUSES = (SOURCE_ADDED, SOURCE_REMOVED, SOURCE_CHANGED, SOURCE_RENAMED, TAKEDOWN
 WITHOUT_EFFECT_ON_ROWS = frozenset(
     {
         "compression_level",
+        "dataset_creator",
         "dataset_name",
         "file_bytes",
         "hub_repo",

@@ -15,9 +15,10 @@ import polars as pl
 
 from flows.errors import CopydeskError
 from flows.release import versions
-from flows.release.card import CARD, Release, card
+from flows.release.card import CARD, card
 from flows.release.changelog import CHANGELOG, changelog, first_changelog
 from flows.release.compare import STEPS, Snapshot
+from flows.release.described import Release
 from flows.release.diff import Diff, column_units, diff_between, staged_snapshot
 from flows.release.documents import write_documents
 from flows.release.manifest import (
