@@ -13,7 +13,7 @@ from typing import Any
 import polars as pl
 
 from flows.errors import CopydeskError
-from flows.publish.rights import Rights, rights_of, text_columns, withhold
+from flows.publish.rights import Rights, rights_of, withhold
 from flows.release.changelog import CHANGELOG, versions_of
 from flows.release.described import PUBLIC, Release
 from flows.release.documents import write_documents
@@ -31,8 +31,10 @@ from flows.release.parquet import DATA, TableWriter, WrittenTable, table_batches
 from flows.release.rows import all_rows_sha256
 from flows.release.staging import new_folder
 from flows.settings import Settings
-from schemas.tables import TABLES
+from schemas.tables import TABLES, text_columns
 
+# What the manifest of an edition holds beside that of its release.
+FULL_KEYS = ("full_manifest_sha256", "full_rows_sha256", "full_outputs")
 # What the rights of all texts follow from.
 _POLICIES = ["article_id", "source_id", "rights_policy"]
 _PASSAGES = ["passage_id", "source_id", "article_id", "role", "text"]
@@ -120,12 +122,11 @@ def _manifest(
 ) -> dict[str, Any]:
     """The manifest of the release with the hashes of the edition, and beside them those of what was withheld."""
     hashes = {name: table.rows_sha256 for name, table in tables.items()}
+    data = {path: digest for path, digest in full["outputs"].items() if path.startswith(f"{DATA}/")}
     return {
         **full,
         "edition": PUBLIC,
-        "full_manifest_sha256": file_sha256(release / MANIFEST),
-        "full_rows_sha256": full["rows_sha256"],
-        "full_outputs": {path: digest for path, digest in full["outputs"].items() if path.startswith(f"{DATA}/")},
+        **dict(zip(FULL_KEYS, (file_sha256(release / MANIFEST), full["rows_sha256"], data), strict=True)),
         "tables": {name: full["tables"][name] | {"rows_sha256": hashes[name]} for name in sorted(hashes)},
         "rows_sha256": all_rows_sha256(hashes),
         "outputs": dict(sorted(outputs.items())),

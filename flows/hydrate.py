@@ -15,13 +15,13 @@ from typing import Any
 import polars as pl
 
 from flows.characters import with_plain_lines
-from flows.edition import described
+from flows.edition import FULL_KEYS, described
 from flows.errors import CopydeskError
 from flows.ids import PLACE_DIGITS
 from flows.ingest.again import documents_again
 from flows.ingest.documents import Document
 from flows.ingest.heaps import Heaps
-from flows.publish.rights import HASH, sha256_of, text_columns
+from flows.publish.rights import sha256_of
 from flows.release.described import PUBLIC
 from flows.release.documents import write_documents
 from flows.release.manifest import (
@@ -40,14 +40,13 @@ from flows.release.staging import new_folder
 from flows.settings import Settings
 from flows.text import joined_texts, passage_text
 from flows.verify import Places, difference
-from schemas.tables import TABLES
+from schemas.tables import TABLES, hash_column, text_columns
 
 # Bytes of documents that are put aside together.
 _BYTES_AT_A_TIME = 8_000_000
 # What is known of a source beside its text.
 _PLACES = ("source_id", "uri", "container", "record", "byte_count", "sha256", "encoding", "char_count")
 _FOUND = {"source_id": pl.String(), "byte_count": pl.UInt64(), "text": pl.String()}
-_FULL_KEYS = ("full_manifest_sha256", "full_rows_sha256", "full_outputs")
 
 
 @dataclass(frozen=True)
@@ -56,28 +55,31 @@ class Hydrated:
 
     Attributes:
         path: the folder that was written.
-        filled_in: texts that were filled in.
+        filled_count: texts that were filled in.
+        withheld_count: texts that are withheld still.
         missing: a line each for sources that were not found or have other bytes, and for rows that their source does
             not give the right text for.
         notes: a line each for what a person should know although nothing is missing.
     """
 
     path: Path
-    filled_in: int
+    filled_count: int
+    withheld_count: int
     missing: tuple[str, ...]
     notes: tuple[str, ...]
 
     @property
     def is_whole(self) -> bool:
         """Whether nothing is withheld any more."""
-        return not self.missing
+        return not self.withheld_count
 
 
 def hydrate(edition: Path, sources: Sequence[Path], out: Path, columns: Mapping[str, str] | None = None) -> Hydrated:
     """Fill the texts in that a public edition withholds, from the sources that it was made of.
 
-    If all are found, the full release is written, whose tables are those that the edition was derived from, byte for
-    byte. Else what could be filled in is written as a public edition that withholds less, which can be hydrated again.
+    If all are found, the full release is written; its tables are those that the edition was derived from, byte for
+    byte. Else there are only tables, with what could be filled in: neither a release nor an edition, which nobody takes
+    for one that may be published.
 
     Args:
         edition: the folder of a public edition; its files are compared with its manifest first.
@@ -106,9 +108,9 @@ def hydrate(edition: Path, sources: Sequence[Path], out: Path, columns: Mapping[
             )
             writing.write(found.heaps.take())
             tables = writing.close()
-        missing = [*found.problems(), *writing.problems]
-        notes = list(_finish(edition, folder, manifest, settings, tables, is_whole=not writing.withheld_count))
-    return Hydrated(out, writing.filled_count, tuple(missing), tuple(notes))
+        missing = (*found.problems(), *writing.problems)
+        notes = () if writing.withheld_count else tuple(_finish(edition, folder, manifest, settings, tables))
+    return Hydrated(out, writing.filled_count, writing.withheld_count, missing, notes)
 
 
 class _Documents:
@@ -204,7 +206,7 @@ class _Hydration:
         return {name: writer.close() for name, writer in self._writers.items()}
 
     def _write(self, name: str, rows: pl.DataFrame) -> None:
-        hashes = [f"{column}{HASH}" for column in text_columns(name)]
+        hashes = [hash_column(column) for column in text_columns(name)]
         self.withheld_count += sum(rows[column].drop_nulls().len() for column in hashes)
         self._writers[name].write(rows)
 
@@ -228,7 +230,7 @@ class _Hydration:
     def _with(self, name: str, rows: pl.DataFrame, column: str, found: pl.Series) -> pl.DataFrame:
         """Rows with a text where it has the hash that stands beside it, and the hash where not."""
         compared = rows.with_columns(found=found).with_columns(found_sha256=sha256_of(found))
-        stated = pl.col(f"{column}{HASH}")
+        stated = pl.col(hash_column(column))
         is_right = (pl.col("found_sha256") == stated).fill_null(value=False)
         key = TABLES[name].key[0]
         for value in compared.filter(stated.is_not_null() & pl.col("found").is_not_null() & ~is_right)[key]:
@@ -236,7 +238,7 @@ class _Hydration:
         self.filled_count += int(compared.select(is_right.sum()).item())
         return compared.with_columns(
             pl.when(is_right).then("found").otherwise(column).alias(column),
-            pl.when(~is_right).then(stated).alias(f"{column}{HASH}"),
+            pl.when(~is_right).then(stated).alias(hash_column(column)),
         ).drop("found", "found_sha256")
 
 
@@ -282,7 +284,7 @@ def _texts_at_offsets(rows: pl.DataFrame, texts: Mapping[str, str]) -> pl.Series
     found = [
         None if digest is None or (text := texts.get(source_id)) is None else text[start : start + count]
         for source_id, start, count, digest in rows.select(
-            "source_id", "char_start", "char_count", f"text{HASH}"
+            "source_id", "char_start", "char_count", hash_column("text")
         ).iter_rows()
     ]
     slices = pl.DataFrame({"found": found}, schema={"found": pl.String})
@@ -297,37 +299,30 @@ def _joined(articles: pl.DataFrame, passages: pl.DataFrame) -> pl.Series:
 
 
 def _finish(
-    edition: Path,
-    folder: Path,
-    manifest: Mapping[str, Any],
-    settings: Settings,
-    tables: Mapping[str, WrittenTable],
-    *,
-    is_whole: bool,
+    edition: Path, folder: Path, manifest: Mapping[str, Any], settings: Settings, tables: Mapping[str, WrittenTable]
 ) -> Iterator[str]:
-    """Write what stands beside the tables; a line for each thing that is not as it was in the full release.
+    """Write what stands beside the tables of the full release; a line for each thing that is not as it was in it.
 
     Raises:
-        CopydeskError: nothing is withheld, and the rows are not those of the full release.
+        CopydeskError: the rows are not those of the full release.
     """
     files = {file: digest for table in tables.values() for file, digest in table.files.items()}
     hashes = {name: table.rows_sha256 for name, table in tables.items()}
-    rows_sha256 = all_rows_sha256(hashes)
-    if is_whole and rows_sha256 != manifest["full_rows_sha256"]:
+    if all_rows_sha256(hashes) != manifest["full_rows_sha256"]:
         raise CopydeskError(f"{MANIFEST} of {edition} has another hash for the rows of the full release")
-    write_documents(described(edition, folder, manifest, settings, "full" if is_whole else PUBLIC), files)
+    write_documents(described(edition, folder, manifest, settings, "full"), files)
+    outputs = digests(folder, files)
     content = {
-        **{key: value for key, value in manifest.items() if not (is_whole and key in _FULL_KEYS)},
-        "edition": "full" if is_whole else PUBLIC,
+        **{key: value for key, value in manifest.items() if key not in FULL_KEYS},
+        "edition": "full",
         "tables": {name: manifest["tables"][name] | {"rows_sha256": hashes[name]} for name in sorted(hashes)},
-        "rows_sha256": rows_sha256,
-        "outputs": dict(sorted(digests(folder, files).items())),
+        "rows_sha256": manifest["full_rows_sha256"],
+        "outputs": dict(sorted(outputs.items())),
     }
     write_manifest(folder, content)
     write_sums(folder, files)
-    if is_whole:
-        wrong = [path for path, digest in manifest["full_outputs"].items() if content["outputs"].get(path) != digest]
-        if wrong:
-            yield f"the rows are those of the full release, and {', '.join(wrong)} were written by other libraries"
-        elif file_sha256(folder / MANIFEST) != manifest["full_manifest_sha256"]:
-            yield "the tables are those of the full release; its documents were written by another copydesk"
+    wrong = [path for path, digest in manifest["full_outputs"].items() if outputs.get(path) != digest]
+    if wrong:
+        yield f"the rows are those of the full release, and {', '.join(wrong)} were written by other libraries"
+    elif file_sha256(folder / MANIFEST) != manifest["full_manifest_sha256"]:
+        yield "the tables are those of the full release; its documents were written by another copydesk"

@@ -16,7 +16,9 @@ from pydantic import ValidationError
 from flows.errors import CopydeskError
 from flows.ingest.again import documents_again
 from flows.ingest.documents import Document, Refusal
+from flows.publish.rights import given_against, rights_of
 from flows.release.card import CARD
+from flows.release.described import PUBLIC
 from flows.release.manifest import MANIFEST
 from flows.release.parquet import DATA
 from flows.release.verify.card import check_card
@@ -80,6 +82,8 @@ def _check_release(release: Path, findings: Findings) -> tuple[Manifest, Checked
         return None
     check_rows(tables, findings)
     check_counts(manifest, tables, findings)
+    if manifest.edition == PUBLIC:
+        check_withheld(manifest, tables, findings)
     return manifest, tables
 
 
@@ -122,6 +126,19 @@ def check_counts(manifest: Manifest, tables: CheckedTables, findings: Findings) 
     records = sources.drop_nulls("container").join(inputs, left_on="container", right_on="uri", how="anti")
     for source_id in [*files["source_id"], *records["source_id"]]:
         findings.fail(MANIFEST, "inputs", f"source {source_id} comes from no file that it lists as an input")
+
+
+def check_withheld(manifest: Manifest, tables: CheckedTables, findings: Findings) -> None:
+    """Check that a public edition gives no text that its own policies withhold."""
+    passages = tables["passages"].rows
+    longest_quote = _settings(manifest, findings).short_quote_words
+    rights = rights_of(tables["articles"].rows, lambda: [passages], longest_quote)
+    for name, table in tables.items():
+        keys = table.rows.select(TABLES[name].key)
+        for index in given_against(name, table.rows, rights):
+            key = row_key(TABLES[name], keys.row(index))
+            findings.fail(table.file_of(index), "withheld", f"row {key} gives a text whose rights are not open")
+    findings.checked.append("that no text is given whose rights are reserved or unknown")
 
 
 def _check_sources(

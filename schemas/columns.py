@@ -44,6 +44,9 @@ ROLES = {
 # What an article consists of. All other roles are cut, and the passage says so in `drop_reason`.
 CONTENT_ROLES = ("body", "question", "speech", "speaker_label", "summary")
 
+# Passages that name a text, its makers, and who owns it. A public edition gives them whatever the rights are.
+GIVEN_ROLES = ("title", "byline", "dateline", "speaker_label", "rights", "disclaimer", "source_url")
+
 REPEAT = "repeat"
 DROP_REASONS = (*(role for role in ROLES if role not in CONTENT_ROLES), REPEAT)
 

@@ -14,14 +14,10 @@ import numpy.typing as npt
 import polars as pl
 
 from flows.characters import UNSPACED
-from schemas.columns import CONTENT_ROLES
-from schemas.tables import TABLES
+from schemas.columns import CONTENT_ROLES, GIVEN_ROLES
+from schemas.tables import hash_column, text_columns
 
 OPEN = "open"
-# Passages with these roles are metadata: they are given whatever the rights are.
-GIVEN_ROLES = ("title", "byline", "dateline", "speaker_label", "rights", "disclaimer", "source_url")
-# Ends the name of the column that holds the hash of a withheld text.
-HASH = "_sha256"
 
 # Words in letters, digits and marks; scripts without blanks have no words, and each of their characters is one.
 _WORD = rf"[{UNSPACED}]|[\p{{L}}\p{{M}}\p{{N}}&&[^{UNSPACED}]]+"
@@ -35,12 +31,6 @@ _MULTIPLIER = np.uint64(0x9E3779B97F4A7C15)
 
 Batches = Callable[[], Iterable[pl.DataFrame]]
 Hashes = npt.NDArray[np.uint64]
-
-
-def text_columns(table: str) -> list[str]:
-    """The columns of a table that hold texts which may have to be withheld."""
-    dtypes = TABLES[table].dtypes
-    return [name.removesuffix(HASH) for name in dtypes if name.endswith(HASH) and name.removesuffix(HASH) in dtypes]
 
 
 @dataclass(frozen=True)
@@ -116,8 +106,17 @@ def withhold(table: str, rows: pl.DataFrame, rights: Rights) -> pl.DataFrame:
     for column in text_columns(table):
         is_given = pl.col("is_given") | (pl.col(column) == "")
         held_back = marked.select(pl.when(~is_given).then(column)).to_series()
-        changed += [pl.when(is_given).then(column).alias(column), sha256_of(held_back).alias(f"{column}{HASH}")]
+        changed += [pl.when(is_given).then(column).alias(column), sha256_of(held_back).alias(hash_column(column))]
     return marked.with_columns(changed).drop("is_given")
+
+
+def given_against(table: str, rows: pl.DataFrame, rights: Rights) -> list[int]:
+    """The indices of rows that give a text which must be withheld."""
+    if not text_columns(table):
+        return []
+    given = pl.any_horizontal(pl.col(column).is_not_null() & (pl.col(column) != "") for column in text_columns(table))
+    wrong = rows.select(pl.arg_where(given & ~rights.is_given(table).fill_null(value=False)))
+    return [int(index) for index in wrong.to_series()]
 
 
 def sha256_of(texts: pl.Series) -> pl.Series:

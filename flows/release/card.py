@@ -14,11 +14,12 @@ from jinja2 import Environment, PackageLoader, StrictUndefined
 from markupsafe import Markup
 
 from flows.release.changelog import versions_of
-from flows.release.described import Release
+from flows.release.citation import bibtex
+from flows.release.described import HUB, Release
 from flows.release.harmless import finalize, markdown, plain_line
 from flows.release.parquet import DATA, arrow_schema, table_files
-from schemas.columns import ROLES
-from schemas.tables import TABLES, Table
+from schemas.columns import GIVEN_ROLES, ROLES
+from schemas.tables import TABLES, Table, hash_column, text_columns
 
 CARD = "README.md"
 DEFAULT_TABLE = "articles"
@@ -27,6 +28,7 @@ QUOTED_CHARS = 200
 EXAMPLE_ROWS = 10
 # Characters of a title, and of the text where there is none.
 TITLE_CHARS = 120
+LISTED_STATEMENTS = 20
 FIRST_CHARS = 60
 # https://huggingface.co/docs/hub/datasets-cards: upper bound of rows → the Hub's name for it.
 SIZES = (
@@ -65,6 +67,15 @@ def card(release: Release) -> str:
         front_matter=Markup(front_matter(release)),  # noqa: S704 - YAML, and no HTML is made of it
         name=release.settings.dataset_name,
         version=Markup(release.version),  # noqa: S704 - three numbers
+        tag=Markup(release.tag),  # noqa: S704 - the same
+        bibtex=Markup(bibtex(release)),  # noqa: S704 - one line each, without what ends a block of code
+        withheld=withheld_texts(release) if release.is_public else None,
+        longest_quote=release.settings.short_quote_words,
+        given_roles=GIVEN_ROLES,
+        statement_count=single(articles.select(pl.col("rights_statement").drop_nulls().n_unique())),
+        statements=rights_statements(articles),
+        contact=release.settings.takedown_contact,
+        discussions=Markup(f"{HUB}/{repo}/discussions"),  # noqa: S704 - as the setting asks
         date=release.date,
         counts=release.conservation,
         repo=Markup(repo),  # noqa: S704 - letters, digits and four signs, as its setting asks
@@ -202,6 +213,30 @@ def _trusted(text: str) -> Markup:
 def single(rows: pl.LazyFrame) -> int:
     """The one number in a frame of one row and column."""
     return int(rows.collect(engine="streaming").item())
+
+
+def withheld_texts(release: Release) -> list[dict[str, Any]]:
+    """How many texts are withheld: one row per column that may be, `table, column, hash, withheld, given`."""
+    found = []
+    for table in release.tables:
+        for column in text_columns(table):
+            withheld, given = pl.col(hash_column(column)).is_not_null().sum(), pl.col(column).is_not_null().sum()
+            counts = release.rows(table).select(withheld=withheld, given=given).collect(engine="streaming")
+            found.append({"table": table, "column": column, "hash": hash_column(column), **counts.row(0, named=True)})
+    return found
+
+
+def rights_statements(articles: pl.LazyFrame) -> list[dict[str, Any]]:
+    """What pages say of their rights, the most frequent first: `rights_statement, rights_policy, count`."""
+    return (
+        articles.drop_nulls("rights_statement")
+        .group_by("rights_statement", "rights_policy")
+        .agg(count=pl.len())
+        .sort("count", "rights_statement", "rights_policy", descending=[True, False, False])
+        .head(LISTED_STATEMENTS)
+        .collect(engine="streaming")
+        .to_dicts()
+    )
 
 
 def counted(rows: pl.LazyFrame, column: str) -> list[tuple[str | None, int]]:

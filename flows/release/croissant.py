@@ -115,7 +115,7 @@ def croissant(release: Release, hashes: Mapping[Path, str]) -> str:
         **yaml.safe_load(RESPONSIBLE_AI.read_text(encoding="utf-8")),
         **provenance(release),
         "distribution": [one for name in release.tables for one in distribution(release.folder, name, hashes)],
-        "recordSet": [record_set(TABLES[name], resource(release.folder, name)) for name in release.tables],
+        "recordSet": [record_set(release.folder, TABLES[name]) for name in release.tables],
     }
     return json.dumps(content, ensure_ascii=False, indent=1) + "\n"
 
@@ -156,7 +156,6 @@ def distribution(folder: Path, name: str, hashes: Mapping[Path, str]) -> list[di
             {
                 "@type": "cr:FileSet",
                 "@id": resource(folder, name)["fileSet"]["@id"],
-                "containedIn": [{"@id": one["@id"]} for one in found],
                 "encodingFormat": PARQUET,
                 "includes": f"data/{name}/*.parquet",
             }
@@ -172,7 +171,7 @@ def resource(folder: Path, name: str) -> dict[str, Any]:
     return {"fileSet": {"@id": f"{name}-files"}}
 
 
-def record_set(table: Table, source: Mapping[str, Any]) -> dict[str, Any]:
+def record_set(folder: Path, table: Table) -> dict[str, Any]:
     """A table with its fields, their types, and what they refer to."""
     descriptions = table.columns
     types = arrow_schema(table.empty())
@@ -189,8 +188,8 @@ def record_set(table: Table, source: Mapping[str, Any]) -> dict[str, Any]:
                 "name": column,
                 "description": descriptions[column],
                 **data_type(types.field(column).type),
-                "source": {**source, "extract": {"column": column}},
-                **_references(table, column),
+                "source": {**resource(folder, table.name), "extract": {"column": column}},
+                **_references(folder, table, column),
             }
             for column in descriptions
         ],
@@ -204,9 +203,13 @@ def data_type(dtype: pa.DataType) -> dict[str, Any]:
     return {"dataType": DATA_TYPES[str(dtype)]}
 
 
-def _references(table: Table, column: str) -> dict[str, Any]:
-    """The key of another table that a column holds."""
+def _references(folder: Path, table: Table, column: str) -> dict[str, Any]:
+    """The key of another table that a column holds, named as a column of that table's files.
+
+    Naming the field of the other record set instead makes mlcroissant 1.1 read that one's records on the way, which
+    fails for whoever reads several record sets of one `mlcroissant.Dataset`.
+    """
     target = table.references.get(column)
     if target is None or target == table.name:
         return {}
-    return {"references": {"field": {"@id": f"{target}/{TABLES[target].key[0]}"}}}
+    return {"references": {**resource(folder, target), "extract": {"column": TABLES[target].key[0]}}}

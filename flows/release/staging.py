@@ -97,7 +97,7 @@ def new_folder(target: Path) -> Iterator[Path]:
         raise UsageError(f"{target} exists; name a folder that does not")
     with clear_errors(target):
         folder = target.absolute().parent / f"{NEW}{os.getpid()}-{os.urandom(4).hex()}"
-        folder.mkdir()
+        folder.mkdir(parents=True)
         try:
             yield folder
             publish(folder, target)
