@@ -2,7 +2,8 @@
 
 The corpus is the same for the same seed and size. Words are pronounceable inventions with the frequencies of a natural
 language (Zipf), so that unrelated stories share stock phrases as real ones do. Every story is a line of tokens; copies
-are made by editing tokens, and the text is written out at the end by a compiled kernel.
+are made by editing tokens, and the text is written out at the end by a compiled kernel. A corpus is made and written in
+parts, so that memory does not grow with it.
 
     python -m benchmarks.corpus 20000 corpus.parquet --hard
 """
@@ -38,12 +39,30 @@ NUMBER = np.uint32(0x07FFFFFF)
 
 OUTLET_COUNT = 50
 ROWS_PER_FILE_GROUP = 10_000
+# Documents that are made at a time; the parts share outlets, not stories.
+PART_SIZE = 100_000
+
+QUOTE_TYPES = {
+    "quoted_id": pa.string(),
+    "quote_kind": pa.string(),
+    "quote_char_start": pa.uint32(),
+    "quote_char_count": pa.uint32(),
+    "quoted_char_start": pa.uint32(),
+    "quoted_char_count": pa.uint32(),
+}
 
 # Shares of the stories in which a story is printed more than once, and of the kinds of its copies.
 COPIED_SHARE = 0.3
 COPY_KINDS = ("exact", "retemplated", "light", "heavy", "truncated", "updated")
 HARD_SHARE = 0.06
 QUOTE_SHARE = 0.04
+# Share of the quotations with a word here and there that is another, and of those that are a paragraph of their own.
+EDITED_QUOTE_SHARE = 0.5
+PARAGRAPH_QUOTE_SHARE = 0.5
+# Share of the outlets that a hard corpus does not name.
+UNNAMED_SHARE = 0.3
+# A comma, a full stop, what parts words, lines and paragraphs: characters that follow a token, by its mark.
+MARK_WIDTHS = np.array([1, 2, 2, 3, 1])
 
 
 @dataclass
@@ -188,15 +207,37 @@ def copy_of(press: Press, story: Tokens, kind: str) -> Tokens:
     return np.concatenate(parts)
 
 
+@dataclass(frozen=True)
+class Quote:
+    """A passage of another story in a document, in tokens of both documents.
+
+    Attributes:
+        source: row of the document that it is taken from.
+        source_first: its first token there.
+        source_count: tokens there.
+        first: its first token in the document that quotes it.
+        count: tokens in that document.
+        is_edited: whether words of it are others.
+    """
+
+    source: int
+    source_first: int
+    source_count: int
+    first: int
+    count: int
+    is_edited: bool
+
+
 @dataclass
 class Written:
-    """Rows of the corpus as they are made: one per document."""
+    """Rows of the corpus as they are made: one per document; `quotes` by the row of the document that quotes."""
 
     tokens: list[Tokens] = field(default_factory=list)
     outlets: list[int] = field(default_factory=list)
     stories: list[int] = field(default_factory=list)
     kinds: list[str] = field(default_factory=list)
     models: list[int] = field(default_factory=list)
+    quotes: dict[int, Quote] = field(default_factory=dict)
     story_count: int = 0
 
     def new_story(self) -> int:
@@ -227,6 +268,9 @@ def documents(press: Press, count: int, *, is_hard: bool) -> Written:
         press: who prints.
         count: documents, about.
         is_hard: also wire stories with up to 500 copies and forms that are filled in with other names and figures.
+
+    Returns:
+        At least so many documents, copies beside their story.
     """
     random = press.random
     written = Written()
@@ -239,17 +283,11 @@ def documents(press: Press, count: int, *, is_hard: bool) -> Written:
         story = written.new_story()
         chance = random.random()
         if chance < QUOTE_SHARE and recent:
-            # A passage of another story, quoted in this one.
-            source = recent[int(random.integers(0, len(recent)))][0]
-            size = int(random.integers(30, 80))
-            start = int(random.integers(0, max(len(source) - size, 1)))
-            at = int(random.integers(12, len(body)))
-            quoted = source[start : start + size] & ~(PARAGRAPH | LINE)
-            written.add(press, np.concatenate([body[:at], quoted, body[at:]]), story, "quoting")
+            _add_quoting(press, written, body, story, recent[int(random.integers(0, len(recent)))])
             continue
         outlet = int(random.integers(0, OUTLET_COUNT))
         written.add(press, body, story, "original", outlet)
-        recent = [*recent[-200:], (body, story)]
+        recent = [*recent[-200:], (body, len(written.tokens) - 1)]
         if chance > 1 - COPIED_SHARE:
             for _ in range(min(int(random.geometric(0.45)), 12)):
                 kind = COPY_KINDS[int(random.integers(0, len(COPY_KINDS)))]
@@ -258,6 +296,31 @@ def documents(press: Press, count: int, *, is_hard: bool) -> Written:
             changed = other_slots(press, body, int(random.integers(10, 16)))
             written.add(press, changed, written.new_story(), "dozen", outlet, model=story)
     return written
+
+
+def _add_quoting(press: Press, written: Written, body: Tokens, story: int, source: tuple[Tokens, int]) -> None:
+    """A story of its own that quotes 30 to 79 words of another one, after a sentence or as a paragraph."""
+    random = press.random
+    source_body, source_row = source
+    count = int(random.integers(30, 80))
+    start = int(random.integers(0, max(len(source_body) - count, 1)))
+    passage = source_body[start : start + count].copy()
+    count = len(passage)
+    marks = passage & MARKS & ~CAPITAL
+    passage[marks == PARAGRAPH] ^= PARAGRAPH ^ STOP
+    passage[marks == LINE] ^= LINE
+    is_edited = bool(random.random() < EDITED_QUOTE_SHARE)
+    if is_edited:
+        passage = edited(press, passage, random.uniform(0.05, 0.12), 0.02, 0.02)
+    is_paragraph = random.random() < PARAGRAPH_QUOTE_SHARE
+    passage[-1] = (passage[-1] & ~(MARKS & ~CAPITAL)) | (PARAGRAPH if is_paragraph else STOP)
+    ends = np.flatnonzero((body & MARKS & ~CAPITAL) >= (PARAGRAPH if is_paragraph else STOP)) + 1
+    at = int(random.choice(ends))
+    written.add(press, np.concatenate([body[:at], passage, body[at:]]), story, "quoting")
+    headers = [len(press.outlets[written.outlets[row]].header) for row in (source_row, len(written.tokens) - 1)]
+    written.quotes[len(written.tokens) - 1] = Quote(
+        source_row, headers[0] + start, count, headers[1] + at, len(passage), is_edited
+    )
 
 
 def _wire_stories(press: Press, written: Written, count: int) -> None:
@@ -381,42 +444,87 @@ def texts_of(tokens: list[Tokens], letters: npt.NDArray[np.uint8], starts: npt.N
     return pa.Array.from_buffers(pa.large_string(), len(tokens), buffers)
 
 
+def char_span(tokens: Tokens, first: int, count: int, widths: npt.NDArray[np.int64]) -> tuple[int, int]:
+    """Where a stretch of tokens stands in the text of a document: start and count of its characters.
+
+    Args:
+        tokens: the document.
+        first: its first token.
+        count: tokens.
+        widths: letters of each token of the vocabulary.
+    """
+    own = widths[tokens[: first + count] & NUMBER]
+    after = MARK_WIDTHS[(tokens[: first + count] & MARKS & ~CAPITAL) >> 28]
+    start = int((own + after)[:first].sum())
+    return start, int((own + after)[first:].sum() - after[-1])
+
+
+def document_ids(numbers: npt.NDArray[np.int64]) -> list[str]:
+    """Ids of documents by their row; one tells nothing about the order of writing."""
+    return [f"{number * 2_654_435_761 % 2**32:08x}" for number in numbers.tolist()]
+
+
+def _quote_columns(
+    written: Written, order: npt.NDArray[np.int64], first_row: int, widths: npt.NDArray[np.int64]
+) -> dict[str, pa.Array]:
+    """The columns of `write_corpus` that tell of quotations, for the documents of a part in the order of writing."""
+    row_of = np.full(len(written.tokens), -1, np.int64)
+    row_of[order] = np.arange(len(order))
+    columns: dict[str, list[Any]] = {name: [None] * len(order) for name in QUOTE_TYPES}
+    for document, quote in written.quotes.items():
+        row, source = int(row_of[document]), int(row_of[quote.source])
+        if row < 0 or source < 0:
+            continue
+        columns["quoted_id"][row] = document_ids(np.array([first_row + source]))[0]
+        columns["quote_kind"][row] = "edited" if quote.is_edited else "verbatim"
+        columns["quote_char_start"][row], columns["quote_char_count"][row] = char_span(
+            written.tokens[document], quote.first, quote.count, widths
+        )
+        columns["quoted_char_start"][row], columns["quoted_char_count"][row] = char_span(
+            written.tokens[quote.source], quote.source_first, quote.source_count, widths
+        )
+    return {name: pa.array(values, QUOTE_TYPES[name]) for name, values in columns.items()}
+
+
 def write_corpus(count: int, path: Path, seed: int = 1, *, is_hard: bool = False, unnamed_share: float = 0.0) -> None:
     """Make a corpus and write it.
 
     Args:
         count: documents.
-        path: Parquet file: `id`, `text`, `publisher`, and the truth: `story` (documents of one number are copies),
-            `kind`, `model` (the story that a hard negative was made from; below -1 the form; else -1).
+        path: Parquet file: `id`, `text`, `publisher` (null where the outlet is not named), and the truth: `outlet`,
+            `story` (documents of one number are copies), `kind`, `model` (the story that a hard negative was made
+            from; below -1 the form; else -1); of a document that quotes another one (else null) `quoted_id`,
+            `quote_kind` (`verbatim`, `edited`), `quote_char_start` and `quote_char_count` in its own text,
+            `quoted_char_start` and `quoted_char_count` in the other one's.
         seed: another one makes another corpus.
         is_hard: with wire stories and forms.
         unnamed_share: share of the outlets whose name is not given.
     """
     press = new_press(seed, unnamed_share=unnamed_share)
     letters, starts = vocabulary(seed)
-    # Made in parts, so that memory does not grow with the corpus; the parts share outlets, not stories.
-    part_size = 100_000
     writer: pq.ParquetWriter | None = None
     first_story = first_row = 0
-    for first in range(0, count, part_size):
-        size = min(part_size, count - first)
+    for first in range(0, count, PART_SIZE):
+        size = min(PART_SIZE, count - first)
         written = documents(press, size, is_hard=is_hard)
         # Copies must not stand side by side.
         order = press.random.permutation(len(written.tokens))[:size]
-        for start in range(0, len(order), ROWS_PER_FILE_GROUP):
+        models = np.array(written.models)
+        truth = {
+            "outlet": np.array(written.outlets)[order],
+            "story": np.array(written.stories)[order] + first_story,
+            "kind": [written.kinds[row] for row in order],
+            "model": np.where(models >= 0, models + first_story, models)[order],
+            **_quote_columns(written, order, first_row, np.diff(starts)),
+        }
+        for start in range(0, size, ROWS_PER_FILE_GROUP):
             rows = order[start : start + ROWS_PER_FILE_GROUP]
-            numbers = np.arange(first_row, first_row + len(rows))
             table = pa.table(
                 {
-                    # An id tells nothing about the order of writing.
-                    "id": [f"{number * 2_654_435_761 % 2**32:08x}" for number in numbers.tolist()],
+                    "id": document_ids(np.arange(first_row, first_row + len(rows))),
                     "text": texts_of([written.tokens[row] for row in rows], letters, starts),
                     "publisher": pa.array([press.outlets[written.outlets[row]].name for row in rows], pa.string()),
-                    "story": np.array(written.stories)[rows] + first_story,
-                    "kind": [written.kinds[row] for row in rows],
-                    "model": np.array(
-                        [written.models[row] + (first_story if written.models[row] >= 0 else 0) for row in rows]
-                    ),
+                    **{name: values[start : start + len(rows)] for name, values in truth.items()},
                 }
             )
             writer = writer or pq.ParquetWriter(path, table.schema, compression="zstd", compression_level=1)
@@ -433,10 +541,11 @@ def main(arguments: list[str] | None = None) -> None:
     parser.add_argument("count", type=int)
     parser.add_argument("path", type=Path)
     parser.add_argument("--seed", type=int, default=1)
-    parser.add_argument("--hard", action="store_true", help="with wire stories and forms")
-    parser.add_argument("--unnamed", type=float, default=0.0, help="share of outlets without a name")
+    parser.add_argument("--hard", action="store_true", help="with wire stories, forms and outlets without a name")
+    parser.add_argument("--unnamed", type=float, help=f"share of outlets without a name; {UNNAMED_SHARE} with --hard")
     options: Any = parser.parse_args(arguments)
-    write_corpus(options.count, options.path, options.seed, is_hard=options.hard, unnamed_share=options.unnamed)
+    unnamed_share = (UNNAMED_SHARE if options.hard else 0.0) if options.unnamed is None else options.unnamed
+    write_corpus(options.count, options.path, options.seed, is_hard=options.hard, unnamed_share=unnamed_share)
 
 
 if __name__ == "__main__":

@@ -1,14 +1,18 @@
 """The Prefect flow `build`: sources become a release.
 
-Tasks are thin, few and large: each reads tables that an earlier one wrote to the staging folder, calls one stage, and
+Tasks are thin, few and large: each reads tables that an earlier one wrote to the staging folder, calls its stages, and
 writes what comes of it. They hand on paths and counts, never frames, and nothing that Prefect stores is read back.
+
+Ingest cuts the sources into shards of bounded size, ranges of their ids. A shard is normalized and checked by itself,
+from files to files, and `<work>/<table>/<shard>` holds what comes of it. Deduplication looks at all shards and finds
+what repeats what, which is small beside them. The release is then written shard by shard: no step holds the corpus.
 """
 
 import json
 import logging
 import os
 import time
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass
 from datetime import date
@@ -35,18 +39,22 @@ from prefect.settings import PREFECT_API_URL, temporary_settings
 from prefect.states import Completed, Failed
 from prefect.task_runners import TaskRunner, ThreadPoolTaskRunner
 
-from flows.deduplicate.stage import deduplicate
+from flows.deduplicate.stage import Repeats, find_repeats, with_repeats
 from flows.errors import CopydeskError, NetworkError
 from flows.ingest.run import Ingested, ingest
 from flows.normalize.normalize import normalize
+from flows.progress import Progress, ShardSize, counted, duration
 from flows.release.harmless import markdown
 from flows.release.manifest import Input
-from flows.release.release import BuildInfo, Released, release
+from flows.release.release import BuildInfo, Released, release_parts
 from flows.release.staging import Lock, locked, staged
 from flows.server import EmbeddedServer
 from flows.settings import Settings
+from flows.validate.between import named_passages
 from flows.validate.conservation import check_reject_share, conservation
-from flows.validate.validate import validate
+from flows.validate.shards import keys_of, places_of
+from flows.validate.validate import OF_SHARD, CheckedShard, check_between, check_rejects, check_shard
+from schemas.tables import TABLES
 
 log = logging.getLogger("copydesk")
 
@@ -56,6 +64,10 @@ SHARDS_AT_ONCE = 2
 # What was turned away by a run that released nothing; under OUT, beside the releases.
 LAST_REJECTS = ".rejects.jsonl"
 
+# What deduplication finds over all shards.
+REPEATS = ("clusters", "repeats", "overlaps", "relations")
+
+Counts = dict[str, int]
 Result = TypeVar("Result")
 
 
@@ -83,43 +95,63 @@ def ingest_sources(inputs: Sequence[str], work: Path, settings: Settings, column
 
 
 @task(name="normalize", cache_policy=NO_CACHE)
-def normalize_shard(work: Path, shard: str) -> None:
-    """A shard of `sources` and `provenance` → `passages`, `articles`, `evidence`."""
-    found = normalize(pl.read_parquet(work / "sources" / shard), pl.read_parquet(work / "provenance" / shard))
-    for name in ("passages", "articles", "evidence"):
-        _write(getattr(found, name), work / name / shard)
+def normalize_shard(work: Path, shard: str) -> ShardSize:
+    """A shard of `sources` and `provenance` → `passages`, `articles`, `evidence`, checked, and perhaps `rejects`."""
+    sources = pl.read_parquet(work / "sources" / shard)
+    found = normalize(sources, pl.read_parquet(work / "provenance" / shard))
+    tables = {"sources": sources, **{name: getattr(found, name) for name in ("passages", "articles", "evidence")}}
+    checked = check_shard(tables)
+    _write_shard(work, shard, checked, "normalize", [name for name in OF_SHARD if name != "sources"])
+    return ShardSize(sources.height, int(sources["byte_count"].sum()))
 
 
 @task(name="deduplicate", cache_policy=NO_CACHE)
-def deduplicate_articles(work: Path, settings: Settings) -> None:
-    """`articles` + `passages` → the same, knowing what they repeat, `overlaps` and `relations`."""
-    found = deduplicate(_read(work / "articles"), _read(work / "passages"), settings)
-    for name in ("articles", "passages", "overlaps", "relations"):
-        _write(getattr(found, name), work / "deduplicated" / f"{name}.parquet")
+def deduplicate_articles(work: Path, shards: Sequence[str], settings: Settings) -> None:
+    """All shards of `articles` and `passages` → what repeats what: the tables of REPEATS."""
+    articles, passages = (_files(work, name, shards) for name in ("articles", "passages"))
+    found = find_repeats(articles, passages, settings, work / "deduplicate")
+    for name in REPEATS:
+        _write(getattr(found, name), work / "repeats" / f"{name}.parquet")
 
 
 @task(name="validate", cache_policy=NO_CACHE)
-def validate_tables(work: Path, read_count: int, skipped_count: int, settings: Settings) -> dict[str, int]:
-    """All tables → the rows that keep their contracts, and `rejects`; hands on what became of the records read."""
-    tables = {
-        "sources": _read(work / "sources"),
-        "evidence": _read(work / "evidence"),
-        "rejects": _read(work / "rejects"),
-        **{name: _read(work / "deduplicated" / name) for name in ("articles", "passages", "overlaps", "relations")},
-    }
-    validated = validate(tables)
-    for name, rows in validated.tables.items():
-        _write(rows, work / "validated" / f"{name}.parquet")
-    counts = conservation(validated.tables, read_count, skipped_count)
+def validate_repeats(work: Path, shards: Sequence[str]) -> int:
+    """The tables of REPEATS → the rows of them that keep their contracts, and `rejects`.
+
+    Hands on how many rows of articles or passages failed. Their sources are taken out of the shards then, and
+    deduplication has to look again.
+    """
+    found = {name: pl.read_parquet(work / "repeats" / f"{name}.parquet") for name in REPEATS}
+    articles, passages = (_files(work, name, shards) for name in ("articles", "passages"))
+    keys = keys_of(articles, passages, named_passages(found["repeats"], found["overlaps"]))
+    checked = check_between(found, keys, lambda: places_of(_files(work, "sources", shards)))
+    if checked.fallen.height:
+        for shard in shards:
+            _drop_fallen(work, shard, checked.fallen)
+    else:
+        for name in ("overlaps", "relations"):
+            _write(getattr(checked, name), work / "repeats" / f"{name}.parquet")
+        _write(checked.rejects, work / "rejects" / "deduplicate.parquet")
+    return checked.fallen.height
+
+
+@task(name="count", cache_policy=NO_CACHE)
+def count_records(work: Path, shards: Sequence[str], read_count: int, skipped_count: int, settings: Settings) -> Counts:
+    """`sources` and `rejects` → what became of the records read."""
+    rejects = _rejects(work)
+    check_rejects(rejects)
+    tables = {"sources": places_of(_files(work, "sources", shards)), "rejects": rejects}
+    counts = conservation(tables, read_count, skipped_count)
     check_reject_share(counts, settings)
     return counts.counts()
 
 
 @task(name="release", cache_policy=NO_CACHE)
-def release_tables(work: Path, lock: Lock, settings: Settings, build: BuildInfo) -> Released:
-    """Validated tables → a release, unless the newest one holds the same rows."""
-    tables = {file.stem: pl.read_parquet(file) for file in sorted((work / "validated").glob("*.parquet"))}
-    return release(tables, lock.out, settings, build, lock)
+def release_shards(
+    work: Path, sizes: Mapping[str, ShardSize], lock: Lock, settings: Settings, build: BuildInfo
+) -> Released:
+    """All shards, in the order of `sizes`, and what repeats what → a release, unless the newest one has those rows."""
+    return release_parts(_parts(work, sizes), lock, settings, build)
 
 
 @flow(
@@ -202,19 +234,14 @@ def _build(
     with locked(out) as lock, staged(lock) as work:
         with _timed("ingest", seconds):
             found = _done(ingest_sources(sources, work, settings, columns, return_state=True))
-        log.info("ingest: %s read, %s rejected", _counted(found.read_count, "document"), found.rejected_count)
+        log.info("ingest: %s read, %s rejected", counted(found.read_count, "document"), f"{found.rejected_count:,}")
         if not found.read_count:
             given = ", ".join(sources)
             raise CopydeskError(f"no document found in {given}; nothing was released")
         try:
             with _timed("normalize", seconds):
-                _normalize(work, found.shards)
-            with _timed("deduplicate", seconds):
-                _done(deduplicate_articles(work, settings, return_state=True))
-            log.info("deduplicate: done in %.1f s", seconds["deduplicate"])
-            with _timed("validate", seconds):
-                skipped_count = sum(found.skipped.values())
-                counts = _done(validate_tables(work, found.read_count, skipped_count, settings, return_state=True))
+                sizes = _normalize(work, found)
+            counts = _deduplicate(work, found, settings, seconds)
             info = BuildInfo(
                 inputs=[Input(file.uri, file.sha256, file.byte_count) for file in found.inputs],
                 conservation=counts,
@@ -222,24 +249,85 @@ def _build(
                 release_date=None if release_date is None else date.fromisoformat(release_date),
             )
             with _timed("release", seconds):
-                released = _done(release_tables(work, lock, settings, info, return_state=True))
+                released = _done(release_shards(work, sizes, lock, settings, info, return_state=True))
         except CopydeskError as error:
             raise _with_rejects(error, work, out) from error
     return Built(released, counts, found.warnings, seconds)
 
 
-def _normalize(work: Path, shards: Sequence[str]) -> None:
-    futures = [normalize_shard.submit(work, shard, return_state=False) for shard in shards]
-    for done, future in enumerate(futures, start=1):
+def _normalize(work: Path, found: Ingested) -> dict[str, ShardSize]:
+    """All shards, two at a time: shard → its size."""
+    progress = Progress("normalize", len(found.shards), found.released_count)
+    futures = {shard: normalize_shard.submit(work, shard, return_state=False) for shard in found.shards}
+    sizes = {}
+    for shard, future in futures.items():
         future.wait()
-        _done(future.state)
-        log.info("normalize: %s of %s", done, _counted(len(futures), "shard"))
+        sizes[shard] = _done(future.state)
+        progress.done(sizes[shard])
+    progress.finish()
+    return sizes
+
+
+def _deduplicate(work: Path, found: Ingested, settings: Settings, seconds: dict[str, float]) -> Counts:
+    """Look for repeats until all that is found can be released: what became of the records read."""
+    skipped_count = sum(found.skipped.values())
+    while True:
+        with _timed("validate", seconds):
+            counts = _done(
+                count_records(work, found.shards, found.read_count, skipped_count, settings, return_state=True)
+            )
+        with _timed("deduplicate", seconds):
+            _done(deduplicate_articles(work, found.shards, settings, return_state=True))
+        log.info("deduplicate: done in %s", duration(seconds["deduplicate"]))
+        with _timed("validate", seconds):
+            fallen = _done(validate_repeats(work, found.shards, return_state=True))
+        if not fallen:
+            return counts
+        log.info("validate: %s failed, whose sources are rejected; looking for repeats again", counted(fallen, "row"))
+
+
+def _parts(work: Path, sizes: Mapping[str, ShardSize]) -> Iterator[dict[str, pl.DataFrame]]:
+    """The rows to release, shard by shard, and at last those that belong to no shard."""
+    yield {name: TABLES[name].empty() for name in OF_SHARD}
+    found = Repeats(**{name: pl.read_parquet(work / "repeats" / f"{name}.parquet") for name in REPEATS})
+    progress = Progress("release", len(sizes), sum(size.document_count for size in sizes.values()))
+    for shard, size in sizes.items():
+        tables = {name: pl.read_parquet(work / name / shard) for name in OF_SHARD}
+        tables["articles"], tables["passages"] = with_repeats(tables["articles"], tables["passages"], found)
+        yield tables
+        progress.done(size)
+    yield {"overlaps": found.overlaps, "relations": found.relations, "rejects": _rejects(work)}
+    progress.finish()
+
+
+def _write_shard(work: Path, shard: str, checked: CheckedShard, stage: str, names: Iterable[str]) -> None:
+    """Write the tables with these names of a shard, and all of them, with `rejects`, where rows went."""
+    for name in names if checked.rejects.is_empty() else OF_SHARD:
+        rows = checked.tables[name]
+        if name == "articles":
+            # All that they say, until repeats are marked: a third of what would be written and read again.
+            rows = rows.with_columns(unique_text=pl.lit(None, pl.String))
+        _write(rows, work / name / shard)
+    if checked.rejects.height:
+        _write(checked.rejects, work / "rejects" / f"{stage}-{shard}")
+
+
+def _drop_fallen(work: Path, shard: str, fallen: pl.DataFrame) -> None:
+    """Take the sources of fallen rows out of a shard."""
+    tables = {name: pl.read_parquet(work / name / shard) for name in OF_SHARD}
+    tables["articles"] = tables["articles"].with_columns(unique_text="text")
+    stage = f"fallen-{len(list((work / 'rejects').iterdir()))}"
+    _write_shard(work, shard, check_shard(tables, fallen), stage, ())
+
+
+def _rejects(work: Path) -> pl.DataFrame:
+    """All that was turned away, sorted by key."""
+    return pl.read_parquet(work / "rejects" / "*.parquet").sort("reject_id")
 
 
 def _with_rejects(error: CopydeskError, work: Path, out: Path) -> CopydeskError:
     """Keep what was turned away where a person finds it, although there is no release to hold it."""
-    folder = work / "validated" / "rejects.parquet"
-    rejects = pl.read_parquet(folder) if folder.is_file() else _read(work / "rejects")
+    rejects = _rejects(work)
     if rejects.is_empty():
         return error
     lines = (json.dumps(row, ensure_ascii=True) for row in rejects.sort("uri", "record").iter_rows(named=True))
@@ -248,7 +336,7 @@ def _with_rejects(error: CopydeskError, work: Path, out: Path) -> CopydeskError:
     place = first["uri"] if first["record"] is None else f"{first['uri']}, record {first['record']}"
     return type(error)(
         f"{str(error).splitlines()[0]}\n{place}: {first['detail']}\n"
-        f"{_counted(rejects.height, 'reject')} in {out / LAST_REJECTS}"
+        f"{counted(rejects.height, 'reject')} in {out / LAST_REJECTS}"
     )
 
 
@@ -280,21 +368,14 @@ def _done(state: State[Result]) -> Result:
 def _timed(stage: str, seconds: dict[str, float]) -> Iterator[None]:
     began = time.perf_counter()
     yield
-    seconds[stage] = time.perf_counter() - began
+    seconds[stage] = seconds.get(stage, 0.0) + time.perf_counter() - began
 
 
 def _write(rows: pl.DataFrame, file: Path) -> None:
     file.parent.mkdir(parents=True, exist_ok=True)
-    rows.write_parquet(file, compression="lz4")
+    rows.write_parquet(file, compression="lz4", statistics=False)
 
 
-def _read(path: Path) -> pl.DataFrame:
-    """A table that lies in one file, or in a folder of shards in their order."""
-    if path.with_suffix(".parquet").is_file():
-        return pl.read_parquet(path.with_suffix(".parquet"))
-    files = sorted(path.glob("*.parquet"))
-    return pl.concat([pl.read_parquet(file) for file in files])
-
-
-def _counted(number: int, noun: str) -> str:
-    return f"{number:,} {noun}{'' if number == 1 else 's'}"
+def _files(work: Path, name: str, shards: Iterable[str]) -> list[Path]:
+    """The shards of a table."""
+    return [work / name / shard for shard in shards]

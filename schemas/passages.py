@@ -32,6 +32,10 @@ class Passages(pa.DataFrameModel):
     )
     ordinal: pl.UInt32 = pa.Field(description="Place in the reading order of the source, from 0.")
     role: pl.String = pa.Field(isin=list(ROLES), description="What the passage is on its page.")
+    rule: pl.String = pa.Field(
+        str_length={"min_value": 1},
+        description="The rule that gave it the role; one of a publisher profile begins with the profile's name.",
+    )
     char_start: pl.UInt32 = pa.Field(metadata=CODE_POINTS, description="Where the passage begins in `sources.text`.")
     char_count: pl.UInt32 = pa.Field(gt=0, metadata=CODE_POINTS, description="Length of the passage as found.")
     text: pl.String = pa.Field(

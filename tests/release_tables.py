@@ -56,6 +56,7 @@ def tables_of(pages: dict[str, Page], **metadata: Any) -> Tables:
                     "article_id": article_id,
                     "ordinal": ordinal,
                     "role": role,
+                    "rule": "made_up",
                     "char_start": start,
                     "char_count": len(words),
                     "text": words,

@@ -57,6 +57,7 @@ def tables(*articles: dict[str, Any]) -> tuple[pl.DataFrame, pl.DataFrame]:
                     "article_id": article_id,
                     "ordinal": ordinal,
                     "role": role,
+                    "rule": "made_up",
                     "char_start": at,
                     "char_count": len(text) + removed,
                     "text": text,

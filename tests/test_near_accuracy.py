@@ -1,5 +1,6 @@
 """Floors of accuracy on a small made-up press; they rise with the code, and fall only when somebody says why."""
 
+import re
 import subprocess
 import sys
 from pathlib import Path
@@ -7,7 +8,7 @@ from pathlib import Path
 import polars as pl
 import pytest
 
-from benchmarks.corpus import write_corpus
+from benchmarks.corpus import main, write_corpus
 from benchmarks.near import Accuracy, accuracy
 from flows.deduplicate.near import clusters, near_duplicates
 
@@ -45,6 +46,39 @@ def test_the_corpus_is_the_same_for_the_same_seed(tmp_path: Path) -> None:
     assert one.equals(again)
     assert set(one["text"]).isdisjoint(other["text"])
     assert one.height == one["id"].n_unique() == 500
+
+
+def test_quotations_stand_where_the_corpus_says(tmp_path: Path) -> None:
+    write_corpus(3_000, tmp_path / "press.parquet", seed=5, is_hard=True)
+    press = pl.read_parquet(tmp_path / "press.parquet")
+    quotes = press.drop_nulls("quoted_id").join(press.select(quoted_id="id", source="text"), on="quoted_id")
+    assert quotes.height >= 40
+    for row in quotes.iter_rows(named=True):
+        quote = row["text"][row["quote_char_start"] :][: row["quote_char_count"]]
+        source = row["source"][row["quoted_char_start"] :][: row["quoted_char_count"]]
+        assert row["kind"] == "quoting"
+        assert re.match(r"\w", quote)
+        assert re.search(r"\w$", quote)
+        said, taken = re.findall(r"\w+", quote), re.findall(r"\w+", source)
+        if row["quote_kind"] == "verbatim":
+            assert said == taken
+        else:
+            assert 0.6 * len(taken) < len(set(said) & set(taken))
+            assert said != taken
+
+
+def test_a_hard_corpus_has_wire_stories_forms_and_outlets_without_a_name(tmp_path: Path) -> None:
+    main(["10000", str(tmp_path / "press.parquet"), "--hard", "--seed", "6"])
+    press = pl.read_parquet(tmp_path / "press.parquet")
+    wires = press.filter(pl.col("kind").str.starts_with("wire_"))["story"].value_counts()["count"]
+    assert wires.min() >= 2
+    assert wires.max() >= 450
+    forms = press.filter(pl.col("kind").str.starts_with("form"))
+    assert forms["model"].n_unique() == 12
+    assert forms["story"].n_unique() >= 600
+    named = press.group_by("outlet").agg(pl.col("publisher").unique())
+    assert named["publisher"].list.len().unique().to_list() == [1]
+    assert 5 <= named["publisher"].explode().null_count() <= 25
 
 
 def test_accuracy_counts_pairs() -> None:

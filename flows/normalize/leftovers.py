@@ -41,5 +41,5 @@ def with_leftovers(spans: pl.DataFrame) -> pl.DataFrame:
         .then(pl.lit("below_related_heading"))
         .when(is_navigation)
         .then(pl.lit("label_at_edge"))
-        .otherwise("rule"),
+        .otherwise(pl.when(IS_FREE).then(pl.lit("prose")).otherwise("rule")),
     )

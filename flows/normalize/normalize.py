@@ -4,7 +4,6 @@ from dataclasses import dataclass
 
 import polars as pl
 
-from flows.characters import UNSPACED
 from flows.ids import article_id, passage_id, place_ids
 from flows.normalize.breaks import heal_breaks, split_glued
 from flows.normalize.general.all_rules import GENERAL_RULES
@@ -20,12 +19,9 @@ from flows.normalize.rules import Region
 from flows.normalize.spans import PLACE, in_reading_order, lines_from_sources
 from flows.normalize.titles import is_title_like, with_author_notes, with_names_under_titles, with_titles
 from flows.normalize.turns import with_interviews, with_labelled_turns, with_summaries
-from flows.text import PARAGRAPH_BREAK, joined_texts, passage_text
+from flows.text import joined_texts, passage_text, word_counts
 from schemas.columns import CONTENT_ROLES
 from schemas.tables import TABLES
-
-# Scripts without blanks have no words to count; each of their characters counts as one.
-_WORD = rf"[{UNSPACED}]|[^\s{UNSPACED}]+"
 
 # Columns of `articles` that hold a bare value of an article's metadata, and those made from values.
 _VALUES = (
@@ -134,7 +130,7 @@ def _with_compound(spans: pl.DataFrame, pages: pl.DataFrame, profiles: tuple[Pro
 
 
 def _passages(spans: pl.DataFrame, parts: pl.DataFrame, sources: pl.DataFrame) -> pl.DataFrame:
-    """The table `passages`, with `page` and `rule`, before anything is known of repeats."""
+    """The table `passages`, with `page`, before anything is known of repeats."""
     # What would be content, but lies in no article, is part of a page that nobody knows.
     is_stray = pl.col("role").is_in(CONTENT_ROLES) & pl.col("article_id").is_null()
     is_content = pl.col("role").is_in(CONTENT_ROLES)
@@ -143,7 +139,10 @@ def _passages(spans: pl.DataFrame, parts: pl.DataFrame, sources: pl.DataFrame) -
         spans.sort("page", "char_start")
         .join_asof(extents, on="char_start", by="page", strategy="backward", check_sortedness=False)
         .with_columns(article_id=pl.when(pl.col("char_start") < pl.col("article_end")).then("article_id"))
-        .with_columns(role=pl.when(is_stray).then(pl.lit("other")).otherwise("role"))
+        .with_columns(
+            role=pl.when(is_stray).then(pl.lit("other")).otherwise("role"),
+            rule=pl.when(is_stray).then(pl.lit("outside_any_article")).otherwise("rule"),
+        )
         .join(sources.select("page", "source_id"), on="page", how="left", maintain_order="left")
         .with_columns(ordinal=pl.int_range(pl.len(), dtype=pl.UInt32).over("page"))
         .with_columns(
@@ -222,10 +221,3 @@ def _articles(articles: pl.DataFrame, parts: list[Part]) -> pl.DataFrame:
         .select(TABLES["articles"].dtypes.keys())
         .sort("article_id")
     )
-
-
-def word_counts(texts: pl.Series) -> pl.Series:
-    """Words of cleaned texts; of scripts without blanks between words, characters."""
-    is_unspaced = texts.str.contains(f"[{UNSPACED}]")
-    counts = texts.str.count_matches(" ", literal=True) + texts.str.count_matches(PARAGRAPH_BREAK, literal=True) + 1
-    return counts.scatter(is_unspaced.arg_true(), texts.filter(is_unspaced).str.count_matches(_WORD))

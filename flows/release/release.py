@@ -37,6 +37,8 @@ from flows.release.staging import Lock, locked, publish, staged
 from flows.settings import Settings
 from schemas.tables import TABLES
 
+NOTHING = "no document is left to release; the rejects say why"
+
 
 @dataclass(frozen=True)
 class BuildInfo:
@@ -94,6 +96,8 @@ def release(
         for name, table in TABLES.items()
         if name in tables
     }
+    if tables["sources"].is_empty():
+        raise CopydeskError(NOTHING)
     with nullcontext(lock) if lock is not None else locked(out) as held:
         assert held is not None
         if held.out != out:
@@ -120,7 +124,7 @@ def release_parts(
     with staged(lock) as folder:
         draft = _draft(parts, folder, settings, build)
         if not draft.tables["sources"].row_count:
-            raise CopydeskError("no document is left to release; the rejects say why")
+            raise CopydeskError(NOTHING)
         newest = versions.newest(lock.out)
         if newest is None:
             version = versions.checked_version(lock.out, None, "first", build.version)

@@ -8,10 +8,10 @@ from schemas.columns import CONTENT_ROLES, EVIDENCE_FIELDS, REPEAT
 
 
 def consistency_failures(tables: Tables) -> list[pl.DataFrame]:
-    """Rows that contradict themselves or each other.
+    """Rows of a shard that contradict themselves or each other.
 
     Args:
-        tables: all tables, each with the index of its rows as `row`.
+        tables: the tables of some sources, each with the index of its rows as `row`.
 
     Returns:
         Frames `table, row, rule, detail`.
@@ -22,7 +22,6 @@ def consistency_failures(tables: Tables) -> list[pl.DataFrame]:
         *article_contradictions(tables["articles"]),
         *text_contradictions(tables["articles"], tables["passages"]),
         *evidence_contradictions(tables["evidence"], tables["articles"]),
-        *relation_contradictions(tables),
     ]
 
 
@@ -33,7 +32,7 @@ def source_contradictions(sources: pl.DataFrame) -> list[pl.DataFrame]:
 
 
 def passage_contradictions(passages: pl.DataFrame) -> list[pl.DataFrame]:
-    """Passages whose role, `is_kept` and `drop_reason` disagree, or that repeat themselves."""
+    """Passages whose role, `is_kept` and `drop_reason` disagree, or whose repeat is half told."""
     is_content = pl.col("role").is_in(CONTENT_ROLES)
     reason = pl.when(pl.col("is_kept")).then(None).when(is_content).then(pl.lit(REPEAT)).otherwise("role")
     return [
@@ -65,19 +64,11 @@ def passage_contradictions(passages: pl.DataFrame) -> list[pl.DataFrame]:
             "repeat_of_nothing",
             "the passage was dropped as a repeat, and does not say of which passage",
         ),
-        failing(
-            passages,
-            "passages",
-            pl.col("repeats_passage_id") == pl.col("passage_id"),
-            "repeat_of_itself",
-            "the passage is said to repeat itself",
-        ),
     ]
 
 
 def article_contradictions(articles: pl.DataFrame) -> list[pl.DataFrame]:
-    """Articles with a date without its basis, or in a cluster without one canonical member."""
-    canonical = articles.filter("is_canonical").select(cluster_id="article_id").unique()
+    """Articles with a date without its basis, null among their authors, or another opinion of being canonical."""
     return [
         failing(
             articles,
@@ -100,27 +91,24 @@ def article_contradictions(articles: pl.DataFrame) -> list[pl.DataFrame]:
             "cluster_canonical_differs",
             "is_canonical must be true exactly where cluster_id is the article's own id",
         ),
-        failing(
-            articles.join(canonical, on="cluster_id", how="anti"),
-            "articles",
-            pl.lit(True),
-            "cluster_without_canonical",
-            "the article that cluster_id names is not canonical",
-        ),
     ]
 
 
 def text_contradictions(articles: pl.DataFrame, passages: pl.DataFrame) -> list[pl.DataFrame]:
     """Articles whose texts are not those of their passages. An article without content has the text ""."""
     texts = joined_texts(passages)
-    kept = joined_texts(passages.filter("is_kept"))
+    # Most articles keep all that they say; only the others have to be joined once more.
+    is_cut = pl.col("role").is_in(CONTENT_ROLES) & ~pl.col("is_kept")
+    cut = passages.filter(is_cut).select(pl.col("article_id").unique()).drop_nulls().with_columns(is_cut=True)
+    kept = joined_texts(passages.filter("is_kept").join(cut, on="article_id", how="semi", maintain_order="left"))
     compared = (
         articles.select("row", "article_id", "text", "unique_text")
         .join(texts.with_columns(has_text=True).rename({"text": "joined"}), on="article_id", how="left")
         .join(kept.with_columns(has_kept=True).rename({"text": "kept"}), on="article_id", how="left")
+        .join(cut, on="article_id", how="left")
     )
     joined = pl.when("has_text").then("joined").otherwise(pl.lit(""))
-    kept_text = pl.when("has_kept").then("kept").otherwise(pl.lit(""))
+    kept_text = pl.when("has_kept").then("kept").when("is_cut").then(pl.lit("")).otherwise(joined)
     return [
         failing(
             compared,
@@ -183,54 +171,5 @@ def evidence_contradictions(evidence: pl.DataFrame, articles: pl.DataFrame) -> l
             (pl.col("field") == "published_date") & pl.col("basis").ne_missing(pl.col("published_date_basis")),
             "date_basis_differs",
             "the basis of the date differs between evidence and article",
-        ),
-    ]
-
-
-def overlap_counts(overlaps: pl.DataFrame, passages: pl.DataFrame) -> pl.DataFrame:
-    """How many overlaps two articles have: `first, second, found`, a row per pair with any, ids in ascending order."""
-    article = passages.select("passage_id", "article_id").unique("passage_id", keep="first")
-    return (
-        overlaps.select("a_passage_id", "b_passage_id")
-        .join(article.rename({"article_id": "a"}), left_on="a_passage_id", right_on="passage_id")
-        .join(article.rename({"article_id": "b"}), left_on="b_passage_id", right_on="passage_id")
-        .drop_nulls(["a", "b"])
-        .select(first=pl.min_horizontal("a", "b"), second=pl.max_horizontal("a", "b"))
-        .group_by("first", "second")
-        .agg(found=pl.len())
-        .sort("first", "second")
-    )
-
-
-def with_overlap_count(relations: pl.DataFrame, overlaps: pl.DataFrame, passages: pl.DataFrame) -> pl.DataFrame:
-    """`relations` with the number of overlaps between the two articles as `found`."""
-    return (
-        relations.with_columns(
-            first=pl.min_horizontal("from_article_id", "to_article_id"),
-            second=pl.max_horizontal("from_article_id", "to_article_id"),
-        )
-        .join(overlap_counts(overlaps, passages), on=["first", "second"], how="left", maintain_order="left")
-        .with_columns(pl.col("found").fill_null(0).cast(pl.UInt32))
-        .drop("first", "second")
-    )
-
-
-def relation_contradictions(tables: Tables) -> list[pl.DataFrame]:
-    """Relations of an article to itself, or with a wrong count of overlaps."""
-    relations = with_overlap_count(tables["relations"], tables["overlaps"], tables["passages"])
-    return [
-        failing(
-            relations,
-            "relations",
-            pl.col("from_article_id") == pl.col("to_article_id"),
-            "relation_to_itself",
-            "both ends of the relation are one article",
-        ),
-        failing(
-            relations,
-            "relations",
-            pl.col("overlap_count") != pl.col("found"),
-            "overlap_count_differs",
-            "overlap_count is not the number of overlaps between the two articles",
         ),
     ]
