@@ -4,10 +4,11 @@ PYTHON ?= python3
 UV := .uv/bin/uv
 BIN := .venv/bin
 RELEASE := 1.0.0
+DOCUMENTS := 20000
 SYNCED := .venv/.synced
 
 .DEFAULT_GOAL := help
-.PHONY: help release test lint format verify-release lock bench clean
+.PHONY: help release test lint format verify-release lock bench bench-stages clean
 
 help: ## Show this list.
 	@grep -hE '^[a-z-]+:.*## ' $(MAKEFILE_LIST) | sed 's/:.*## /\t/' | expand -t 18
@@ -30,16 +31,20 @@ format: $(SYNCED) ## Rewrite the code in the project's format.
 verify-release: $(SYNCED) ## Build the committed release again and compare it byte for byte, changing nothing.
 	$(BIN)/python tools/rebuild.py --check seeds dist $(RELEASE)
 
-bench: $(SYNCED) ## Measure the speed of the stages, and the accuracy of passage alignment.
+bench: $(SYNCED) ## Find near-duplicates as the peers do, side by side: make bench DOCUMENTS=20000.
+	$(BIN)/python -m benchmarks.compare $(DOCUMENTS)
+
+bench-stages: $(SYNCED) ## Measure the speed of the stages, and the accuracy of passage alignment and of quotations.
 	$(BIN)/python -m benchmarks
 	$(BIN)/python -m benchmarks.alignment
+	$(BIN)/python -m benchmarks.quotes
 
 lock: $(UV) ## Resolve the versions anew.
 	$(UV) pip compile pyproject.toml --group dev --universal --python-version 3.11 --upgrade --generate-hashes \
 	    --no-emit-index-url --no-emit-find-links --no-annotate --no-header --quiet --output-file requirements.lock
 
 clean: ## Remove the environments and what was left over from builds.
-	rm -rf .venv .uv dist/.[!.]*
+	rm -rf .venv .uv dist/.[!.]* benchmarks/.[!.]*
 
 $(UV):
 	@echo 'Preparing the installer in .uv'

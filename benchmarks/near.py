@@ -25,6 +25,7 @@ class Accuracy:
         f1: harmonic mean of both.
         recall_by_kind: recall of the pairs that have a document of this kind.
         false_pairs: pairs found that are no copies.
+        false_pairs_of_outlet: those of them that share an outlet, and so its furniture.
         hard_negatives: documents made to look like a copy of another story.
         merged_hard_negatives: those of them in a cluster with that story.
         forms: documents that fill in a form.
@@ -36,6 +37,7 @@ class Accuracy:
     f1: float
     recall_by_kind: dict[str, float]
     false_pairs: int
+    false_pairs_of_outlet: int
     hard_negatives: int
     merged_hard_negatives: int
     forms: int
@@ -46,13 +48,16 @@ def accuracy(truth: pl.DataFrame, found: pl.DataFrame) -> Accuracy:
     """Judge a clustering.
 
     Args:
-        truth: `id, story, kind, model`.
+        truth: `id, story, kind, model, outlet`.
         found: `id, cluster_id`; a document that is not there is its own cluster.
     """
     both = truth.join(found, on="id", how="left").with_columns(pl.coalesce("cluster_id", "id").alias("cluster_id"))
     others = pl.len().cast(pl.Int64) - 1
     both = both.with_columns(
-        true=others.over("story"), found=others.over("cluster_id"), right=others.over("story", "cluster_id")
+        true=others.over("story"),
+        found=others.over("cluster_id"),
+        right=others.over("story", "cluster_id"),
+        of_outlet=others.over("cluster_id", "outlet") - others.over("story", "cluster_id", "outlet"),
     )
     right, true, said = (int(both[name].sum()) // 2 for name in ("right", "true", "found"))
     precision = right / said if said else 1.0
@@ -68,6 +73,7 @@ def accuracy(truth: pl.DataFrame, found: pl.DataFrame) -> Accuracy:
         f1=2 * precision * recall / (precision + recall) if precision + recall else 0.0,
         recall_by_kind=by_kind,
         false_pairs=said - right,
+        false_pairs_of_outlet=int(both["of_outlet"].sum()) // 2,
         hard_negatives=hard.height,
         merged_hard_negatives=merged.height,
         forms=forms.height,
@@ -87,19 +93,19 @@ def main(arguments: list[str] | None = None) -> None:
     found = clusters(edges)
     wall = time.perf_counter() - wall
     after = resource.getrusage(resource.RUSAGE_SELF)
-    truth = pl.read_parquet(options.corpus, columns=["id", "story", "kind", "model"])
+    truth = pl.read_parquet(options.corpus, columns=["id", "story", "kind", "model", "outlet"])
     judged = accuracy(truth, found)
-    print(f"documents        {truth.height}")
-    print(f"edges            {edges.height}")
-    print(f"wall             {wall:.2f} s")
-    print(f"cpu              {after.ru_utime + after.ru_stime - before.ru_utime - before.ru_stime:.2f} s")
-    print(f"peak memory      {after.ru_maxrss / 1e6:.2f} GB")
+    print(f"documents               {truth.height}")
+    print(f"edges                   {edges.height}")
+    print(f"wall                    {wall:.2f} s")
+    print(f"cpu                     {after.ru_utime + after.ru_stime - before.ru_utime - before.ru_stime:.2f} s")
+    print(f"peak memory             {after.ru_maxrss / 1e6:.2f} GB")
     for name, value in asdict(judged).items():
         if isinstance(value, dict):
             for kind, share in value.items():
-                print(f"  recall {kind:<18}{share:.4f}")
+                print(f"  recall {kind:<15}{share:.4f}")
         else:
-            print(f"{name:<17}{value:.5f}" if isinstance(value, float) else f"{name:<17}{value}")
+            print(f"{name:<24}{value:.5f}" if isinstance(value, float) else f"{name:<24}{value}")
 
 
 if __name__ == "__main__":

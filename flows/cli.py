@@ -4,8 +4,8 @@ import logging
 import os
 import signal
 import sys
-from collections.abc import Sequence
-from contextlib import nullcontext
+from collections.abc import Iterator, Sequence
+from contextlib import contextmanager, nullcontext
 from datetime import datetime
 from importlib.metadata import version
 from pathlib import Path
@@ -18,8 +18,16 @@ from flows.errors import CopydeskError, UsageError
 
 if TYPE_CHECKING:
     from flows.pipeline import Built
+    from flows.publish.hub import Published
+    from flows.server import EmbeddedServer
 
 DEFAULT_SOURCE = "seeds"
+
+OUTCOMES = {
+    "published": "published {tag}, {edition} edition",
+    "finished": "finished {tag}, {edition} edition: its files were there already, its tag was not",
+    "unchanged": "nothing to do: {tag}, {edition} edition, is there already; no commit was made",
+}
 
 EPILOG = """\b
 Exit codes:
@@ -27,7 +35,8 @@ Exit codes:
   1  no release came of it, a check failed, or something could not be found
   2  wrong usage (also: a version that exists or understates the change)
   3  another run holds the lock
-  4  the network failed: try again
+  4  the Hub or the network failed: try again
+  5  refused: other content under the same version, the remote moved, reserved text, token, rights
 """
 
 
@@ -65,6 +74,12 @@ def cli() -> None:
     "--settings", "settings_file", metavar="FILE.toml", type=click.Path(path_type=Path), help="Settings file."
 )
 @click.option("--set", "overrides", metavar="NAME=VALUE", multiple=True, help="One setting, in TOML. Repeatable.")
+@click.option(
+    "--takedowns",
+    metavar="FILE.toml",
+    type=click.Path(path_type=Path),
+    help="What must not be released; by default every takedowns.toml beside the documents.",
+)
 @click.option("--verbose", is_flag=True, help="Show what Prefect logs.")
 def build(
     sources: tuple[str, ...],
@@ -74,6 +89,7 @@ def build(
     columns: tuple[str, ...],
     settings_file: Path | None,
     overrides: tuple[str, ...],
+    takedowns: Path | None,
     verbose: bool,
 ) -> None:
     """Build a release from SOURCEs: files, folders or patterns (by default the folder seeds).
@@ -96,6 +112,7 @@ def build(
             "columns": renamed,
             "release_version": release_version,
             "release_date": None if release_date is None else release_date.date().isoformat(),
+            "takedowns": None if takedowns is None else str(takedowns),
         },
         verbose=verbose,
     )
@@ -113,17 +130,94 @@ def build(
 
 
 def _run_build(parameters: dict[str, Any], *, verbose: bool) -> "Built":
-    """Run the flow, on the server that is configured or on one of its own."""
+    """Run the flow `build`."""
+    with _server(verbose=verbose) as server:
+        from flows.pipeline import run_build
+
+        _show_progress()
+        return run_build(server, **parameters)
+
+
+def _run_publish(parameters: dict[str, Any], *, verbose: bool) -> "Published":
+    """Run the flow `publish`."""
+    with _server(verbose=verbose) as server:
+        from flows.pipeline import run_publish
+
+        _show_progress()
+        return run_publish(server, **parameters)
+
+
+@contextmanager
+def _server(*, verbose: bool) -> Iterator["EmbeddedServer | None"]:
+    """A server for a flow, unless one is configured."""
     from flows.server import EmbeddedServer
 
     if not verbose:
         # What Prefect has to say is in its own database; a failed task's stack trace helps nobody with a bad file.
         os.environ.setdefault("PREFECT_LOGGING_LEVEL", "CRITICAL")
     with EmbeddedServer() if "PREFECT_API_URL" not in os.environ else nullcontext() as server:
-        from flows.pipeline import run_build
+        yield server
 
-        _show_progress()
-        return run_build(server, **parameters)
+
+@cli.command(epilog=EPILOG)
+@click.argument("release", type=click.Path(path_type=Path))
+@click.option("--repo", required=True, metavar="[OWNER/]NAME", help="Repository of data on the Hub.")
+@click.option(
+    "--private/--public",
+    "is_private",
+    default=None,
+    help="How to create the repository, private by default. One that exists must be like that.",
+)
+@click.option("--dry-run", is_flag=True, help="Only read, and print a line a file: what would happen to it.")
+@click.option(
+    "--include-reserved-text",
+    is_flag=True,
+    help="Send all texts to a public repository, also those whose rights are reserved or unknown. "
+    "Giving these away may break the law.",
+)
+@click.option("--verbose", is_flag=True, help="Show what Prefect logs.")
+def publish(
+    release: Path, repo: str, is_private: bool | None, dry_run: bool, include_reserved_text: bool, verbose: bool
+) -> None:
+    """Publish a RELEASE to the Hugging Face Hub, as a version that is there whole or not at all.
+
+    A private repository gets the full release, a public one the edition without reserved text. The token is the hub
+    client's: HF_TOKEN, or `hf auth login`. Publishing what is there already sends nothing.
+    """
+    from flows.publish.repository import checked_name
+
+    name = checked_name(repo)
+    from flows import publishing
+
+    publishing.edition_in(release)
+    visibility = None if is_private is None else "private" if is_private else "public"
+    if dry_run:
+        publishing.check_release(release)
+        edition, place, plan = publishing.planned(
+            release, name, visibility, include_reserved_text=include_reserved_text
+        )
+        for change in plan.changes:
+            click.echo(f"{change.kind:<6} {printable(change.path)} {change.byte_count}")
+        is_new = " that is to be created" if plan.state is None else ""
+        print_error(f"dry run: {edition.tag}, {edition.name} edition, to {place}{is_new}")
+        return
+    click.echo("starting Prefect …")
+    published = _run_publish(
+        {
+            "release": str(release),
+            "repo": name,
+            "visibility": visibility,
+            "include_reserved_text": include_reserved_text,
+        },
+        verbose=verbose,
+    )
+    click.echo(OUTCOMES[published.outcome].format(tag=published.tag, edition=published.edition))
+    click.echo(published.address)
+    click.echo("")
+    click.echo("from datasets import load_dataset")
+    click.echo(
+        f'{published.configuration} = load_dataset("{published.repository}", revision="{published.tag}", split="train")'
+    )
 
 
 @cli.command()
@@ -204,8 +298,9 @@ def verify(release: Path, paths: tuple[Path, ...], columns: tuple[str, ...], as_
 def explain(release: Path, key: str, as_json: bool) -> None:
     """Follow a row of a RELEASE back to the bytes of its source, and name the rows that refer to it.
 
-    ID names a source, article, passage or reject. A row of a table whose key has several parts is named by these,
-    joined by a slash: ARTICLE/FIELD for evidence, PASSAGE/PASSAGE for an overlap, ARTICLE/ARTICLE for relations.
+    ID names a source, article, passage or reject, or what was taken down. A row of a table whose key has several
+    parts is named by these, joined by a slash: ARTICLE/FIELD for evidence, PASSAGE/PASSAGE for an overlap,
+    ARTICLE/ARTICLE for relations.
     """
     from rich.console import Console
 
@@ -310,8 +405,12 @@ def main(arguments: Sequence[str] | None = None) -> NoReturn:
 
 def print_error(line: str) -> None:
     """Print to stderr, so that what is asked for stands alone on stdout; no character that steers a terminal."""
-    safe = "".join(character if character.isprintable() or character == "\n" else "�" for character in line)
-    click.echo(safe, err=True)
+    click.echo("\n".join(printable(one) for one in line.split("\n")), err=True)
+
+
+def printable(line: str) -> str:
+    """A line without characters that steer a terminal."""
+    return "".join(character if character.isprintable() else "�" for character in line)
 
 
 def _pair(text: str, option: str, form: str) -> tuple[str, str]:

@@ -28,6 +28,7 @@ from flows.release.manifest import (
     write_sums,
 )
 from flows.release.parquet import DATA, TableWriter, WrittenTable, table_batches
+from flows.release.provenance import write_provenance
 from flows.release.rows import all_rows_sha256
 from flows.release.staging import new_folder
 from flows.settings import Settings
@@ -73,7 +74,9 @@ def public_edition(release: Path, out: Path) -> Path:
             }
         files = {file: digest for table in tables.values() for file, digest in table.files.items()}
         write_documents(described(release, folder, manifest, settings, PUBLIC), files)
-        write_manifest(folder, _manifest(release, manifest, tables, digests(folder, files)))
+        content = _manifest(release, manifest, tables, digests(folder, files))
+        write_provenance(folder, content)
+        write_manifest(folder, content)
         write_sums(folder, files)
     return out
 

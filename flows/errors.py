@@ -23,3 +23,9 @@ class LockedError(CopydeskError):
     """Another run holds the lock."""
 
     exit_code = 3
+
+
+class RefusedError(CopydeskError):
+    """The Hub refused it, or it would have overwritten or given away what it must not."""
+
+    exit_code = 5

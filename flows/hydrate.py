@@ -5,7 +5,7 @@ cut at the row's offsets and cleaned, has the hash that stands in its place. It 
 how a text follows from what was found, and how a release is written (`release`).
 """
 
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence, Set
 from concurrent.futures import Executor, ThreadPoolExecutor
 from dataclasses import dataclass
 from pathlib import Path
@@ -35,6 +35,7 @@ from flows.release.manifest import (
     write_sums,
 )
 from flows.release.parquet import DATA, TableWriter, WrittenTable, table_batches
+from flows.release.provenance import write_provenance
 from flows.release.rows import all_rows_sha256
 from flows.release.staging import new_folder
 from flows.settings import Settings
@@ -108,7 +109,7 @@ def hydrate(edition: Path, sources: Sequence[Path], out: Path, columns: Mapping[
             )
             writing.write(found.heaps.take())
             tables = writing.close()
-        missing = (*found.problems(), *writing.problems)
+        missing = (*found.problems(writing.withheld_sources), *writing.problems)
         notes = () if writing.withheld_count else tuple(_finish(edition, folder, manifest, settings, tables))
     return Hydrated(out, writing.filled_count, writing.withheld_count, missing, notes)
 
@@ -144,7 +145,7 @@ class _Documents:
         for uri, document in documents_again(inputs, self._places.files, self._temporary, self._settings, columns):
             for index in self._places.of(uri, document):
                 row = self._sources.row(index, named=True)
-                problem = difference(row | {"text": None}, document)
+                problem = difference(row | {"text_digest": None}, document)
                 if isinstance(document, Document) and problem is None and self._places.problems[index] is not None:
                     waiting.append((row["source_id"], row["byte_count"], document.text))
                 self._places.settle(index, problem)
@@ -157,12 +158,11 @@ class _Documents:
             self.heaps.put(pl.DataFrame(waiting, schema=_FOUND, orient="row"))
         waiting.clear()
 
-    def problems(self) -> Iterator[str]:
-        """A line for each document that was not found, or has other bytes."""
-        for uri, record, problem in zip(
-            self._sources["uri"], self._sources["record"], self._places.problems, strict=True
-        ):
-            if problem is not None:
+    def problems(self, asked: Set[str]) -> Iterator[str]:
+        """A line for each document that was not found, or has other bytes, of the sources that are asked for."""
+        rows = self._sources.select("source_id", "uri", "record").iter_rows()
+        for (source_id, uri, record), problem in zip(rows, self._places.problems, strict=True):
+            if problem is not None and source_id in asked:
                 yield f"source {uri}{'' if record is None else f', record {record}'}: {problem}"
 
 
@@ -175,12 +175,14 @@ class _Hydration:
     Attributes:
         filled_count: texts that were filled in.
         withheld_count: texts that are withheld still.
+        withheld_sources: ids of the sources that they are from.
         problems: a line for each row whose source gives another text than the right one.
     """
 
     def __init__(self, edition: Path, folder: Path, names: Sequence[str], settings: Settings, pool: Executor) -> None:
         self.filled_count = 0
         self.withheld_count = 0
+        self.withheld_sources: set[str] = set()
         self.problems: list[str] = []
         self._writers = {name: TableWriter(folder, name, TABLES[name].empty(), settings, pool) for name in names}
         self._rows = {name: _Rows(table_batches(edition, name), TABLES[name].order[0]) for name in names}
@@ -206,8 +208,10 @@ class _Hydration:
         return {name: writer.close() for name, writer in self._writers.items()}
 
     def _write(self, name: str, rows: pl.DataFrame) -> None:
-        hashes = [hash_column(column) for column in text_columns(name)]
-        self.withheld_count += sum(rows[column].drop_nulls().len() for column in hashes)
+        for column in text_columns(name):
+            withheld = rows.filter(pl.col(hash_column(column)).is_not_null())
+            self.withheld_count += withheld.height
+            self.withheld_sources.update(withheld["source_id"])
         self._writers[name].write(rows)
 
     def _filled(self, part: Mapping[str, pl.DataFrame], texts: Mapping[str, str]) -> dict[str, pl.DataFrame]:
@@ -311,17 +315,17 @@ def _finish(
     if all_rows_sha256(hashes) != manifest["full_rows_sha256"]:
         raise CopydeskError(f"{MANIFEST} of {edition} has another hash for the rows of the full release")
     write_documents(described(edition, folder, manifest, settings, "full"), files)
-    outputs = digests(folder, files)
     content = {
         **{key: value for key, value in manifest.items() if key not in FULL_KEYS},
         "edition": "full",
         "tables": {name: manifest["tables"][name] | {"rows_sha256": hashes[name]} for name in sorted(hashes)},
         "rows_sha256": manifest["full_rows_sha256"],
-        "outputs": dict(sorted(outputs.items())),
+        "outputs": digests(folder, files),
     }
+    write_provenance(folder, content)
     write_manifest(folder, content)
     write_sums(folder, files)
-    wrong = [path for path, digest in manifest["full_outputs"].items() if outputs.get(path) != digest]
+    wrong = [path for path, digest in manifest["full_outputs"].items() if content["outputs"].get(path) != digest]
     if wrong:
         yield f"the rows are those of the full release, and {', '.join(wrong)} were written by other libraries"
     elif file_sha256(folder / MANIFEST) != manifest["full_manifest_sha256"]:

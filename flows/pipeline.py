@@ -1,4 +1,4 @@
-"""The Prefect flow `build`: sources become a release.
+"""The Prefect flows: `build`, sources become a release, and `publish`, a release becomes a version on the Hub.
 
 Tasks are thin, few and large: each reads tables that an earlier one wrote to the staging folder, calls its stages, and
 writes what comes of it. They hand on paths and counts, never frames, and nothing that Prefect stores is read back.
@@ -30,7 +30,7 @@ for _name, _value in {
     os.environ.setdefault(_name, _value)
 
 import polars as pl
-from prefect import State, flow, task
+from prefect import Flow, State, flow, task
 from prefect.artifacts import create_markdown_artifact
 from prefect.cache_policies import NO_CACHE
 from prefect.client.orchestration import get_client
@@ -44,16 +44,30 @@ from flows.errors import CopydeskError, NetworkError
 from flows.ingest.run import Ingested, ingest
 from flows.normalize.normalize import normalize
 from flows.progress import Progress, ShardSize, counted, duration
+from flows.publish.hub import Published
+from flows.publishing import check_release, publish_release
+from flows.release import versions
 from flows.release.harmless import markdown
-from flows.release.manifest import Input
+from flows.release.manifest import Input, read_manifest
+from flows.release.parquet import read_table
 from flows.release.release import BuildInfo, Released, release_parts
 from flows.release.staging import Lock, locked, staged
 from flows.server import EmbeddedServer
 from flows.settings import Settings
-from flows.validate.between import named_passages
+from flows.takedown.requests import Takedown, takedowns_in_force
+from flows.takedown.stage import TakenDown, take_down_shards
+from flows.validate.between import KEY_COLUMNS, between_failures, keys_of
 from flows.validate.conservation import check_reject_share, conservation
-from flows.validate.shards import keys_of, places_of
-from flows.validate.validate import OF_SHARD, CheckedShard, check_between, check_rejects, check_shard
+from flows.validate.quarantine import quarantine_between
+from flows.validate.shards import batches, key_columns, places_of
+from flows.validate.validate import (
+    OF_SHARD,
+    CheckedShard,
+    check_rejects,
+    check_shard,
+    check_tombstones,
+    fallen_of,
+)
 from schemas.tables import TABLES
 
 log = logging.getLogger("copydesk")
@@ -105,6 +119,15 @@ def normalize_shard(work: Path, shard: str) -> ShardSize:
     return ShardSize(sources.height, int(sources["byte_count"].sum()))
 
 
+@task(name="takedown", cache_policy=NO_CACHE)
+def take_down_sources(work: Path, shards: Sequence[str], takedowns: Sequence[Takedown], out: Path) -> TakenDown:
+    """All shards → the same without what was taken down, and `tombstones`, those of the newest release included."""
+    taken = take_down_shards(work, shards, takedowns, _earlier_tombstones(out))
+    for shard in taken.shards:
+        _write_shard(work, shard, _checked_again(work, shard), "takedown", ())
+    return taken
+
+
 @task(name="deduplicate", cache_policy=NO_CACHE)
 def deduplicate_articles(work: Path, shards: Sequence[str], settings: Settings) -> None:
     """All shards of `articles` and `passages` → what repeats what: the tables of REPEATS."""
@@ -121,27 +144,36 @@ def validate_repeats(work: Path, shards: Sequence[str]) -> int:
     Hands on how many rows of articles or passages failed. Their sources are taken out of the shards then, and
     deduplication has to look again.
     """
-    found = {name: pl.read_parquet(work / "repeats" / f"{name}.parquet") for name in REPEATS}
-    articles, passages = (_files(work, name, shards) for name in ("articles", "passages"))
-    keys = keys_of(articles, passages, named_passages(found["repeats"], found["overlaps"]))
-    checked = check_between(found, keys, lambda: places_of(_files(work, "sources", shards)))
-    if checked.fallen.height:
+    files = {name: work / "repeats" / f"{name}.parquet" for name in REPEATS}
+    keys = keys_of(key_columns({name: _files(work, name, shards) for name in KEY_COLUMNS}))
+    clusters, relations = (pl.read_parquet(files[name]).with_row_index("row") for name in ("clusters", "relations"))
+    failures = between_failures(clusters, batches(files["repeats"]), batches(files["overlaps"]), relations, keys)
+    if failures.is_empty():
+        return 0
+    repeats, overlaps = (pl.read_parquet(files[name]).with_row_index("row") for name in ("repeats", "overlaps"))
+    fallen = pl.concat([fallen_of(failures, clusters, "articles"), fallen_of(failures, repeats, "passages")])
+    if fallen.height:
         for shard in shards:
-            _drop_fallen(work, shard, checked.fallen)
+            _drop_fallen(work, shard, fallen)
     else:
-        for name in ("overlaps", "relations"):
-            _write(getattr(checked, name), work / "repeats" / f"{name}.parquet")
-        _write(checked.rejects, work / "rejects" / "deduplicate.parquet")
-    return checked.fallen.height
+        found = {"overlaps": overlaps, "relations": relations}
+        kept = quarantine_between(found, failures, keys, places_of(_files(work, "sources", shards)))
+        for name, rows in kept.tables.items():
+            _write(rows, files[name])
+        _write(kept.rejects, work / "rejects" / "deduplicate.parquet")
+    return fallen.height
 
 
 @task(name="count", cache_policy=NO_CACHE)
-def count_records(work: Path, shards: Sequence[str], read_count: int, skipped_count: int, settings: Settings) -> Counts:
-    """`sources` and `rejects` → what became of the records read."""
-    rejects = _rejects(work)
+def count_records(
+    work: Path, shards: Sequence[str], read_count: int, skipped_count: int, taken_down_count: int, settings: Settings
+) -> Counts:
+    """`sources`, `rejects` and `tombstones` → what became of the records read."""
+    rejects, tombstones = _rejects(work), _tombstones(work)
     check_rejects(rejects)
-    tables = {"sources": places_of(_files(work, "sources", shards)), "rejects": rejects}
-    counts = conservation(tables, read_count, skipped_count)
+    check_tombstones(tombstones)
+    tables = {"sources": places_of(_files(work, "sources", shards)), "rejects": rejects, "tombstones": tombstones}
+    counts = conservation(tables, read_count, skipped_count, taken_down_count)
     check_reject_share(counts, settings)
     return counts.counts()
 
@@ -167,6 +199,7 @@ def build(
     columns: dict[str, str],
     release_version: str | None = None,
     release_date: str | None = None,
+    takedowns: str | None = None,
 ) -> State[Built]:
     """Turn sources into a release in the folder `out`.
 
@@ -174,11 +207,50 @@ def build(
         A state whose data is `Built`, or, when it failed for a reason that a person can act on, the error.
     """
     try:
-        built = _build(sources, Path(out), Settings(**settings), columns, release_version, release_date)
+        built = _build(sources, Path(out), Settings(**settings), columns, release_version, release_date, takedowns)
     except CopydeskError as error:
         return Failed(message=str(error), data=error)
     _tell(built)
     return Completed(message=f"release {built.released.version}, {built.released.step}", data=built)
+
+
+@task(name="verify", cache_policy=NO_CACHE)
+def verify_release(release: Path) -> None:
+    """A release, before anybody gets to see it."""
+    check_release(release)
+
+
+@task(name="publish", cache_policy=NO_CACHE)
+def send_release(release: Path, repo: str, visibility: str | None, *, include_reserved_text: bool) -> Published:
+    """A verified release → a version on the Hub. It tries again by itself, so that Prefect need not."""
+    return publish_release(release, repo, visibility, include_reserved_text=include_reserved_text)
+
+
+@flow(name="publish", validate_parameters=False, persist_result=False)
+def publish(
+    release: str, repo: str, visibility: str | None = None, *, include_reserved_text: bool = False
+) -> State[Published]:
+    """Publish a release to the Hub; the token comes from the environment or a login, never through a parameter.
+
+    Returns:
+        A state whose data is `Published`, or, when it failed for a reason that a person can act on, the error.
+    """
+    try:
+        _done(verify_release(Path(release), return_state=True))
+        published = _done(
+            send_release(
+                Path(release), repo, visibility, include_reserved_text=include_reserved_text, return_state=True
+            )
+        )
+    except CopydeskError as error:
+        return Failed(message=str(error), data=error)
+    create_markdown_artifact(
+        key="copydesk-publish",
+        description="What a publication came to.",
+        markdown=f"**{published.tag}** in {markdown(published.repository)}: {published.outcome}, "
+        f"{published.sent_count:,} files sent, {published.edition} edition, {markdown(published.address)}",
+    )
+    return Completed(message=f"{published.tag} {published.outcome}", data=published)
 
 
 def run_build(server: EmbeddedServer | None, **parameters: Any) -> Built:
@@ -192,14 +264,32 @@ def run_build(server: EmbeddedServer | None, **parameters: Any) -> Built:
         CopydeskError: no release came of it.
         NetworkError: the server that Prefect's settings name does not answer.
     """
+    built = _run(build, server, parameters)
+    assert isinstance(built, Built)
+    return built
+
+
+def run_publish(server: EmbeddedServer | None, **parameters: Any) -> Published:
+    """Run the flow `publish` and wait for it; arguments as for `run_build`.
+
+    Raises:
+        CopydeskError: as `publish_release`; a NetworkError also where Prefect's server does not answer.
+    """
+    published = _run(publish, server, parameters)
+    assert isinstance(published, Published)
+    return published
+
+
+def _run(one: Flow[..., Any], server: EmbeddedServer | None, parameters: Mapping[str, Any]) -> object:
+    """Run a flow on the server that Prefect's settings name, else on the one given."""
     if server is None or PREFECT_API_URL.value():
         if server is not None:
             server.stop()
         _check_server()
-        return _outcome(build(**parameters, return_state=True))
+        return _outcome(one(**parameters, return_state=True))
     server.wait()
     with temporary_settings({PREFECT_API_URL: server.api_url}):
-        return _outcome(build(**parameters, return_state=True))
+        return _outcome(one(**parameters, return_state=True))
 
 
 def _check_server() -> None:
@@ -213,12 +303,11 @@ def _check_server() -> None:
         ) from failure
 
 
-def _outcome(state: Any) -> Built:
+def _outcome(state: Any) -> object:
     """What the flow left in its last state."""
     left = state.result(raise_on_failure=False)
     if isinstance(left, BaseException):
         raise left
-    assert isinstance(left, Built)
     return left
 
 
@@ -229,6 +318,7 @@ def _build(
     columns: dict[str, str],
     release_version: str | None,
     release_date: str | None,
+    takedowns: str | None,
 ) -> Built:
     seconds: dict[str, float] = {}
     with locked(out) as lock, staged(lock) as work:
@@ -238,21 +328,39 @@ def _build(
         if not found.read_count:
             given = ", ".join(sources)
             raise CopydeskError(f"no document found in {given}; nothing was released")
+        newest = versions.newest(out)
+        earlier = () if newest is None else read_manifest(newest).get("takedowns", ())
+        in_force = takedowns_in_force(None if takedowns is None else Path(takedowns), found.folders, earlier)
         try:
             with _timed("normalize", seconds):
                 sizes = _normalize(work, found)
-            counts = _deduplicate(work, found, settings, seconds)
+            with _timed("takedown", seconds):
+                taken = _done(take_down_sources(work, found.shards, in_force, out, return_state=True))
+            if taken.source_count:
+                log.info("takedown: %s", counted(taken.source_count, "source"))
+            counts = _deduplicate(work, found, taken, settings, seconds)
             info = BuildInfo(
                 inputs=[Input(file.uri, file.sha256, file.byte_count) for file in found.inputs],
                 conservation=counts,
                 version=release_version,
                 release_date=None if release_date is None else date.fromisoformat(release_date),
+                columns=columns,
+                takedowns=[one.as_stated() for one in in_force],
+                provenance_inputs=[Input(file.uri, file.sha256, file.byte_count) for file in found.provenance_inputs],
             )
             with _timed("release", seconds):
                 released = _done(release_shards(work, sizes, lock, settings, info, return_state=True))
         except CopydeskError as error:
             raise _with_rejects(error, work, out) from error
-    return Built(released, counts, found.warnings, seconds)
+    return Built(released, counts, (*found.warnings, *taken.warnings), seconds)
+
+
+def _earlier_tombstones(out: Path) -> pl.DataFrame:
+    """The tombstones of the newest release; none where there is no release, or it has no such table."""
+    newest = versions.newest(out)
+    if newest is None or "tombstones" not in read_manifest(newest)["tables"]:
+        return TABLES["tombstones"].empty()
+    return read_table(newest, "tombstones")
 
 
 def _normalize(work: Path, found: Ingested) -> dict[str, ShardSize]:
@@ -268,14 +376,14 @@ def _normalize(work: Path, found: Ingested) -> dict[str, ShardSize]:
     return sizes
 
 
-def _deduplicate(work: Path, found: Ingested, settings: Settings, seconds: dict[str, float]) -> Counts:
+def _deduplicate(
+    work: Path, found: Ingested, taken: TakenDown, settings: Settings, seconds: dict[str, float]
+) -> Counts:
     """Look for repeats until all that is found can be released: what became of the records read."""
-    skipped_count = sum(found.skipped.values())
+    met = found.read_count, sum(found.skipped.values()), taken.source_count
     while True:
         with _timed("validate", seconds):
-            counts = _done(
-                count_records(work, found.shards, found.read_count, skipped_count, settings, return_state=True)
-            )
+            counts = _done(count_records(work, found.shards, *met, settings, return_state=True))
         with _timed("deduplicate", seconds):
             _done(deduplicate_articles(work, found.shards, settings, return_state=True))
         log.info("deduplicate: done in %s", duration(seconds["deduplicate"]))
@@ -289,15 +397,32 @@ def _deduplicate(work: Path, found: Ingested, settings: Settings, seconds: dict[
 def _parts(work: Path, sizes: Mapping[str, ShardSize]) -> Iterator[dict[str, pl.DataFrame]]:
     """The rows to release, shard by shard, and at last those that belong to no shard."""
     yield {name: TABLES[name].empty() for name in OF_SHARD}
-    found = Repeats(**{name: pl.read_parquet(work / "repeats" / f"{name}.parquet") for name in REPEATS})
+    files = {name: work / "repeats" / f"{name}.parquet" for name in REPEATS}
+    clusters, repeats = (pl.read_parquet(files[name]) for name in ("clusters", "repeats"))
+    none = {name: TABLES[name].empty() for name in ("overlaps", "relations")}
     progress = Progress("release", len(sizes), sum(size.document_count for size in sizes.values()))
     for shard, size in sizes.items():
         tables = {name: pl.read_parquet(work / name / shard) for name in OF_SHARD}
-        tables["articles"], tables["passages"] = with_repeats(tables["articles"], tables["passages"], found)
+        articles, passages = tables["articles"], tables["passages"]
+        own = Repeats(_within(clusters, articles), _within(repeats, passages), **none)
+        tables["articles"], tables["passages"] = with_repeats(articles, passages, own)
         yield tables
         progress.done(size)
-    yield {"overlaps": found.overlaps, "relations": found.relations, "rejects": _rejects(work)}
+    del clusters, repeats
+    for rows in batches(files["overlaps"]):
+        yield {"overlaps": rows.drop("row")}
+    yield {"relations": pl.read_parquet(files["relations"])}
+    yield {"rejects": _rejects(work), "tombstones": _tombstones(work)}
     progress.finish()
+
+
+def _within(found: pl.DataFrame, rows: pl.DataFrame) -> pl.DataFrame:
+    """What is said of the rows of a shard, in one stretch, as both are sorted by the first column of `found`."""
+    key = found.columns[0]
+    if rows.is_empty():
+        return found.clear()
+    start = found[key].search_sorted(rows[key].min(), "left")
+    return found[start : found[key].search_sorted(rows[key].max(), "right")]
 
 
 def _write_shard(work: Path, shard: str, checked: CheckedShard, stage: str, names: Iterable[str]) -> None:
@@ -314,15 +439,25 @@ def _write_shard(work: Path, shard: str, checked: CheckedShard, stage: str, name
 
 def _drop_fallen(work: Path, shard: str, fallen: pl.DataFrame) -> None:
     """Take the sources of fallen rows out of a shard."""
+    stage = f"fallen-{len(list((work / 'rejects').iterdir()))}"
+    _write_shard(work, shard, _checked_again(work, shard, fallen), stage, ())
+
+
+def _checked_again(work: Path, shard: str, fallen: pl.DataFrame | None = None) -> CheckedShard:
+    """What of a shard that was written passes the gate after something was taken out of it, or in spite of `fallen`."""
     tables = {name: pl.read_parquet(work / name / shard) for name in OF_SHARD}
     tables["articles"] = tables["articles"].with_columns(unique_text="text")
-    stage = f"fallen-{len(list((work / 'rejects').iterdir()))}"
-    _write_shard(work, shard, check_shard(tables, fallen), stage, ())
+    return check_shard(tables, fallen, _tombstones(work))
 
 
 def _rejects(work: Path) -> pl.DataFrame:
     """All that was turned away, sorted by key."""
     return pl.read_parquet(work / "rejects" / "*.parquet").sort("reject_id")
+
+
+def _tombstones(work: Path) -> pl.DataFrame:
+    """What was taken down, sorted by key."""
+    return pl.read_parquet(work / "tombstones.parquet")
 
 
 def _with_rejects(error: CopydeskError, work: Path, out: Path) -> CopydeskError:

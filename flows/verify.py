@@ -5,7 +5,8 @@ Each stage brings the checks of what it made: `release` those of files, manifest
 """
 
 import hashlib
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence
+from dataclasses import dataclass
 from pathlib import Path
 from tempfile import TemporaryDirectory
 from typing import Any
@@ -16,24 +17,53 @@ from pydantic import ValidationError
 from flows.errors import CopydeskError
 from flows.ingest.again import documents_again
 from flows.ingest.documents import Document, Refusal
-from flows.publish.rights import given_against, rights_of
+from flows.publish.rights import is_given, rights_of
 from flows.release.card import CARD
 from flows.release.described import PUBLIC
 from flows.release.manifest import MANIFEST
 from flows.release.parquet import DATA
+from flows.release.provenance import PROVENANCE
 from flows.release.verify.card import check_card
 from flows.release.verify.files import check_files
 from flows.release.verify.findings import Findings, Verified
 from flows.release.verify.manifest import Manifest, check_manifest
-from flows.release.verify.tables import CheckedTable, check_tables
+from flows.release.verify.provenance import check_provenance
+from flows.release.verify.tables import ReleasedTable, UnreadableError, aligned, open_tables
 from flows.settings import Settings
+from flows.validate.between import (
+    KEY_COLUMNS,
+    OverlapCounts,
+    cluster_failures,
+    clusters_of,
+    keys_of,
+    overlap_failures,
+    relation_failures,
+    repeat_failures,
+    repeats_of,
+)
 from flows.validate.conservation import conservation
+from flows.validate.failures import failing
+from flows.validate.models import model_failures
 from flows.validate.quarantine import row_key
 from flows.validate.slices import slice_failures
-from flows.validate.validate import all_failures
-from schemas.tables import TABLES
+from flows.validate.tombstones import tombstone_failures, withheld_failures
+from flows.validate.validate import OF_SHARD, shard_failures
+from schemas.tables import TABLES, hash_column, text_columns
 
-CheckedTables = Mapping[str, CheckedTable]
+ReleasedTables = Mapping[str, ReleasedTable]
+
+
+@dataclass(frozen=True)
+class CheckedRows:
+    """What is kept of a release whose rows were all read.
+
+    Attributes:
+        sources: the table without its texts, and `text_digest`, the SHA-256 of each text, null where there is none.
+        others: the tables whose rows hang on no single source.
+    """
+
+    sources: pl.DataFrame
+    others: Mapping[str, pl.DataFrame]
 
 
 def verify(release: Path, sources: Sequence[Path] = (), columns: Mapping[str, str] | None = None) -> Verified:
@@ -55,15 +85,15 @@ def verify(release: Path, sources: Sequence[Path] = (), columns: Mapping[str, st
         if not path.exists():
             raise CopydeskError(f"there is no file or folder {path} to look for sources in")
     findings = Findings()
-    tables = _check_release(release, findings)
-    if sources and tables is None:
+    checked = _check_release(release, findings)
+    if sources and checked is None:
         findings.notes.append("the sources were not looked at, because what is said of them cannot be relied on")
-    elif sources and tables is not None:
-        _check_sources(*tables, sources, columns, findings)
+    elif sources and checked is not None:
+        _check_sources(*checked, sources, columns, findings)
     return Verified(tuple(findings.failures), tuple(findings.checked), tuple(findings.notes))
 
 
-def _check_release(release: Path, findings: Findings) -> tuple[Manifest, CheckedTables] | None:
+def _check_release(release: Path, findings: Findings) -> tuple[Manifest, ReleasedTables, CheckedRows] | None:
     """Check files, manifest, card and rows: the manifest and all tables, or null where they are not to be relied on."""
     files = check_files(release, findings)
     manifest = files.manifest
@@ -71,43 +101,117 @@ def _check_release(release: Path, findings: Findings) -> tuple[Manifest, Checked
         findings.notes.append("neither tables nor card were looked at, because there is no manifest to go by")
         return None
     check_manifest(release, manifest, files.sha256[MANIFEST], findings)
+    if not findings.has_failed(MANIFEST) and not findings.has_failed(PROVENANCE):
+        check_provenance(release, findings)
     if not findings.has_failed(CARD):
         check_card(release, manifest, findings)
     if findings.has_failed(f"{DATA}/"):
         findings.notes.append(f"the rows were not looked at, because files under {DATA}/ are not the right ones")
         return None
-    tables = check_tables(release, manifest, files.sha256, findings)
-    if tables is None:
+    tables = open_tables(release, manifest, files.sha256, findings)
+    try:
+        rows = None if tables is None else check_rows(tables, findings, is_public=manifest.edition == PUBLIC)
+    except UnreadableError:
+        rows = None
+    if tables is None or rows is None:
         findings.notes.append("references between tables were not looked at, because not all tables can be read")
         return None
-    check_rows(tables, findings)
-    check_counts(manifest, tables, findings)
-    if manifest.edition == PUBLIC:
-        check_withheld(manifest, tables, findings)
-    return manifest, tables
+    for name, table in tables.items():
+        table.check(manifest.tables[name])
+    row_count = sum(table.row_count for table in tables.values())
+    findings.checked.append(f"{len(tables)} tables, {row_count:,} rows: pages, columns, number and hash of rows")
+    findings.checked.append("every row: its contract, keys, references, offsets, and the words at them")
+    check_counts(manifest, rows, findings)
+    return manifest, tables, rows
 
 
-def check_rows(tables: CheckedTables, findings: Findings) -> None:
+def check_rows(tables: ReleasedTables, findings: Findings, *, is_public: bool) -> CheckedRows:
     """Check every row against its contract, the other tables, and the text that it speaks of.
 
-    A rule that many rows of a file break is one failure that names the first of them by its key.
+    A rule that many rows of a file break is one failure that names the first of them by its key. Some sources are
+    looked at at a time, with all that hangs on them. In a full release only what was taken down may lack its text; in a
+    public edition only what is open may have one.
+
+    Raises:
+        UnreadableError: a file cannot be read, which was noted.
     """
-    indexed = {name: table.rows.with_row_index("row") for name, table in tables.items()}
-    failures = pl.concat([all_failures(indexed), *slice_failures(indexed)])
-    first = failures.sort("table", "rule", "row").unique(["table", "rule", "row"], keep="first", maintain_order=True)
+    others = {name: table.rows() for name, table in tables.items() if name not in (*OF_SHARD, "overlaps")}
+    for name, rows in others.items():
+        if name != "relations":
+            _report([model_failures(TABLES[name], rows)], {name: rows}, tables, findings)
+    sources: list[pl.DataFrame] = []
+    clusters: list[pl.DataFrame] = []
+    repeats: list[pl.DataFrame] = []
+
+    def looked_at() -> Iterator[dict[str, pl.DataFrame]]:
+        """Some sources after the other, and what the rows that hang on them are found by."""
+        for part in aligned({name: tables[name] for name in OF_SHARD}):
+            _report([shard_failures(part), *slice_failures(part)], part, tables, findings)
+            with_stones = part | {"tombstones": others["tombstones"]}
+            withheld = given_failures(part) if is_public else withheld_failures(with_stones)
+            _report([*tombstone_failures(with_stones), *withheld], with_stones, tables, findings)
+            sources.append(_without_text(part["sources"]))
+            clusters.append(clusters_of(part["articles"]))
+            repeats.append(repeats_of(part["passages"]))
+            yield {name: part[name].select(columns) for name, columns in KEY_COLUMNS.items()}
+
+    keys = keys_of(looked_at())
+    counts = OverlapCounts()
+    whole = pl.concat(clusters)
+    _report(cluster_failures(whole, keys), {"articles": whole}, tables, findings)
+    for rows in repeats:
+        _report(repeat_failures(rows, keys), {"passages": rows}, tables, findings)
+    for rows in tables["overlaps"].groups():
+        _report(overlap_failures(rows, keys, counts), {"overlaps": rows}, tables, findings)
+    _report(relation_failures(others["relations"], keys, counts), others, tables, findings)
+    return CheckedRows(pl.concat(sources), others)
+
+
+def given_failures(part: Mapping[str, pl.DataFrame]) -> list[pl.DataFrame]:
+    """Rows of a public edition that give a text whose rights are not open: frames `table, row, rule, detail`.
+
+    Args:
+        part: all rows of some sources, each with its index in the table as `row`.
+    """
+    rights = rights_of(part["articles"], lambda: [part["passages"]])
+    detail = "it gives a text whose rights are reserved or unknown"
+    return [
+        failing(rows, name, is_given(name) & ~rights.may_be_given(name), "given", detail)
+        for name, rows in part.items()
+        if text_columns(name)
+    ]
+
+
+def _report(
+    failures: Sequence[pl.DataFrame],
+    rows: Mapping[str, pl.DataFrame],
+    tables: ReleasedTables,
+    findings: Findings,
+) -> None:
+    """Note failing rows, each under its file and by its key."""
+    found = pl.concat(failures)
+    first = found.sort("table", "rule", "row").unique(["table", "rule", "row"], keep="first", maintain_order=True)
     for name, row, rule, detail in first.select("table", "row", "rule", "detail").iter_rows():
-        table = tables[name]
-        key = row_key(TABLES[name], table.rows.select(TABLES[name].key).row(row))
-        findings.fail(table.file_of(row), rule, f"row {key}: {detail}")
-    findings.checked.append("every row: its contract, keys, references, offsets, and the words at them")
+        key = row_key(TABLES[name], rows[name].filter(pl.col("row") == row).select(TABLES[name].key).row(0))
+        findings.fail(tables[name].file_of(row), rule, f"row {key}: {detail}")
 
 
-def check_counts(manifest: Manifest, tables: CheckedTables, findings: Findings) -> None:
+def _without_text(sources: pl.DataFrame) -> pl.DataFrame:
+    """`sources` with the hash of each text in its place, also of one that is withheld.
+
+    A Python loop, because polars has no SHA-256.
+    """
+    digests = [None if text is None else hashlib.sha256(text.encode()).hexdigest() for text in sources["text"]]
+    digest = pl.coalesce(pl.Series(digests, dtype=pl.String), hash_column("text"))
+    return sources.drop("text").with_columns(text_digest=digest)
+
+
+def check_counts(manifest: Manifest, checked: CheckedRows, findings: Findings) -> None:
     """Check what the manifest says of records and inputs against the tables."""
     counts = manifest.conservation
-    rows = {name: table.rows for name, table in tables.items()}
     try:
-        found = conservation(rows, counts.read, counts.skipped).counts()
+        tables = {"sources": checked.sources, **checked.others}
+        found = conservation(tables, counts.read, counts.skipped, counts.taken_down).counts()
     except CopydeskError as error:
         findings.fail(MANIFEST, "conservation", str(error).partition(";")[0])
     else:
@@ -121,49 +225,37 @@ def check_counts(manifest: Manifest, tables: CheckedTables, findings: Findings) 
         schema={"uri": pl.String, "sha256": pl.String, "byte_count": pl.UInt64},
         orient="row",
     )
-    sources = rows["sources"]
+    sources = checked.sources
     files = sources.filter(pl.col("container").is_null()).join(inputs, on=inputs.columns, how="anti")
     records = sources.drop_nulls("container").join(inputs, left_on="container", right_on="uri", how="anti")
     for source_id in [*files["source_id"], *records["source_id"]]:
         findings.fail(MANIFEST, "inputs", f"source {source_id} comes from no file that it lists as an input")
 
 
-def check_withheld(manifest: Manifest, tables: CheckedTables, findings: Findings) -> None:
-    """Check that a public edition gives no text that its own policies withhold."""
-    passages = tables["passages"].rows
-    longest_quote = _settings(manifest, findings).short_quote_words
-    rights = rights_of(tables["articles"].rows, lambda: [passages], longest_quote)
-    for name, table in tables.items():
-        keys = table.rows.select(TABLES[name].key)
-        for index in given_against(name, table.rows, rights):
-            key = row_key(TABLES[name], keys.row(index))
-            findings.fail(table.file_of(index), "withheld", f"row {key} gives a text whose rights are not open")
-    findings.checked.append("that no text is given whose rights are reserved or unknown")
-
-
 def _check_sources(
     manifest: Manifest,
-    tables: CheckedTables,
+    tables: ReleasedTables,
+    checked: CheckedRows,
     paths: Sequence[Path],
     columns: Mapping[str, str] | None,
     findings: Findings,
 ) -> None:
     """Check every source against the bytes that stand at its place now."""
-    table = tables["sources"]
-    places = Places(table.rows)
+    table, rows = tables["sources"], checked.sources
+    places = Places(rows)
     settings = _settings(manifest, findings)
     if columns is None:
-        columns = (manifest.model_extra or {}).get("columns") or {}
+        columns = manifest.columns
     with TemporaryDirectory(prefix="copydesk-") as folder:
         inputs = [str(path) for path in paths]
         for uri, document in documents_again(inputs, places.files, Path(folder), settings, columns):
             for index in places.of(uri, document):
-                places.settle(index, difference(table.rows.row(index, named=True), document))
+                places.settle(index, difference(rows.row(index, named=True), document))
     for index, problem in enumerate(places.problems):
         if problem is not None:
-            findings.fail(table.file_of(index), "source", f"source {table.rows['uri'][index]}: {problem}")
+            findings.fail(table.file_of(index), "source", f"source {rows['uri'][index]}: {problem}")
     same = sum(problem is None for problem in places.problems)
-    findings.checked.append(f"{same:,} of {table.rows.height:,} sources are made of the bytes at their place")
+    findings.checked.append(f"{same:,} of {rows.height:,} sources are made of the bytes at their place")
 
 
 class Places:
@@ -203,7 +295,7 @@ class Places:
 
 
 def difference(row: Mapping[str, Any], document: Document | Refusal) -> str | None:
-    """In what a row of `sources` is not the document found at its place; null if in nothing."""
+    """In what a row of `CheckedRows.sources` is not the document found at its place; null if in nothing."""
     if isinstance(document, Refusal):
         return document.detail
     if hashlib.sha256(document.data).hexdigest() != row["sha256"]:
@@ -211,7 +303,7 @@ def difference(row: Mapping[str, Any], document: Document | Refusal) -> str | No
     found = (len(document.data), document.encoding, len(document.text))
     if found != (row["byte_count"], row["encoding"], row["char_count"]):
         return "its bytes are the right ones, but byte_count, encoding or char_count is not theirs"
-    if row["text"] is not None and row["text"] != document.text:
+    if row["text_digest"] not in (None, hashlib.sha256(document.text.encode()).hexdigest()):
         return "its bytes are the right ones, but its text is not what they decode to"
     return None
 

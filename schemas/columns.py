@@ -9,6 +9,8 @@ SOURCE_ID = r"^[0-9a-f]{16}$"
 ARTICLE_ID = r"^[0-9a-f]{16}-\d{2,}$"
 PASSAGE_ID = r"^[0-9a-f]{16}-\d{4,}$"
 REJECT_ID = r"^[0-9a-f]{16}$"
+# The key of any row that can be taken down.
+TOMBSTONE_ID = r"^[0-9a-f]{16}(-[0-9a-z]+)*$"
 SHA256 = r"^[0-9a-f]{64}$"
 # BCP 47 (RFC 5646), as far as language detection goes: language, script, region.
 LANGUAGE_TAG = r"^[a-z]{2,3}(-[A-Z][a-z]{3})?(-([A-Z]{2}|\d{3}))?$"
@@ -62,6 +64,7 @@ RELATION_KINDS = (
     "shares_passages",
     "derived_from",
 )
+TAKEN_DOWN_TABLES = ("sources", "articles", "passages", "quotes")
 STAGES = ("ingest", "normalize", "extract", "deduplicate", "validate", "release", "publish")
 
 # Metadata of an article for which the table `evidence` says how it is known.

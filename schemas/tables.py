@@ -12,6 +12,7 @@ from schemas.passages import Passages
 from schemas.rejects import Rejects
 from schemas.relations import Relations
 from schemas.sources import Sources
+from schemas.tombstones import Tombstones
 
 
 @dataclass(frozen=True)
@@ -87,6 +88,7 @@ TABLES: dict[str, Table] = {
         ),
         Table("sources", Sources, ("source_id",)),
         Table("rejects", Rejects, ("reject_id",)),
+        Table("tombstones", Tombstones, ("id",)),
     )
 }
 

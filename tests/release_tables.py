@@ -46,7 +46,8 @@ def tables_of(pages: dict[str, Page], **metadata: Any) -> Tables:
     for number, (uri, page) in enumerate(pages.items()):
         day = 1 + number % 28
         text = "\n\n".join(words for _, words in page)
-        source_id, article_id = hexadecimal(uri + text), hexadecimal(uri) + "-00"
+        place = hexadecimal(uri)
+        source_id, article_id = place[:8] + hexadecimal(uri + text)[8:], f"{place}-00"
         start = 0
         for ordinal, (role, words) in enumerate(page):
             rows["passages"].append(

@@ -7,7 +7,7 @@ from pathlib import Path
 import pytest
 
 ROOT = Path(__file__).parent.parent
-STAGES = ("ingest", "normalize", "extract", "deduplicate", "validate", "release", "publish")
+STAGES = ("ingest", "normalize", "extract", "takedown", "deduplicate", "validate", "release", "publish")
 PREFECT_MAY = {"flows/pipeline.py", "flows/deploy.py"}
 
 

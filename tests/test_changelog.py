@@ -14,7 +14,7 @@ from flows.release.compare import Snapshot
 from flows.release.diff import diff_between, draft_snapshot
 from flows.release.manifest import Input
 from flows.settings import Settings
-from tests.release_tables import PAGES, Page, Tables, changed, tables_of
+from tests.release_tables import PAGES, Page, Tables, changed, frame, tables_of
 
 DAY = date(2031, 5, 3)
 ONE: Page = [("title", "Lamps"), ("body", "The council bought forty lamps for the pier.")]
@@ -52,14 +52,13 @@ def test_a_section_names_causes_pages_and_settings(tmp_path: Path):
 
 
 def test_renamed_changed_and_taken_down_pages_have_headings_of_their_own(tmp_path: Path):
-    dtypes = dict.fromkeys(("id", "table", "reason", "date", "uri"), pl.String)
     pages = {"down.txt": ONE, "old.txt": PAGES["morning.txt"], "same.txt": PAGES["evening.txt"]}
-    before = tables_of(pages) | {"tombstones": pl.DataFrame(schema=dtypes)}
+    before = tables_of(pages)
     source = before["sources"].filter(uri="down.txt")["source_id"][0]
-    stone = {"id": source, "table": "sources", "reason": "asked for", "date": "2031-06-01", "uri": "down.txt"}
+    stone = {"id": source, "table": "sources", "reason": "asked for", "date": date(2031, 6, 1), "uri": "down.txt"}
     corrected: Page = [("title", "Ferries sail again, at last"), *PAGES["evening.txt"][1:]]
     after = tables_of({"new.txt": PAGES["morning.txt"], "same.txt": corrected})
-    after["tombstones"] = pl.DataFrame([stone], schema=dtypes)
+    after["tombstones"] = frame("tombstones", [stone])
     text = followed(snapshot("1.0.0", before), snapshot("1.1.0", after), tmp_path)
     assert "1 source changed, 1 source renamed, 1 new tombstone; " in text
     assert "\nSources that were renamed:\n\n- old.txt → new.txt\n" in text

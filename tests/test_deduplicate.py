@@ -238,7 +238,10 @@ def test_parts_of_a_page_are_derived_and_not_copies() -> None:
         (id_of("page", 0), "derived_from", id_of("page", 2)),
         (id_of("page", 1), "derived_from", id_of("page", 2)),
     }
-    assert result.overlaps.is_empty()
+    # What one of them reads out of another is an overlap, counted where they are related.
+    text_of = dict(result.passages.select("passage_id", "text").iter_rows())
+    pairs = [(text_of[a], text_of[b]) for a, b in result.overlaps.select("a_passage_id", "b_passage_id").iter_rows()]
+    assert sorted(pairs) == sorted((text, text) for text in [sentence(1000), *(t for _, t in story(10)[:6])])
 
 
 # --- passages ---
@@ -423,6 +426,87 @@ def test_scripts_without_spaces_and_from_right_to_left_are_compared() -> None:
         assert [kind for kind, _, _ in shared(result)] == ["verbatim"]
 
 
+# --- one page ---
+
+ARTICLE = [
+    "The harbour of Esterby has been closed since Monday, and the fishermen of three villages are waiting ashore.",
+    "Divers found that the breakwater, which was poured in 1961, had lost a third of its footing in two winters.",
+    "“The sea does not read contracts,” said Orla Venn, who taught hydraulics in Kelmont for half a century.",
+    "Her students measured waves that were up to 14 metres taller than the engineers had reckoned with.",
+    "The ministry promised a temporary pier of floating pontoons, to be towed from Mardale before the herring run.",
+    "Shopkeepers on the quay complain that nobody asked them, although their cellars flooded twice last spring.",
+    "An insurer from Corvale has refused every claim, arguing that a wall which leaks is not a wall at all.",
+    "Ferries now land at Jarrow instead, where passengers queue in a hangar that smells of paraffin and wet dogs.",
+    "A choir sang on the mole on Sunday, and somebody lit a beacon for the first time since the old king died.",
+]
+TRANSCRIPT = [
+    "Hello and welcome, today we talk about the harbour of Esterby and about what became of it.",
+    "Well, it is a mess. Imagine, the waves there are up to 14 metres taller than anybody had reckoned with!",
+    "And the old breakwater lost a third of its footing in only two winters, so I understand why they are nervous.",
+    "My cousin keeps a shop on that quay, and she likes the singing, but the smell of herring she could do without.",
+    "Contracts, she says, are for people with dry cellars. That is all for today, thank you for listening.",
+]
+SUMMARY = (
+    "Esterby's harbour is closed; a temporary pier of floating pontoons is to be towed from Mardale, and ferries land "
+    "at Jarrow."
+)
+
+
+def compound_page(**facts: Any) -> list[dict[str, Any]]:
+    return [
+        article("page", [("speech", text) for text in TRANSCRIPT], kind="transcript", **facts),
+        article("page", [("summary", SUMMARY)], kind="summary", **facts),
+        article("page", [("body", text) for text in ARTICLE]),
+    ]
+
+
+def test_facts_told_again_on_one_page_are_overlaps_and_nothing_is_dropped() -> None:
+    result = run(*compound_page(published_date=JUNE, published_date_basis="stated"))
+    found = {(a, b) for _, a, b in shared(result)}
+    assert {kind for kind, _, _ in shared(result)} <= {"paraphrase", "near"}
+    assert len(found) == 3
+    for a, b in found:
+        assert any(a in text for text in (*TRANSCRIPT, SUMMARY))
+        assert any(b in text for text in ARTICLE)
+    told = " | ".join(b for _, b in found)
+    for fact in (
+        "up to 14 metres taller than",
+        "lost a third of its footing in two winters",
+        "floating pontoons, to be towed",
+    ):
+        assert fact in told
+    assert result.passages["is_kept"].all()
+    assert result.passages["repeats_passage_id"].null_count() == result.passages.height
+    counts = dict(result.relations.select("from_article_id", "overlap_count").iter_rows())
+    assert counts == {id_of("page", 0): 2, id_of("page", 1): 1}
+    assert {kind for _, kind, _ in related(result)} == {"derived_from"}
+
+
+def test_parts_of_a_page_that_share_names_and_a_subject_tell_different_facts() -> None:
+    about = [
+        "The Esterby Harbour Authority and the Mardale Shipping Company met in Kelmont to talk about the harbour.",
+        "Orla Venn of the Esterby Harbour Authority hopes that ships will be back before the winter storms.",
+        "In Mardale, the harbour of Esterby is a subject for jokes, and the fishermen there are fond of them.",
+    ]
+    other = [
+        "Listeners ask whether the Esterby Harbour Authority has ever published what a breakwater costs.",
+        "The Mardale Shipping Company says that Orla Venn does not speak for it, and that its ships are fine.",
+        "Fishermen in Kelmont and Mardale vote in May, and the harbour is not on the ballot.",
+    ]
+    filler = [("speech", sentence(number)) for number in range(9400, 9420)]
+    result = run(
+        article("page", [*(("speech", text) for text in other), *filler], kind="transcript"),
+        article("page", [*(("body", text) for text in about), *story(80, 20)]),
+    )
+    assert result.overlaps.is_empty()
+
+
+def test_facts_are_told_again_on_one_page_only() -> None:
+    transcript, _, whole = compound_page()
+    result = run(article("one", transcript["passages"], kind="transcript"), article("two", whole["passages"]))
+    assert not result.overlaps["method"].is_in(["restated_words"]).any()
+
+
 # --- whatever comes ---
 
 
@@ -459,8 +543,10 @@ def test_shards_give_what_one_table_gives(tmp_path: Path) -> None:
             table.filter(pl.col("source_id").is_in(part)).write_parquet(file)
         found.append(files)
     work = tmp_path / "work"
-    repeats = find_repeats([a for a, _ in found], [p for _, p in found], Settings(), work)
-    assert not work.exists() or not list(work.iterdir())
+    # Less than can be set, so that words lie in files.
+    little = Settings().model_copy(update={"deduplicate_memory_bytes": 10_000})
+    repeats = find_repeats([a for a, _ in found], [p for _, p in found], little, work)
+    assert not list(work.iterdir())
     shards = [with_repeats(pl.read_parquet(a), pl.read_parquet(p), repeats) for a, p in found]
 
     whole = deduplicate(articles, passages, Settings())

@@ -3,6 +3,7 @@
 import json
 import re
 from collections.abc import Mapping
+from datetime import date
 from pathlib import Path
 from typing import Any
 
@@ -20,7 +21,7 @@ from flows.release.manifest import Input
 from flows.release.release import BuildInfo, release
 from flows.settings import Settings
 from schemas.tables import TABLES
-from tests.release_tables import Page, Tables, article_id, changed, hexadecimal, tables_of
+from tests.release_tables import Page, Tables, article_id, changed, frame, hexadecimal, tables_of
 
 COUNTS = {"read": 2, "released": 2, "rejected": 0, "taken_down": 0, "skipped": 0}
 SENTENCES = [
@@ -317,12 +318,10 @@ def test_what_is_known_of_a_page_from_outside_its_bytes_belongs_to_the_page():
 
 def with_tombstones(tables: Tables, *rows: tuple[str, str, str | None]) -> Tables:
     stones = [
-        {"id": name, "table": table, "reason": "asked for by its author", "date": "2031-06-01", "uri": uri}
+        {"id": name, "table": table, "reason": "asked for by its author", "date": date(2031, 6, 1), "uri": uri}
         for name, table, uri in rows
     ]
-    return tables | {
-        "tombstones": pl.DataFrame(stones, schema=dict.fromkeys(("id", "table", "reason", "date", "uri"), pl.String))
-    }
+    return tables | {"tombstones": frame("tombstones", stones)}
 
 
 def test_a_takedown_explains_what_it_took_and_what_pointed_there():
@@ -353,6 +352,20 @@ def test_an_article_taken_down_leaves_a_source_without_text():
     assert found.causes.keys() == {"takedown"}
     assert found.tables["sources"].columns == ["text"]
     assert_counts_add_up(found, snapshot(old), snapshot(new))
+
+
+def test_what_went_along_on_its_page_is_the_takedowns_doing_whatever_else_changed():
+    """Two settings differ as well; a line outside any article was named, and one that says the same goes with it."""
+    lines: Page = [*PAGES["d.txt"], ("navigation", "Home | More")]
+    old = with_tombstones(made(PAGES | {"d.txt": lines}))
+    source = old["sources"].row(by_predicate=pl.col("uri") == "d.txt", named=True)["source_id"]
+    named, again = f"{source}-0003", f"{source}-0004"
+    old = changed(old, "passages", pl.col("passage_id") == named, article_id=None)
+    gone = pl.col("passage_id").is_in([named, again])
+    new = with_tombstones(old | {"passages": old["passages"].filter(~gone)}, (named, "passages", "d.txt"))
+    new = changed(new, "sources", pl.col("uri") == "d.txt", text=None)
+    found = diff_between(snapshot(old), snapshot(new, Settings(min_repeat_words=7)))
+    assert found.causes == {"takedown": 4}
 
 
 # --- schemas ---

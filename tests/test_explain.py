@@ -3,6 +3,7 @@
 import hashlib
 import io
 import json
+from datetime import date
 from pathlib import Path
 from typing import Any
 
@@ -13,6 +14,7 @@ from rich.console import Console
 from flows.errors import CopydeskError
 from flows.release.explain import Step, as_json, explain, key_of, print_steps
 from flows.release.manifest import Input
+from flows.release.parquet import read_table, table_files
 from flows.release.release import BuildInfo, release
 from flows.settings import Settings
 from schemas.tables import TABLES
@@ -45,7 +47,9 @@ def whole() -> Tables:
         reject(3, stage="validate", uri="evening.txt", record=3, source_id=evening, detail="A value was withdrawn."),
         reject(4, uri="gone.txt"),
     ]
-    return tables | {"rejects": frame("rejects", rejects)}
+    stone = {"table": "sources", "reason": "asked for by its author", "date": date(2031, 6, 1), "uri": "bad.txt"}
+    stones = [stone | {"id": "d" * 16}, stone | {"id": f"{'e' * 16}-00", "table": "articles"}]
+    return tables | {"rejects": frame("rejects", rejects), "tombstones": frame("tombstones", stones)}
 
 
 def built(tables: Tables, out: Path) -> Path:
@@ -101,7 +105,7 @@ def test_a_passage_says_where_it_is_why_it_was_cut_and_what_it_repeats(path: Pat
         ("ingest", "read", None, "pages.jsonl"),
         ("ingest", "record 3, decoded as utf-8", "sources", "pages.jsonl"),
         ("normalize", "article", "articles", "pages.jsonl"),
-        ("normalize", "body", "passages", "pages.jsonl"),
+        ("normalize", "made_up:body", "passages", "pages.jsonl"),
         ("deduplicate", "repeats:paraphrase", "passages", "morning.txt"),
         ("deduplicate", "cut:repeat", "passages", "pages.jsonl"),
         ("deduplicate", "made_up:paraphrase", "overlaps", "morning.txt"),
@@ -125,13 +129,62 @@ def test_an_article_names_all_that_hangs_on_it(path: Path):
     key = article_id("evening.txt")
     steps = explain(path, key)
     page = PAGES["evening.txt"]
-    found = [step.text for step in steps if step.table == "passages" and step.stage == "normalize"]
+    found = [step.text for step in steps if step.table == "passages" and step.rule.startswith("made_up:")]
     assert found == [words for _, words in page]
     assert ("normalize", "cut:navigation", "Home | More") in rules(steps, "passages")
     assert {rule for _, rule, _ in rules(steps, "relations")} == {"made_up:same_series", "made_up:shares_passages"}
     assert len(rules(steps, "overlaps")) == 2
     assert ("ingest", "record", "2031-05-02") in rules(steps, "evidence")
     assert [step.id for step in steps if step.table == "rejects"] == ["0000000000000002"]
+
+
+def test_what_cleaning_changed_stands_beside_what_was_found(tmp_path: Path):
+    tables = tables_of({"morning.txt": [("caption", "The  ferry \u200bat noon"), ("body", LEDE)]})
+    key = passage_id(tables, "morning.txt", 0)
+    path = built(changed(tables, "passages", pl.col("passage_id") == key, text="The ferry at noon"), tmp_path)
+    found = "The  ferry \u200bat noon"
+    assert rules(explain(path, key), "passages") == [
+        ("normalize", "made_up:caption", found),
+        ("normalize", "cleaned", "The ferry at noon"),
+        ("normalize", "cut:caption", found),
+    ]
+
+
+def test_what_was_taken_down_is_said_with_reason_and_date(path: Path):
+    steps = explain(path, "d" * 16)
+    assert [(step.stage, step.rule, step.id, step.file, step.text) for step in steps] == [
+        ("ingest", "read", None, "bad.txt", None),
+        ("takedown", "taken down from sources on 2031-06-01", "d" * 16, "bad.txt", "asked for by its author"),
+        ("takedown", "taken down from articles on 2031-06-01", f"{'e' * 16}-00", "bad.txt", "asked for by its author"),
+    ]
+    assert explain(path, f"{'e' * 16}-00")[1].rule == "taken down from articles on 2031-06-01"
+
+
+def test_a_page_names_what_was_taken_out_of_it(tmp_path: Path):
+    tables = tables_of(PAGES)
+    key = tables["sources"].filter(uri="morning.txt")["source_id"][0]
+    stone = {"id": f"{key}-0004", "table": "passages", "reason": "asked for", "date": date(2031, 6, 1)}
+    tables = changed(tables, "sources", pl.col("uri") == "morning.txt", text=None)
+    path = built(tables | {"tombstones": frame("tombstones", [stone | {"uri": "morning.txt"}])}, tmp_path)
+    assert ("takedown", "taken down from passages on 2031-06-01", "asked for") in rules(
+        explain(path, key), "tombstones"
+    )
+
+
+def test_rows_of_the_committed_release_lead_to_bytes(root: Path):
+    release_path = root / "dist" / "1.0.0"
+    sources = {row["source_id"]: row for row in read_table(release_path, "sources").iter_rows(named=True)}
+    files = {row["uri"]: row for row in sources.values()}
+    for name in TABLES:
+        if not table_files(release_path, name):
+            continue
+        rows = read_table(release_path, name)
+        for row in rows.gather_every(max(1, rows.height // 6)).iter_rows(named=True):
+            steps = explain(release_path, key_of(name, row))
+            assert (steps[0].stage, steps[0].sha256) == ("ingest", files[str(steps[0].file)]["sha256"])
+            for step in steps:
+                if step.char_start is not None and step.char_count is not None and step.rule != "cleaned":
+                    assert step.text == files[str(step.file)]["text"][step.char_start :][: step.char_count]
 
 
 def test_copies_and_their_canonical_article_name_each_other(tmp_path: Path):

@@ -289,9 +289,9 @@ def test_an_archive_in_one_text_is_not_aligned_with_each_of_its_stories(monkeypa
     aligned = []
     plain = kernels.compare.chosen(is_compiled=True)
 
-    def counting(words, starts, ends, a_texts, b_texts, measures):
+    def counting(words, starts, ends, a_texts, b_texts, *others):
         aligned.extend((ends[a_texts] - starts[a_texts] + ends[b_texts] - starts[b_texts]).tolist())
-        plain(words, starts, ends, a_texts, b_texts, measures)
+        plain(words, starts, ends, a_texts, b_texts, *others)
 
     monkeypatch.setattr(kernels.compare, "_compiled", counting)
     monkeypatch.setattr("flows.deduplicate.wordstore.COMPILE_FROM_BYTES", 0)

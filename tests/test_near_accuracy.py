@@ -8,35 +8,50 @@ from pathlib import Path
 import polars as pl
 import pytest
 
+from benchmarks import quotes
 from benchmarks.corpus import main, write_corpus
 from benchmarks.near import Accuracy, accuracy
 from flows.deduplicate.near import clusters, near_duplicates
+from flows.deduplicate.stage import deduplicate
+from flows.settings import Settings
 
 
 def judged(path: Path) -> Accuracy:
     found = clusters(near_duplicates(pl.scan_parquet(path)))
-    return accuracy(pl.read_parquet(path, columns=["id", "story", "kind", "model"]), found)
+    return accuracy(pl.read_parquet(path, columns=["id", "story", "kind", "model", "outlet"]), found)
 
 
 def test_copies_of_every_kind(tmp_path: Path) -> None:
     write_corpus(6_000, tmp_path / "press.parquet", seed=11)
     result = judged(tmp_path / "press.parquet")
-    assert result.precision >= 0.998
-    assert result.recall >= 0.99
-    assert result.recall_by_kind["heavy"] >= 0.98
-    assert result.recall_by_kind["truncated"] >= 0.99
-    assert result.recall_by_kind["updated"] >= 0.99
-    assert result.hard_negatives >= 100
-    assert result.merged_hard_negatives <= 1
+    assert result.precision == 1
+    assert result.recall >= 0.998
+    assert min(result.recall_by_kind.values()) >= 0.994
+    assert result.recall_by_kind["truncated"] >= 0.999
+    assert result.recall_by_kind["updated"] >= 0.999
+    assert result.hard_negatives >= 200
+    assert result.merged_hard_negatives == 0
 
 
 def test_wire_stories_forms_and_outlets_without_a_name(tmp_path: Path) -> None:
     write_corpus(6_000, tmp_path / "press.parquet", seed=12, is_hard=True, unnamed_share=1.0)
     result = judged(tmp_path / "press.parquet")
-    assert result.precision >= 0.98
-    assert result.recall >= 0.97
-    assert result.forms >= 500
-    assert result.merged_forms <= result.forms // 100
+    assert result.precision == 1
+    # Of one story's 500 copies here some that are edited most are nobody's but one another's.
+    assert result.recall >= 0.94
+    assert min(share for kind, share in result.recall_by_kind.items() if not kind.startswith("wire_")) >= 0.998
+    assert result.forms >= 600
+    assert result.merged_forms == 0
+
+
+def test_quoted_passages(tmp_path: Path) -> None:
+    write_corpus(3_000, tmp_path / "press.parquet", seed=13)
+    documents = quotes.stories(pl.read_parquet(tmp_path / "press.parquet"))
+    articles, passages = quotes.tables(documents)
+    result = quotes.accuracy(documents, deduplicate(articles, passages, Settings()).overlaps, passages)
+    assert result.found["verbatim"] >= 0.75
+    assert result.found["edited"] >= 0.65
+    assert result.spurious == 0
 
 
 def test_the_corpus_is_the_same_for_the_same_seed(tmp_path: Path) -> None:
@@ -70,9 +85,9 @@ def test_quotations_stand_where_the_corpus_says(tmp_path: Path) -> None:
 def test_a_hard_corpus_has_wire_stories_forms_and_outlets_without_a_name(tmp_path: Path) -> None:
     main(["10000", str(tmp_path / "press.parquet"), "--hard", "--seed", "6"])
     press = pl.read_parquet(tmp_path / "press.parquet")
-    wires = press.filter(pl.col("kind").str.starts_with("wire_"))["story"].value_counts()["count"]
-    assert wires.min() >= 2
-    assert wires.max() >= 450
+    wires = press.filter(pl.col("kind").str.starts_with("wire_"))["story"].value_counts()["count"].sort().to_list()
+    assert wires[0] >= 2
+    assert wires[-1] >= 450
     forms = press.filter(pl.col("kind").str.starts_with("form"))
     assert forms["model"].n_unique() == 12
     assert forms["story"].n_unique() >= 600
@@ -88,11 +103,12 @@ def test_accuracy_counts_pairs() -> None:
             "story": [0, 0, 0, 1, 2],
             "kind": ["original", "light", "heavy", "original", "dozen"],
             "model": [-1, -1, -1, -1, 1],
+            "outlet": [0, 1, 1, 2, 2],
         }
     )
     found = pl.DataFrame({"id": ["a", "b", "d", "e"], "cluster_id": ["a", "a", "d", "d"]})
     result = accuracy(truth, found)
-    assert (result.precision, result.false_pairs) == (1 / 2, 1)
+    assert (result.precision, result.false_pairs, result.false_pairs_of_outlet) == (1 / 2, 1, 1)
     assert result.recall == pytest.approx(1 / 3)
     assert result.recall_by_kind == {"heavy": 0, "light": 1 / 2, "original": 1 / 2}
     assert result.merged_hard_negatives == 1

@@ -189,6 +189,73 @@ def test_an_explicit_version_must_not_exist(server, pages, tmp_path):
         built(server, [pages], tmp_path / "out", release_version="2.3.4")
 
 
+def many_stories(folder: Path, count: int) -> Path:
+    """Pages of which every third is a copy of the one before it, under another outlet's frame."""
+    folder.mkdir()
+    for number in range(count):
+        body = STORY.replace("eleven", f"{number // 3 * 3} and a few").replace("Skarholm", f"Island {number // 3}")
+        frame = "Copyright 2025 Strait Times & Sons." if number % 3 == 2 else "(c) 2025 The Harbour Ledger."
+        text = body.replace("(c) 2025 The Harbour Ledger. All rights reserved.", frame)
+        (folder / f"{number:03}.txt").write_text(text, encoding="utf-8")
+    return folder
+
+
+def test_shards_leave_no_trace(server, tmp_path):
+    """The same rows and the same files, whether the pages go through in one piece or in many."""
+    folder = many_stories(tmp_path / "pages", 40)
+    one = built(server, [folder], tmp_path / "one")
+    many = built(server, [folder], tmp_path / "many", settings={"shard_bytes": 5_000})
+    assert one.counts == many.counts
+    files = [digest(result.released.path / "data") for result in (one, many)]
+    assert files[0] == files[1]
+    repeats = table(many.released.path, "passages").filter(pl.col("drop_reason") == "repeat")
+    assert repeats.height > 40
+
+
+def test_a_source_that_fails_is_rejected_and_the_rest_is_as_without_it(server, tmp_path, monkeypatch):
+    """Whether it fails by itself, or only in what deduplication says of it."""
+    from flows import pipeline
+
+    folder = many_stories(tmp_path / "pages", 12)
+    bad = "000.txt"
+    normalize, find_repeats = pipeline.normalize, pipeline.find_repeats
+    is_bad = pl.col("title").str.len_chars() > 0
+
+    def with_bad_article(sources: pl.DataFrame, provenance: pl.DataFrame) -> Any:
+        from dataclasses import replace
+
+        found = normalize(sources, provenance)
+        ids = sources.filter(uri=bad)["source_id"].implode()
+        kind = pl.when(pl.col("source_id").is_in(ids)).then(pl.lit("poem")).otherwise("kind")
+        return replace(found, articles=found.articles.with_columns(kind=kind))
+
+    def with_bad_cluster(articles: Any, passages: Any, settings: Settings, work: Path) -> Any:
+        from dataclasses import replace
+
+        found = find_repeats(articles, passages, settings, work)
+        sources = pl.concat([pl.read_parquet(path.parents[1] / "sources" / path.name) for path in articles])
+        ids = sources.filter(uri=bad)["source_id"].implode()
+        rows = pl.concat([pl.read_parquet(path) for path in articles]).filter(is_bad, pl.col("source_id").is_in(ids))
+        wrong = rows.select("article_id", cluster_id=pl.lit("00000000000000ff-00"))
+        clusters = pl.concat([found.clusters.join(wrong, on="article_id", how="anti"), wrong])
+        return replace(found, clusters=clusters)
+
+    results = []
+    for name, stand_in in (("normalize", with_bad_article), ("find_repeats", with_bad_cluster)):
+        with monkeypatch.context() as patched:
+            patched.setattr(pipeline, name, stand_in)
+            out = tmp_path / name
+            results.append(built(server, [folder], out, settings={"max_reject_share": 0.5, "shard_bytes": 4_000}))
+    (folder / bad).unlink()
+    without = built(server, [folder], tmp_path / "without").released.path
+    for result in results:
+        assert result.counts == {"read": 12, "released": 11, "rejected": 1, "taken_down": 0, "skipped": 0}
+        release = result.released.path
+        assert set(table(release, "rejects")["uri"]) == {bad}
+        for name in ("sources", "passages", "articles", "evidence", "overlaps", "relations"):
+            assert digest(release / "data" / name) == digest(without / "data" / name), name
+
+
 def test_one_run_at_a_time(server, pages, tmp_path):
     from flows.release.staging import locked
 

@@ -1,7 +1,9 @@
 """What a person reads in a terminal, from a release and at the end of a build."""
 
+import ast
 import io
 import json
+import re
 from pathlib import Path
 
 import polars as pl
@@ -9,6 +11,7 @@ import pytest
 from rich.console import Console
 
 from flows.errors import CopydeskError
+from flows.release.next_steps import DEPENDENT, FAULT, REPAIRS, next_step
 from flows.release.release import BuildInfo, Released, release
 from flows.release.show import show, summary
 from flows.settings import Settings
@@ -61,13 +64,46 @@ def test_overlaps_stand_side_by_side(tmp_path: Path):
 
 def test_rejects_say_where_and_what_to_do(tmp_path: Path):
     text = printed(two_stories() | {"rejects": frame("rejects", [REJECT])}, "rejects", tmp_path)
-    assert "bad.txt, record 3\n  ingest, not_utf8: Byte 7 is no UTF-8: save the page as UTF-8.\n1 reject\n" in text
+    assert text.startswith("not_utf8 (ingest): 1 reject\n  next: Write the line again as UTF-8.\n")
+    assert "\n  bad.txt, record 3\n    Byte 7 is no UTF-8: save the page as UTF-8.\n1 reject. Then run" in text
+
+
+def test_many_rejects_are_grouped_by_rule_the_most_frequent_first(tmp_path: Path):
+    rows = [
+        REJECT | {"reject_id": f"{number:016x}", "rule": "empty" if number % 5 else "no_such_rule", "record": number}
+        for number in range(60)
+    ]
+    rows[1] |= {"stage": "validate", "rule": "depends_on_rejected", "table": "overlaps", "row_key": "a/b"}
+    text = printed(two_stories() | {"rejects": frame("rejects", rows)}, "rejects", tmp_path)
+    headings = [line for line in text.splitlines() if not line.startswith(" ")]
+    assert headings[:3] == [
+        "empty (ingest): 47 rejects",
+        "no_such_rule (ingest): 12 rejects",
+        "depends_on_rejected (validate): 1 reject",
+    ]
+    assert "  and 37 more; the files in data/rejects/ hold them\n" in text
+    assert "  and 2 more; the files" in text
+    assert len(text.splitlines()) < 60
+    steps = re.findall(r"^  next: (.*)$", text, re.MULTILINE)
+    assert steps == [next_step("ingest", "empty"), FAULT, DEPENDENT]
+
+
+def test_every_rule_of_ingest_has_a_repair(root: Path):
+    """Whatever rule a file or record is refused by in the code, a person is told what helps."""
+    rules = set()
+    for path in (root / "flows" / "ingest").glob("*.py"):
+        for node in ast.walk(ast.parse(path.read_text(encoding="utf-8"))):
+            name = getattr(getattr(node, "func", None), "id", getattr(getattr(node, "func", None), "attr", None))
+            if isinstance(node, ast.Call) and name in ("Refusal", "_refuse") and isinstance(node.args[0], ast.Constant):
+                rules.add(node.args[0].value)
+    assert len(rules) > 10
+    assert rules <= set(REPAIRS)
 
 
 @pytest.mark.parametrize("name", list(TABLES))
 def test_every_table_can_be_read(name: str, tmp_path: Path):
     text = printed(two_stories(), name, tmp_path)
-    assert "has no rows" in text if name == "rejects" else "has no rows" not in text
+    assert "has no rows" in text if name in ("rejects", "tombstones") else "has no rows" not in text
     if name == "articles":
         assert "Ada Quill" in text
         assert "They sail again tonight." in words(text)

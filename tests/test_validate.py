@@ -1,5 +1,7 @@
 """What passes the gate before a release, what does not, and what goes with it."""
 
+from dataclasses import dataclass
+from datetime import date
 from typing import Any
 
 import numpy as np
@@ -11,9 +13,14 @@ from hypothesis import strategies as st
 from flows.errors import CopydeskError
 from flows.settings import Settings
 from flows.text import joined_texts
+from flows.validate.between import NOWHERE, between_failures, clusters_of, keys_of, repeats_of
+from flows.validate.codepoints import CodePoints
 from flows.validate.conservation import check_reject_share, conservation
-from flows.validate.offsets import uncovered_positions, uncovered_sources
-from flows.validate.validate import Validated, validate
+from flows.validate.failures import no_failures
+from flows.validate.offsets import end, uncovered_sources
+from flows.validate.quarantine import quarantine_between
+from flows.validate.tombstones import tombstone_failures
+from flows.validate.validate import OF_SHARD, check_rejects, check_shard, check_tombstones, fallen_of
 from schemas.tables import TABLES
 from tests.release_tables import (
     LEDE,
@@ -31,6 +38,48 @@ from tests.release_tables import (
 MORNING = pl.col("source_id") == two_stories()["sources"]["source_id"][0]
 
 
+@dataclass(frozen=True)
+class Validated:
+    """What is left of all tables, and what was turned away."""
+
+    tables: Tables
+    rejects: pl.DataFrame
+
+
+def between(tables: Tables) -> pl.DataFrame:
+    """Failures of what tables say of each other's sources."""
+    found = {name: tables[name].with_row_index("row") for name in ("articles", "passages", "overlaps", "relations")}
+    clusters, repeats = clusters_of(found["articles"]), repeats_of(found["passages"])
+    return between_failures(clusters, [repeats], [found["overlaps"]], found["relations"], keys_of([tables]))
+
+
+def validate(tables: Tables) -> Validated:
+    """Check the tables of one shard as a build does; where a source falls, nothing repeats anything any more."""
+    shard = check_shard({name: tables[name] for name in OF_SHARD if name in tables}, tombstones=tables["tombstones"])
+    rejects = [shard.rejects]
+    kept = tables | shard.tables
+    failures = between(kept) if kept["sources"].height == tables["sources"].height else no_failures()
+    fallen = fallen_rows(kept, failures)
+    if fallen.height:
+        shard = check_shard(shard.tables, fallen, tables["tombstones"])
+        rejects.append(shard.rejects)
+        kept |= shard.tables
+    elif failures.height:
+        found = {name: kept[name].with_row_index("row") for name in ("overlaps", "relations")}
+        left = quarantine_between(found, failures, keys_of([kept]), kept["sources"])
+        rejects.append(left.rejects)
+        kept |= left.tables
+    if kept["sources"].height < tables["sources"].height:
+        kept |= {name: TABLES[name].empty() for name in ("overlaps", "relations")}
+    turned_away = pl.concat(rejects)
+    return Validated(kept | {"rejects": pl.concat([tables["rejects"], turned_away])}, turned_away)
+
+
+def fallen_rows(tables: Tables, failures: pl.DataFrame) -> pl.DataFrame:
+    names = ("articles", "passages")
+    return pl.concat([fallen_of(failures, tables[name].with_row_index("row"), name) for name in names])
+
+
 def rules(result: Validated) -> set[str]:
     return set(result.rejects["rule"])
 
@@ -39,7 +88,6 @@ def test_a_sound_set_of_tables_passes_unchanged():
     tables = two_stories()
     result = validate(tables)
     assert result.rejects.is_empty()
-    assert not result.has_lost_sources
     for name in TABLES:
         assert result.tables[name].equals(tables[name]), name
 
@@ -59,7 +107,7 @@ BAD_VALUES = [
     ("articles", {"unique_text": None}, "unique_text_differs"),
     ("articles", {"char_count": 100_000}, "article_outside_source"),
     ("articles", {"is_canonical": False}, "cluster_canonical_differs"),
-    ("articles", {"cluster_id": "00000000000000ff-00"}, "cluster_id_unknown"),
+    ("articles", {"cluster_id": "00000000000000ff-00", "is_canonical": False}, "cluster_id_unknown"),
     ("sources", {"char_count": 7}, "char_count_differs"),
     ("sources", {"sha256": "0"}, "sha256_str_matches"),
 ]
@@ -109,7 +157,7 @@ def test_everything_that_goes_has_a_row_and_names_what_it_fell_with():
     tables = two_stories()
     lede = passage_id(tables, "morning.txt", 2)
     result = validate(changed(tables, "passages", pl.col("passage_id") == lede, role="poem"))
-    gone = sum(tables[name].height - result.tables[name].height for name in TABLES if name != "rejects")
+    gone = sum(tables[name].height - result.tables[name].height for name in OF_SHARD)
     keys = result.rejects.select("table", "row_key").unique()
     assert keys.height == gone
     dependents = result.rejects.filter(rule="depends_on_rejected", table="passages")
@@ -117,27 +165,57 @@ def test_everything_that_goes_has_a_row_and_names_what_it_fell_with():
     assert all(f"falls with passages {lede} (rule " in detail for detail in dependents["detail"])
 
 
-def test_a_repeat_of_a_passage_that_went_is_kept_again():
+def test_what_repeats_a_passage_that_is_not_there_falls_and_says_so():
     tables = two_stories()
-    result = validate(changed(tables, "articles", MORNING, kind="poem"))
-    assert result.has_lost_sources
-    (lede,) = result.tables["passages"].filter(passage_id=passage_id(tables, "evening.txt", 2)).iter_rows(named=True)
-    assert (lede["is_kept"], lede["drop_reason"], lede["repeats_passage_id"], lede["repeat_kind"]) == (
-        True,
-        *[None] * 3,
-    )
-    (article,) = result.tables["articles"].iter_rows(named=True)
-    assert article["unique_text"] == article["text"]
-    assert lede["text"] in article["unique_text"]
+    gone = "00000000000000ff-0000"
+    repeats = changed(tables, "passages", pl.col("repeats_passage_id").is_not_null(), repeats_passage_id=gone)
+    fallen = fallen_rows(repeats, between(repeats))
+    assert fallen.select("table", "key", "rule").rows() == [
+        ("passages", passage_id(tables, "evening.txt", 2), "repeats_passage_id_unknown")
+    ]
+    left = check_shard({name: repeats[name] for name in OF_SHARD}, fallen)
+    assert left.tables["sources"]["uri"].to_list() == ["morning.txt"]
+    assert set(left.rejects["uri"]) == {"evening.txt"}
 
 
-def test_a_cluster_without_its_canonical_article_is_dissolved():
+def test_a_cluster_has_one_canonical_article_that_is_there():
     tables = two_stories()
-    evening = pl.col("article_id") == article_id("evening.txt")
-    tables = changed(tables, "articles", evening, cluster_id=article_id("morning.txt"), is_canonical=False)
-    assert validate(tables).rejects.is_empty()
-    result = validate(changed(tables, "articles", MORNING, kind="poem"))
-    assert result.tables["articles"].select("cluster_id", "is_canonical").rows() == [(article_id("evening.txt"), True)]
+    morning, evening = article_id("morning.txt"), article_id("evening.txt")
+    copies = changed(tables, "articles", pl.col("article_id") == evening, cluster_id=morning, is_canonical=False)
+    assert validate(copies).rejects.is_empty()
+    ring = changed(copies, "articles", pl.col("article_id") == morning, cluster_id=evening, is_canonical=False)
+    assert between(ring).select("table", "rule").rows() == [("articles", "cluster_without_canonical")] * 2
+
+
+def test_only_the_article_that_names_a_wrong_one_falls_not_those_that_name_it():
+    tables = tables_of({f"{name}.txt": PAGES["morning.txt"] for name in ("first", "second", "third")})
+    first, second, third = (article_id(f"{name}.txt") for name in ("first", "second", "third"))
+    for article, cluster in ((second, first), (third, first), (first, "00000000000000ff-00")):
+        is_article = pl.col("article_id") == article
+        tables = changed(tables, "articles", is_article, cluster_id=cluster, is_canonical=False)
+    assert fallen_rows(tables, between(tables)).select("key", "rule").rows() == [(first, "cluster_id_unknown")]
+
+
+def test_a_passage_is_found_by_its_id_and_nothing_else_is():
+    tables = tables_of({f"{number}.txt": PAGES["morning.txt"] for number in range(9)})
+    tables = {name: tables[name].sort(TABLES[name].order) for name in OF_SHARD}
+    places = [tables["sources"]["source_id"][start : start + 2].implode() for start in range(0, 9, 2)]
+    shards = [
+        {name: rows.filter(pl.col("source_id").is_in(some)) for name, rows in tables.items() if name != "evidence"}
+        for some in places
+    ]
+    # A passage outside any article, and one that is missing, as where something was taken down.
+    passages = tables["passages"]
+    shards[1]["passages"] = shards[1]["passages"][1:].with_columns(article_id=pl.lit(None, pl.String))
+    keys = keys_of(shards)
+    left = pl.concat([shard["passages"] for shard in shards])
+    assert keys.find(left["passage_id"]).tolist() == list(range(left.height))
+    assert keys.start.tolist() == left["char_start"].to_list()
+    names = dict(keys.articles.select("article", "article_id").iter_rows()) | {NOWHERE: None}
+    assert [names[article] for article in keys.article] == left["article_id"].to_list()
+    (gone,) = set(passages["passage_id"]) - set(left["passage_id"])
+    others = [gone, None, "", "0" * 16, f"{'0' * 16}-0000", f"{left['source_id'][0]}-99999999999", "no id at all-0001"]
+    assert set(keys.find(pl.Series(others, dtype=pl.String)).tolist()) == {NOWHERE}
 
 
 def test_a_value_whose_evidence_fails_is_withdrawn():
@@ -230,8 +308,10 @@ def test_a_broken_schema_is_a_fault_of_ours():
         validate(tables | {"articles": tables["articles"].drop("title")})
     with pytest.raises(CopydeskError, match="holds char_start as Int64"):
         validate(tables | {"passages": tables["passages"].with_columns(pl.col("char_start").cast(pl.Int64))})
-    with pytest.raises(CopydeskError, match="no stage wrote the table rejects"):
-        validate({name: table for name, table in tables.items() if name != "rejects"})
+    with pytest.raises(CopydeskError, match="no stage wrote the table evidence"):
+        validate({name: table for name, table in tables.items() if name != "evidence"})
+    with pytest.raises(CopydeskError, match="a stage wrote a bad row"):
+        check_rejects(frame("rejects", [{"reject_id": "x", "stage": "ingest", "rule": "empty", "uri": "a"}]))
 
 
 def test_a_row_that_belongs_to_no_source_is_a_fault_of_ours():
@@ -260,30 +340,40 @@ def test_too_many_rejects_stop_the_run_with_the_counts():
 
 
 @given(
-    st.text(st.sampled_from("aé中👩\u200d \t\n\u00a0\u3000\x1c|-"), max_size=30),
-    st.lists(st.tuples(st.integers(0, 30), st.integers(0, 30)), max_size=6),
+    st.lists(st.text(st.sampled_from("aé中👩\u200d \t\n\u00a0\u3000\x1c|-"), max_size=30), min_size=1, max_size=4),
+    st.lists(st.tuples(st.integers(0, 99), st.integers(0, 99)), max_size=6),
 )
-def test_cover_is_judged_by_code_points(text: str, pairs: list[tuple[int, int]]):
-    spans = [tuple(min(end, len(text)) for end in sorted(pair)) for pair in pairs]
+def test_cover_is_judged_by_code_points(texts: list[str], pairs: list[tuple[int, int]]):
+    text = "".join(texts)
+    spans = [tuple(min(place, len(text)) for place in sorted(pair)) for pair in pairs]
     begins, ends = (np.array([span[side] for span in spans], dtype=np.int64) for side in (0, 1))
     expected = [
-        position
-        for position, character in enumerate(text)
-        if not character.isspace() and not any(begin <= position < end for begin, end in spans)
+        place
+        for place, character in enumerate(text)
+        if not character.isspace() and not any(begin <= place < end for begin, end in spans)
     ]
-    assert uncovered_positions(text, begins, ends).tolist() == expected
+    points = CodePoints(pl.Series(texts))
+    assert points.uncovered(begins, ends).tolist() == expected
+    owners = [number for number, one in enumerate(texts) for _ in one]
+    assert points.owners(np.array(expected, dtype=np.int64)).tolist() == sorted({owners[place] for place in expected})
 
 
 def test_the_source_that_is_not_covered_is_named_among_many(monkeypatch: pytest.MonkeyPatch):
     pages = {f"{number}.txt": [("body", f"{number} 👩‍🚀"), ("body", "ü" * number)] for number in range(1, 9)}
     tables = tables_of(pages)
     cut = {passage_id(tables, "3.txt", 1), passage_id(tables, "8.txt", 0)}
-    passages = tables["passages"].filter(~pl.col("passage_id").is_in(list(cut)))
+    sources = tables["sources"].with_row_index("row")
+    passages = (
+        tables["passages"]
+        .filter(~pl.col("passage_id").is_in(list(cut)))
+        .join(sources.select("source_id", page="row"), on="source_id")
+        .select("page", "char_start", end)
+        .sort("page", "char_start")
+    )
     for budget in (1, 25, 1_000_000):
         monkeypatch.setattr("flows.validate.offsets.BATCH_CHARS", budget)
-        sources = tables["sources"].with_row_index("row")
         failures = pl.concat(uncovered_sources(sources, passages))
-        assert sources[failures["row"]]["uri"].to_list() == ["3.txt", "8.txt"]
+        assert sorted(sources[failures["row"]]["uri"]) == ["3.txt", "8.txt"]
 
 
 def test_the_text_of_an_article_without_content_is_empty():
@@ -292,9 +382,49 @@ def test_the_text_of_an_article_without_content_is_empty():
     assert validate(tables).rejects.is_empty()
 
 
-def test_a_withheld_source_is_checked_by_its_length():
+def with_stone(tables: Tables, name: str, key: str) -> Tables:
+    stone = {"id": key, "table": name, "reason": "asked for", "date": date(2031, 6, 1), "uri": "morning.txt"}
+    return tables | {"tombstones": frame("tombstones", [stone])}
+
+
+def test_a_source_that_something_was_taken_out_of_is_checked_by_its_length():
     tables: Tables = changed(two_stories(), "sources", MORNING, text=None)
+    tables = with_stone(tables, "passages", f"{'0' * 16}-0007")
     assert validate(tables).rejects.is_empty()
     bad = changed(tables, "passages", pl.col("text") == LEDE, char_start=9_000)
     assert "passage_outside_source" in rules(validate(bad))
     assert with_texts(tables)["articles"].equals(tables["articles"])
+
+
+def test_a_text_is_missing_only_where_a_tombstone_says_why():
+    tables: Tables = changed(two_stories(), "sources", MORNING, text=None)
+    assert "text_missing" in rules(validate(tables))
+    # That the source itself was taken down is no reason for one that is there.
+    assert "text_missing" in rules(validate(with_stone(tables, "sources", "0" * 16)))
+    for name in ("articles", "passages"):
+        bad = changed(two_stories(), name, pl.col("text") == pl.col("text").first(), text=None)
+        assert "text_missing" in rules(validate(bad))
+
+
+def test_a_row_that_was_taken_down_is_not_released():
+    for name, key in (("articles", "article_id"), ("sources", "source_id"), ("passages", "passage_id")):
+        tables = two_stories()
+        tables = with_stone(tables, name, tables[name][key][0])
+        found = pl.concat(tombstone_failures(tables | {"tombstones": tables["tombstones"].with_row_index("row")}))
+        assert found.select("table", "rule").rows() == [("tombstones", "taken_down_and_released")]
+
+
+def test_a_bad_tombstone_is_a_fault_of_its_stage():
+    check_tombstones(with_stone(two_stories(), "articles", "0" * 16)["tombstones"])
+    with pytest.raises(CopydeskError, match=r"table tombstones: .* a stage wrote a bad row, please report it"):
+        check_tombstones(with_stone(two_stories(), "moods", "0" * 16)["tombstones"])
+
+
+def test_a_tombstone_counts_where_its_source_was_read():
+    tables = with_stone(two_stories(), "sources", "0" * 16)
+    assert conservation(tables, 2, 0).taken_down == 0
+    assert conservation(tables, 3, 0, taken_down=1).taken_down == 1
+    with pytest.raises(CopydeskError, match="do not add up"):
+        conservation(tables, 3, 0)
+    with pytest.raises(CopydeskError, match="2 records were taken down, but only 1 sources have a tombstone"):
+        conservation(tables, 4, 0, taken_down=2)

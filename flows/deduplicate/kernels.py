@@ -17,8 +17,8 @@ from typing import Any
 import numpy as np
 import numpy.typing as npt
 
-# Classes of words.
-PLAIN, NAME, FIGURE, SPACELESS, INITIAL = 0, 1, 2, 3, 4
+# Classes of words. A word is VARIABLE where other texts of the same form have other words (see forms.py).
+PLAIN, NAME, FIGURE, SPACELESS, INITIAL, VARIABLE = 0, 1, 2, 3, 4, 5
 CLASS_BITS = 3
 
 # Classes of characters, as `flows.deduplicate.characters` tabulates them.
@@ -32,6 +32,12 @@ _MASK_29 = 0x1FFFFFFF
 _MIX_A = 0x7FEB352D
 _MIX_B = 0x045D9F3B
 
+# A line of so many words is no line of its own: whoever wrote it has lost the line breaks, and outlets' headers and
+# footers stand in one line with the story. Such a line is cut behind words whose hash has zeros in CUT_BITS, so that
+# equal stretches are cut alike wherever they stand, into pieces of so many words at least.
+LONG_LINE_WORDS = 80
+CUT_BITS, LEAST_PIECE_WORDS = 7, 5
+
 # Words on both sides of a gap that are still aligned word by word; a longer gap is left as unmatched.
 MAX_GAP = 128
 # The product of both sides' words: what an alignment costs.
@@ -39,9 +45,21 @@ MAX_CELLS = 8192
 # Two stretches of more words than the first have this share of the shorter in common, or are left as unmatched: between
 # any two stretches of a language some words can be aligned.
 CHANCE_WORDS, CHANCE_SHARE = 8, 0.5
+# Words on either side of a difference that a slot of a form may have: 'the Rt Hon. Mary Ann Doe MP'.
+SLOT_WORDS = 6
+# Slots that count where they stand close to one another: an outlet's own dateline and byline make no form.
+PLACE_SLOTS = 4
+# Words between two variable words from which on they stand in different places, and how many count in one place.
+PLACE_WORDS, PLACE_VARIABLE = 4, 2
+# Words of the runs of which `compare` counts how many are common: those of the usual Jaccard similarity.
+GRAM_WORDS = 5
 # Columns of what `compare` measures of a pair.
 A_COVERED, B_COVERED, A_UNMATCHED, B_UNMATCHED, SAME_SLOTS, OTHER_SLOTS, OTHER_WORDS = range(7)
-MEASURES = 7
+SAME_VARIABLE, OTHER_VARIABLE, OTHER_PLACES, SHARED_GRAMS = range(7, 11)
+MEASURES = 11
+
+# What `compare` is given when nobody asks for values.
+NOWHERE, NO_VALUES = np.empty(0, np.int64), np.empty(0, np.uint32)
 
 # Bytes of text from which on compiling pays: as they stand, the kernels take about two microseconds a byte.
 COMPILE_FROM_BYTES = 400_000
@@ -202,6 +220,25 @@ def _tokenize(  # noqa: PLR0912, PLR0915 - a kernel calls no other, so that each
             elif character == NEW_LINE:
                 is_fresh = True
                 if count > line_start:
+                    if count - line_start >= LONG_LINE_WORDS:
+                        left = np.int64(0)
+                        right = np.int64(0)
+                        for word in range(line_start, count):
+                            hashed = np.int64(words[word]) >> CLASS_BITS
+                            left = (left * _MIX_A + hashed) & _MASK_31
+                            right = ((right ^ hashed) * _MIX_B) & _MASK_31
+                            right ^= right >> 13
+                            if (
+                                hashed & CUT_BITS == 0
+                                and word + 1 - line_start >= LEAST_PIECE_WORDS
+                                and word + 1 < count
+                            ):
+                                line_hashes[lines] = (left << 31) | right
+                                line_words[lines] = word + 1 - line_start
+                                lines += 1
+                                line_start = word + 1
+                                left = np.int64(0)
+                                right = np.int64(0)
                     line_hashes[lines] = (left << 31) | right
                     line_words[lines] = count - line_start
                     lines += 1
@@ -301,6 +338,7 @@ def _trim(
     sizes: npt.NDArray[np.int64],
     whole: npt.NDArray[np.int64],
     body: npt.NDArray[np.int64],
+    aside: npt.NDArray[np.int64],
 ) -> None:
     """Move the words outside template lines to the front of each text's own part of `words`.
 
@@ -319,6 +357,7 @@ def _trim(
         sizes: out, shape (texts): their number, those of scripts without spaces counted by half.
         whole: out, shape (texts): hash of all words.
         body: out, shape (texts): hash of the words kept.
+        aside: out, shape (texts): hash of the others.
     """
     for text in range(first, last):
         start = starts[text]
@@ -336,17 +375,25 @@ def _trim(
         whole[text] = (left << 31) | right
         to = starts[text + 1]
         is_whole = kept == to - start
+        left = np.int64(0)
+        right = np.int64(0)
         if kept >= least and not is_whole:
             source = start
             to = start
             for line in range(line_starts[text], line_starts[text + 1]):
                 if is_template[line]:
-                    source += line_words[line]
+                    for _ in range(line_words[line]):
+                        hashed = np.int64(words[source]) >> CLASS_BITS
+                        left = (left * _MIX_A + hashed) & _MASK_31
+                        right = ((right ^ hashed) * _MIX_B) & _MASK_31
+                        right ^= right >> 13
+                        source += 1
                     continue
                 for _ in range(line_words[line]):
                     words[to] = words[source]
                     to += 1
                     source += 1
+        aside[text] = (left << 31) | right
         spaceless = np.int64(0)
         left = np.int64(0)
         right = np.int64(0)
@@ -473,12 +520,14 @@ def _compare(  # noqa: PLR0912, PLR0915 - as above
     a_texts: npt.NDArray[np.int64],
     b_texts: npt.NDArray[np.int64],
     measures: npt.NDArray[np.int32],
+    value_starts: npt.NDArray[np.int64],
+    values: npt.NDArray[np.uint32],
 ) -> None:
     """Align pairs of texts and measure what they share and how they differ.
 
     Runs of at least four common words are found by their first 4-gram; between two runs that follow one another in
     both texts, up to MAX_GAP words are aligned one by one (longest common subsequence). Where both sides of a
-    difference are names or figures it is a difference in a slot, else one in words.
+    difference are names or figures, or one is VARIABLE, it is a difference in a slot, else one in words.
 
     Args:
         words: words of all texts.
@@ -488,7 +537,11 @@ def _compare(  # noqa: PLR0912, PLR0915 - as above
         b_texts: shape (n).
         measures: out, shape (n, MEASURES): words of a and of b that are aligned with equal ones; the longest stretch
             of each that is not; names and figures that are the same in both; that differ in the same place;
-            differences of other kinds.
+            differences of other kinds; VARIABLE words of a that are the same, those of either that differ in the same
+            place; places that differ otherwise; runs of GRAM_WORDS words that both have.
+        value_starts: shape (n): where the values of each pair begin, or empty if nobody asks for them.
+        values: out, zeros: for each word of a of each pair, what b has in its place: the same hash, that of another
+            word or words, or 0 where nothing can be said.
     """
     longest_a: Any = np.int64(0)
     longest_b: Any = np.int64(0)
@@ -537,6 +590,8 @@ def _compare(  # noqa: PLR0912, PLR0915 - as above
         b_same[: b_count + 1] = 0
         other_slots: Any = 0
         other_words: Any = 0
+        other_variable: Any = 0
+        other_places: Any = 0
         a_end = np.int64(0)
         b_end = np.int64(0)
         q = np.int64(0)
@@ -577,6 +632,7 @@ def _compare(  # noqa: PLR0912, PLR0915 - as above
             a_gap = p - a_end
             b_gap = q - b_end
             is_near = 0 <= a_gap <= MAX_GAP and b_gap <= MAX_GAP and a_gap * b_gap <= MAX_CELLS
+            slots_before = other_slots
             if is_near and (a_gap > 0 or b_gap > 0):
                 for row in range(a_gap + 1):
                     lcs[row, 0] = 0
@@ -597,15 +653,23 @@ def _compare(  # noqa: PLR0912, PLR0915 - as above
                     y = 0
                     if a_gap != b_gap:
                         other_words += shorter_gap
+                        other_places += 1
                     else:
                         # A line of a form, where more stands in slots than in words.
                         for w in range(a_gap):
                             one = words[a0 + a_end + w]
                             other = words[b0 + b_end + w]
-                            if one & 7 in (NAME, FIGURE, INITIAL) and other & 7 in (NAME, FIGURE, INITIAL):
+                            is_variable = one & 7 == VARIABLE or other & 7 == VARIABLE
+                            if is_variable or (
+                                one & 7 in (NAME, FIGURE, INITIAL) and other & 7 in (NAME, FIGURE, INITIAL)
+                            ):
                                 other_slots += one >> CLASS_BITS != other >> CLASS_BITS
+                                other_variable += is_variable and one >> CLASS_BITS != other >> CLASS_BITS
                             else:
                                 other_words += one >> CLASS_BITS != other >> CLASS_BITS
+                                other_places += one >> CLASS_BITS != other >> CLASS_BITS
+                            if len(value_starts):
+                                values[value_starts[i] + a_end + w] = other >> CLASS_BITS
                 x_from: Any = x
                 y_from: Any = y
                 while x_from > 0 or y_from > 0 or x > 0 or y > 0:
@@ -624,24 +688,43 @@ def _compare(  # noqa: PLR0912, PLR0915 - as above
                     b_words = y_from - y
                     if a_words > 0 and b_words > 0:
                         slots = np.int64(0)
+                        a_variable = np.int64(0)
+                        b_variable = np.int64(0)
+                        hashed = np.int64(0)
                         for w in range(a0 + a_end + x, a0 + a_end + x_from):
-                            slots += words[w] & 7 in (NAME, FIGURE, INITIAL)
+                            slots += words[w] & 7 in (NAME, FIGURE, INITIAL, VARIABLE)
+                            a_variable += words[w] & 7 == VARIABLE
                         for w in range(b0 + b_end + y, b0 + b_end + y_from):
-                            slots += words[w] & 7 in (NAME, FIGURE, INITIAL)
-                        if slots == a_words + b_words:
+                            slots += words[w] & 7 in (NAME, FIGURE, INITIAL, VARIABLE)
+                            b_variable += words[w] & 7 == VARIABLE
+                            hashed = (hashed * _MIX_A + (np.int64(words[w]) >> CLASS_BITS)) & _MASK_29
+                        if slots == a_words + b_words or a_variable == a_words or b_variable == b_words:
                             other_slots += min(a_words, b_words)
+                            other_variable += min(max(a_variable, b_variable), a_words, b_words)
                         elif a_words == b_words:
                             for w in range(a_words):
                                 a_kind = words[a0 + a_end + x + w] & 7
                                 b_kind = words[b0 + b_end + y + w] & 7
-                                if a_kind in (NAME, FIGURE, INITIAL) and b_kind in (NAME, FIGURE, INITIAL):
+                                is_variable = VARIABLE in (a_kind, b_kind)
+                                other_variable += is_variable
+                                if is_variable or (
+                                    a_kind in (NAME, FIGURE, INITIAL) and b_kind in (NAME, FIGURE, INITIAL)
+                                ):
                                     other_slots += 1
                                 else:
                                     other_words += 1
+                                    other_places += 1
                         else:
                             other_words += max(a_words, b_words)
+                            other_places += 1
+                        if len(value_starts) and max(a_words, b_words) <= SLOT_WORDS:
+                            for w in range(a_words):
+                                values[value_starts[i] + a_end + x + w] = (
+                                    words[b0 + b_end + y + w] >> CLASS_BITS if a_words == b_words else hashed
+                                )
                     elif a_words > 0 or b_words > 0:
                         other_words += 1
+                        other_places += 1
                     if not is_common:
                         break
                     x -= 1
@@ -650,6 +733,7 @@ def _compare(  # noqa: PLR0912, PLR0915 - as above
                     b_same[b_end + y] = 1
                     x_from = x
                     y_from = y
+            other_slots = min(other_slots, slots_before + PLACE_SLOTS)
             if q == b_count:
                 break
             while p < a_count and q < b_count and words[a0 + p] >> CLASS_BITS == words[b0 + q] >> CLASS_BITS:
@@ -662,33 +746,124 @@ def _compare(  # noqa: PLR0912, PLR0915 - as above
         covered = 0
         longest = 0
         run = 0
+        streak = 0
         same_slots = 0
+        same_variable = 0
+        a_grams = 0
         for at in range(a_count):
             if a_same[at]:
                 covered += 1
                 run = 0
+                streak += 1
+                a_grams += streak >= GRAM_WORDS
                 kind = words[a0 + at] & 7
-                same_slots += kind in (NAME, FIGURE)
+                same_slots += kind in (NAME, FIGURE, VARIABLE)
+                same_variable += kind == VARIABLE
+                if len(value_starts):
+                    values[value_starts[i] + at] = words[a0 + at] >> CLASS_BITS
             else:
                 run += 1
+                streak = 0
                 longest = max(longest, run)
         measures[i, A_COVERED] = covered
         measures[i, A_UNMATCHED] = longest
         covered = 0
         longest = 0
         run = 0
+        streak = 0
+        b_grams = 0
         for at in range(b_count):
             if b_same[at]:
                 covered += 1
                 run = 0
+                streak += 1
+                b_grams += streak >= GRAM_WORDS
             else:
                 run += 1
+                streak = 0
                 longest = max(longest, run)
         measures[i, B_COVERED] = covered
         measures[i, B_UNMATCHED] = longest
         measures[i, SAME_SLOTS] = same_slots
         measures[i, OTHER_SLOTS] = other_slots
         measures[i, OTHER_WORDS] = other_words
+        measures[i, SAME_VARIABLE] = same_variable
+        measures[i, OTHER_VARIABLE] = other_variable
+        measures[i, OTHER_PLACES] = other_places
+        measures[i, SHARED_GRAMS] = min(a_grams, b_grams)
+
+
+def _vote(
+    words: npt.NDArray[np.uint32],
+    starts: npt.NDArray[np.int64],
+    ends: npt.NDArray[np.int64],
+    texts: npt.NDArray[np.int64],
+    voices: int,
+    values: npt.NDArray[np.uint32],
+    value_starts: npt.NDArray[np.int64],
+    least: int,
+    is_marking: bool,
+    found: npt.NDArray[np.int64],
+) -> None:
+    """Find the words of a text in whose place other texts have one this, the other that.
+
+    Args:
+        words: words of all texts; the class of those found is set to VARIABLE if `is_marking`.
+        starts: shape (all texts).
+        ends: shape (all texts).
+        texts: shape (n).
+        voices: how many other texts each is compared with.
+        values: what `compare` gives for each text and each of the others.
+        value_starts: shape (n * voices).
+        least: others that must say something of a word.
+        is_marking: whether to write into `words`.
+        found: out, shape (n): how many words were found, at most PLACE_VARIABLE in one place.
+    """
+    said = np.zeros(voices + 1, np.int64)
+    for i in range(len(texts)):
+        start = starts[texts[i]]
+        found[i] = 0
+        before = -PLACE_WORDS
+        in_place = 0
+        for at in range(ends[texts[i]] - start):
+            said[0] = np.int64(words[start + at]) >> CLASS_BITS
+            count = 1
+            for voice in range(voices):
+                value = np.int64(values[value_starts[i * voices + voice] + at])
+                if value != 0:
+                    said[count] = value
+                    count += 1
+            if count <= least:
+                continue
+            most = 0
+            for one in range(count):
+                same = 0
+                for other in range(count):
+                    same += said[one] == said[other]
+                most = max(most, same)
+            # Of copies of one story most have the same word, even where some were edited.
+            if most * 2 < count:
+                in_place = in_place + 1 if at - before < PLACE_WORDS else 1
+                found[i] += in_place <= PLACE_VARIABLE
+                before = at
+                if is_marking:
+                    words[start + at] = ((np.int64(words[start + at]) >> CLASS_BITS) << CLASS_BITS) | VARIABLE
+
+
+def _stars(a: npt.NDArray[np.int64], b: npt.NDArray[np.int64], centres: npt.NDArray[np.int64]) -> None:
+    """Gather each item around the lowest item that it has an edge to and that is gathered around none itself.
+
+    Args:
+        a: shape (edges), sorted together with `b`.
+        b: shape (edges), each above its `a`.
+        centres: out, shape (items): the item that each hangs on, itself if it has no edge to such a one.
+    """
+    for item in range(len(centres)):
+        centres[item] = item
+    for i in range(len(a)):
+        # All edges of a to lower items have been seen: it stands for itself if it still does.
+        if centres[a[i]] == a[i] and centres[b[i]] == b[i]:
+            centres[b[i]] = a[i]
 
 
 tokenize = Kernel(_tokenize)
@@ -698,3 +873,5 @@ trim = Kernel(_trim)
 sketch = Kernel(_sketch)
 link = Kernel(_link)
 compare = Kernel(_compare)
+vote = Kernel(_vote)
+stars = Kernel(_stars)

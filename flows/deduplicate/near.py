@@ -16,22 +16,20 @@ import numpy.typing as npt
 import polars as pl
 
 from flows.deduplicate.cluster import star_clusters
+from flows.deduplicate.forms import mark_slots
 from flows.deduplicate.furniture import template_lines
 from flows.deduplicate.kernels import (
     A_COVERED,
-    A_UNMATCHED,
-    B_COVERED,
-    B_UNMATCHED,
     MEASURES,
-    OTHER_SLOTS,
-    OTHER_WORDS,
-    SAME_SLOTS,
+    NO_VALUES,
+    NOWHERE,
     compare,
     in_slices,
     link,
     sketch,
     trim,
 )
+from flows.deduplicate.verdict import INSIDE_LENGTH, Verdict
 from flows.deduplicate.wordstore import WordStore, give_back, words_of_batches
 from flows.settings import Settings
 
@@ -57,34 +55,8 @@ NAMED_EDGE_SCHEMA = pl.Schema([("a_id", pl.String()), ("b_id", pl.String()), *li
 # Both lie far below what is asked for afterwards: a star of links counts only part of what two texts share.
 _LIKELY_SHARED = 2
 _LIKELY_SHARE = 0.05
-# A text that is found whole in another is its part, not an edited copy, when it has at most this share of its words.
-_PART_LENGTH = 0.8
-# In a short text fewer words are another story: of 75 words that share lede and footer, 15 may be all there is to tell.
-_UNMATCHED_SHARE = 0.15
-# In a long text that is edited all through more may be missing: up to this share when so much more of it is common than
-# must be.
-_EXCESS_SHARE = 0.15
-_EXCESS_SPAN = 0.3
-# A text that stands in a longer one but for the end of a cut sentence was cut off, however early, down to this share of
-# the other's words; one that only shares a lede with it goes on otherwise.
-_INSIDE_COVERAGE = 0.95
-_INSIDE_LENGTH = 0.1
-# Short notices that share fewer words than copies must are copies when one is the other but for a word or two.
-_NOTICE_COVERAGE = 0.99
-_NOTICE_LONGER_COVERAGE = 0.85
-# Two texts are the same form filled in twice when this share of the differences between them is in slots (names and
-# figures that stand against others) and these are many; or fewer in texts of one cut, when next to nothing else differs
-# or most slots do.
-_SLOT_CONCENTRATION = 0.6
-_MANY_SLOTS = 8
-_SOME_SLOTS = 5
-_SOME_CONCENTRATION = 0.8
-_FEW_SLOTS = 3
-_SLOT_SHARE = 0.5
-# One or two figures may be all that a notice has. Of a text that differs from this many others in most of its slots and
-# in nothing else, or was found to be a form against them, copies may differ in this share of slots.
-_FORM_NEIGHBOURS = 2
-_FORM_SLOT_SHARE = 0.1
+# Of a form that has at most so many fillings, those that are alike are reported; one that has more is a form for good.
+_FEW_FILLINGS = 50
 # Rounds of asking whether a copy of one survivor is a copy of another one, too.
 _ROUNDS = 6
 _BATCH_ROWS = 20_000
@@ -158,36 +130,29 @@ def clusters(edges: pl.DataFrame) -> pl.DataFrame:
     return pl.DataFrame({"id": ids, "cluster_id": ids.gather(hubs[twins])})
 
 
-def copies(documents: pl.DataFrame, settings: Settings) -> pl.DataFrame:
+def copies(store: WordStore, ranks: Indexes, forms: Indexes, sources: Indexes, settings: Settings) -> pl.DataFrame:
     """Find the copies among the articles of a build, and gather them around their survivors.
 
     Args:
-        documents: `item` (UInt32, 0 to the number of documents, the survivor order), `text`, `form` (only documents of
-            one form are compared: an article and its transcript are no copies of one another), `source_id` (parts of
-            one source are held to a stricter rule).
+        store: the words of each article's text; they are changed.
+        ranks: shape (articles), in the order of the store: the place of each in the survivor order, from 0.
+        forms: the same: only articles of one form are compared (an article and its transcript are no copies).
+        sources: the same: parts of one source are held to a stricter rule.
         settings: thresholds.
 
     Returns:
-        The columns of EDGE_SCHEMA: one row per copy and its survivor, `a` the survivor, sorted by `b`. `kind`, `score`
-        and coverages as `near_duplicates` describes them. Each pair was verified itself, or that of two texts equal to
-        them.
+        The columns of EDGE_SCHEMA, articles by rank: one row per copy and its survivor, `a` the survivor, sorted by
+        `b`. `kind`, `score` and coverages as `near_duplicates` describes them. Each pair was verified itself, or that
+        of two texts equal to them.
     """
-    documents = documents.sort("item")
-    store = words_of_batches(
-        (batch["text"] for batch in _batches(documents.select("text"))), settings.deduplicate_memory_bytes // 4
-    )
-    corpus = _Corpus.of(
-        store,
-        np.arange(documents.height),
-        documents["form"].rank("dense").to_numpy().astype(np.int64),
-        documents["source_id"].rank("dense").to_numpy().astype(np.int64),
-        settings,
-    )
+    order = np.empty(len(ranks), np.int64)
+    order[ranks] = np.arange(len(ranks))
+    corpus = _Corpus.of(store, ranks, forms[order], sources[order], settings)
     edges = _edges(corpus, by_degree=False)
-    twins = _twins(edges, documents.height)
+    twins = _twins(edges, len(ranks))
     between = _between_twins(edges, twins)
-    survivors = _hubs(between, documents.height, by_degree=False)[twins]
-    members = np.flatnonzero(survivors != np.arange(documents.height))
+    survivors = _hubs(between, len(ranks), by_degree=False)[twins]
+    members = np.flatnonzero(survivors != np.arange(len(ranks)))
     pairs = pl.DataFrame({"a": survivors[members], "b": members, "twin": twins[members]}).cast(pl.UInt32)
     facts = ("kind", "score", "a_coverage", "b_coverage")
     # Three ways to hang on a survivor: by an edge of its own, by that of a text equal to it, by being equal itself.
@@ -228,6 +193,8 @@ class _Corpus:
         sizes: shape (texts): words, those of scripts without spaces by half.
         whole: shape (texts): hash of all words.
         body: shape (texts): hash of the words outside template lines.
+        aside: shape (texts): hash of the words of template lines.
+        aside_counts: shape (texts): their number.
         forms: shape (texts): only texts of one form are compared.
         sources: shape (texts): the source of each, or -1.
         is_compiled: whether kernels are compiled.
@@ -240,6 +207,8 @@ class _Corpus:
     sizes: Indexes
     whole: Indexes
     body: Indexes
+    aside: Indexes
+    aside_counts: Indexes
     forms: Indexes
     sources: Indexes
     is_compiled: bool
@@ -264,7 +233,7 @@ class _Corpus:
             return measures[:, A_COVERED].astype(np.int64)
 
         is_template = template_lines(store, ranks, covered)
-        ends, sizes, whole, body = (np.empty(count, np.int64) for _ in range(4))
+        ends, sizes, whole, body, aside = (np.empty(count, np.int64) for _ in range(5))
         run = trim.chosen(is_compiled=store.is_compiled)
 
         def trimmed(first: int, last: int) -> None:
@@ -281,6 +250,7 @@ class _Corpus:
                 sizes,
                 whole,
                 body,
+                aside,
             )
             give_back(store.words)
 
@@ -294,6 +264,8 @@ class _Corpus:
             sizes[order],
             whole[order],
             body[order],
+            aside[order],
+            (store.starts[1:] - ends)[order],
             forms,
             sources,
             store.is_compiled,
@@ -324,8 +296,18 @@ def _edges(corpus: _Corpus, *, by_degree: bool = True) -> pl.DataFrame:
     del texts
     tried = _of_like_length(corpus, _likely_pairs(corpus, firsts))
     measured = _measured_pairs(corpus, tried)
+    is_marked = mark_slots(
+        corpus.words, corpus.starts, corpus.ends, _alike(corpus, tried, measured), is_compiled=corpus.is_compiled
+    )
+    again = np.flatnonzero(np.logical_or(*(is_marked[side] for side in _sides(tried))))
+    measured[again] = _measured_pairs(corpus, tried[again])
+    fillings = _fillings(corpus, tried, measured)
+    missing = _not_in(_of_like_length(corpus, _pairs_within(fillings)), tried)
+    tried = np.concatenate([tried, missing])
+    measured = np.concatenate([measured, _measured_pairs(corpus, missing)])
+    is_rare = np.bincount(fillings, minlength=len(fillings))[fillings] <= _FEW_FILLINGS
     for _ in range(_ROUNDS):
-        edges = _verified(corpus, tried, measured)
+        edges = _verified(corpus, tried, measured, is_rare)
         # An edge between two clusters: is the one's copy a copy of the other's survivor, too? The links above may not
         # have proposed that pair. Each round asks only what was never asked.
         hubs = _hubs(edges, len(corpus.sizes), by_degree=by_degree)
@@ -335,7 +317,7 @@ def _edges(corpus: _Corpus, *, by_degree: bool = True) -> pl.DataFrame:
         tried = np.concatenate([tried, missing])
         measured = np.concatenate([measured, _measured_pairs(corpus, missing)])
     else:
-        edges = _verified(corpus, tried, measured)
+        edges = _verified(corpus, tried, measured, is_rare)
     return pl.concat([edges, equal]).sort("a", "b")
 
 
@@ -411,7 +393,7 @@ def _of_like_length(corpus: _Corpus, pairs: Pairs) -> Pairs:
     """
     lengths = corpus.ends - corpus.starts
     a, b = (lengths[side] for side in _sides(pairs))
-    shortest = min(corpus.settings.min_longer_coverage, _INSIDE_LENGTH)
+    shortest = min(corpus.settings.min_longer_coverage, INSIDE_LENGTH)
     is_possible: npt.NDArray[np.bool_] = np.minimum(a, b) >= shortest * np.maximum(a, b)
     return pairs[is_possible]
 
@@ -435,109 +417,38 @@ def _measured(
     run = compare.chosen(is_compiled=is_compiled)
 
     def measured(first: int, last: int) -> None:
-        run(words, starts, ends, a[first:last], b[first:last], measures[first:last])
+        run(words, starts, ends, a[first:last], b[first:last], measures[first:last], NOWHERE, NO_VALUES)
         give_back(words)
 
     in_slices(measured, len(a), is_parallel=is_compiled, per_slice=_BATCH_ROWS // 4)
     return measures
 
 
-@dataclass(frozen=True)
-class _Verdict:
-    """What the measures of pairs say; arrays of shape (pairs)."""
-
-    a_coverage: npt.NDArray[np.float64]
-    b_coverage: npt.NDArray[np.float64]
-    both: npt.NDArray[np.float64]
-    shorter_coverage: npt.NDArray[np.float64]
-    is_part: npt.NDArray[np.bool_]
-    is_same_story: npt.NDArray[np.bool_]
-    tells_one_story: npt.NDArray[np.bool_]
-    is_form: npt.NDArray[np.bool_]
-    is_like_form: npt.NDArray[np.bool_]
-    slot_share: npt.NDArray[np.float64]
-
-    @classmethod
-    def of(
-        cls,
-        measures: npt.NDArray[np.int32],
-        a_words: Indexes,
-        b_words: Indexes,
-        a_sizes: Indexes,
-        b_sizes: Indexes,
-        settings: Settings,
-    ) -> "_Verdict":
-        """Weigh the measures.
-
-        Args:
-            measures: shape (pairs, MEASURES).
-            a_words: words of each a.
-            b_words: words of each b.
-            a_sizes: the same, those of scripts without spaces by half.
-            b_sizes: the same.
-            settings: thresholds.
-        """
-        covered = measures[:, [A_COVERED, B_COVERED]].astype(np.float64)
-        a_coverage, b_coverage = covered[:, 0] / np.maximum(a_words, 1), covered[:, 1] / np.maximum(b_words, 1)
-        a_is_longer = a_words >= b_words
-        shorter_coverage = np.where(a_is_longer, b_coverage, a_coverage)
-        longer_coverage = np.where(a_is_longer, a_coverage, b_coverage)
-        is_same_story = np.minimum(a_coverage, b_coverage) >= settings.same_story_coverage
-        # The words counted must weigh as much in a script without spaces, where each is a character.
-        weight = np.minimum(a_sizes / np.maximum(a_words, 1), b_sizes / np.maximum(b_words, 1))
-        unmatched = np.minimum(measures[:, A_UNMATCHED], measures[:, B_UNMATCHED]) * weight
-        shorter_sizes = np.minimum(a_sizes, b_sizes)
-        excess = (shorter_coverage - settings.min_shorter_coverage) / _EXCESS_SPAN
-        most = np.maximum(
-            np.minimum(settings.max_unmatched_words, _UNMATCHED_SHARE * shorter_sizes),
-            _EXCESS_SHARE * shorter_sizes * excess,
-        )
-        is_long_enough = covered.min(1) * weight >= settings.min_shared_words
-        is_nearly_all = (shorter_coverage >= _NOTICE_COVERAGE) & (longer_coverage >= _NOTICE_LONGER_COVERAGE)
-        is_whole_inside = shorter_coverage >= _INSIDE_COVERAGE
-        tells_one_story = (
-            (is_long_enough | is_nearly_all)
-            & (shorter_coverage >= settings.min_shorter_coverage)
-            & ((longer_coverage >= settings.min_longer_coverage) | is_whole_inside)
-            & (is_same_story | (unmatched <= most))
-        )
-        slots = measures[:, OTHER_SLOTS]
-        slot_share = slots / np.maximum(slots + measures[:, SAME_SLOTS], 1)
-        # An update changes a few figures, too, but it adds or takes away a stretch.
-        is_of_one_cut = measures[:, [A_UNMATCHED, B_UNMATCHED]].max(1) <= settings.max_unmatched_words
-        concentration = slots / np.maximum(slots + measures[:, OTHER_WORDS], 1)
-        is_form = (concentration >= _SLOT_CONCENTRATION) & (
-            (slots >= _MANY_SLOTS)
-            | ((slots >= _SOME_SLOTS) & (concentration >= _SOME_CONCENTRATION) & is_of_one_cut)
-            | ((slots >= _FEW_SLOTS) & (slot_share >= _SLOT_SHARE) & is_of_one_cut)
-        )
-        lengths = np.minimum(a_words, b_words) / np.maximum(np.maximum(a_words, b_words), 1)
-        return cls(
-            a_coverage=a_coverage,
-            b_coverage=b_coverage,
-            both=covered.sum(1) / np.maximum(a_words + b_words, 1),
-            shorter_coverage=shorter_coverage,
-            is_part=(shorter_coverage >= settings.part_coverage) & (lengths <= _PART_LENGTH),
-            is_same_story=is_same_story,
-            tells_one_story=tells_one_story,
-            is_form=is_form,
-            is_like_form=is_form
-            | ((slots > 0) & (measures[:, OTHER_WORDS] == 0) & (slot_share >= _SLOT_SHARE) & is_of_one_cut),
-            slot_share=slot_share,
-        )
-
-
-def _verified(corpus: _Corpus, pairs: npt.NDArray[np.uint64], measured: npt.NDArray[np.int32]) -> pl.DataFrame:
-    """Those of the measured pairs that are copies: columns of EDGE_SCHEMA, sorted."""
+def _verdict(corpus: _Corpus, pairs: Pairs, measured: npt.NDArray[np.int32]) -> Verdict:
+    """What the measures of pairs say."""
     a, b = _sides(pairs)
     lengths = corpus.ends - corpus.starts
-    verdict = _Verdict.of(measured, lengths[a], lengths[b], corpus.sizes[a], corpus.sizes[b], corpus.settings)
+    return Verdict.of(
+        measured,
+        lengths[a],
+        lengths[b],
+        corpus.sizes[a],
+        corpus.sizes[b],
+        corpus.aside_counts[a] + corpus.aside_counts[b],
+        corpus.aside[a] == corpus.aside[b],
+        corpus.settings,
+    )
+
+
+def _verified(
+    corpus: _Corpus, pairs: Pairs, measured: npt.NDArray[np.int32], is_rare: npt.NDArray[np.bool_]
+) -> pl.DataFrame:
+    """Those of the measured pairs that are copies: columns of EDGE_SCHEMA, sorted."""
+    a, b = _sides(pairs)
+    verdict = _verdict(corpus, pairs, measured)
     is_of_one_source = (corpus.sources[a] == corpus.sources[b]) & (corpus.sources[a] >= 0)
     possible = verdict.tells_one_story & (verdict.is_same_story | ~is_of_one_source)
-    filled_in = possible & verdict.is_like_form
-    neighbours = np.bincount(np.concatenate([a[filled_in], b[filled_in]]), minlength=len(lengths))
-    is_of_forms = (neighbours[a] >= _FORM_NEIGHBOURS) | (neighbours[b] >= _FORM_NEIGHBOURS)
-    is_copy = possible & ~verdict.is_form & (~is_of_forms | (verdict.slot_share <= _FORM_SLOT_SHARE))
+    is_copy = possible & (~verdict.is_form | verdict.is_nearly_equal | (verdict.is_alike & is_rare[a] & is_rare[b]))
     kind = pl.Series("kind", verdict.is_part[is_copy]).replace_strict(
         {True: "contains", False: "near_duplicate_of"}, return_dtype=pl.String
     )
@@ -555,6 +466,37 @@ def _verified(corpus: _Corpus, pairs: npt.NDArray[np.uint64], measured: npt.NDAr
         .cast(EDGE_SCHEMA)
         .sort("a", "b")
     )
+
+
+def _fillings(corpus: _Corpus, pairs: Pairs, measured: npt.NDArray[np.int32]) -> Indexes:
+    """The first of the fillings of its form that each text is, itself if it is none: shape (texts)."""
+    verdict = _verdict(corpus, pairs, measured)
+    a, b = (side[verdict.tells_one_story & verdict.is_form] for side in _sides(pairs))
+    return _connected(a, b, len(corpus.sizes))
+
+
+def _pairs_within(groups: Indexes) -> Pairs:
+    """All pairs of texts of a group, where a group has few: sorted."""
+    sizes = np.bincount(groups, minlength=len(groups))[groups]
+    members = np.flatnonzero((sizes > 2) & (sizes <= _FEW_FILLINGS))
+    members = members[np.argsort(groups[members], kind="stable")]
+    found = [np.empty(0, np.uint64)]
+    for step in range(1, _FEW_FILLINGS):
+        one, other = members[:-step], members[step:]
+        together = groups[one] == groups[other]
+        if not together.any():
+            break
+        found.append((one[together].astype(np.uint64) << np.uint64(32)) | other[together].astype(np.uint64))
+    return np.sort(np.concatenate(found))
+
+
+def _alike(corpus: _Corpus, pairs: Pairs, measured: npt.NDArray[np.int32]) -> Indexes:
+    """The text with most others like it that each text is like, copies or fillings of one form: shape (texts)."""
+    a, b = _sides(pairs)
+    verdict = _verdict(corpus, pairs, measured)
+    alike = verdict.tells_one_story | verdict.is_form
+    edges = pl.DataFrame({"a": a[alike], "b": b[alike]}).cast(pl.UInt32)
+    return _hubs(edges, len(corpus.sizes), by_degree=True)
 
 
 def _unasked(edges: pl.DataFrame, tried: npt.NDArray[np.uint64], hubs: Indexes, *, by_degree: bool) -> Pairs:
@@ -575,7 +517,16 @@ def _unasked(edges: pl.DataFrame, tried: npt.NDArray[np.uint64], hubs: Indexes, 
         one = np.concatenate([one, likest[hubs[members]], likest[hubs[inner]]])
         other = np.concatenate([other, members, outer])
     asked = (np.minimum(one, other).astype(np.uint64) << np.uint64(32)) | np.maximum(one, other).astype(np.uint64)
-    return np.setdiff1d(asked[one != other], tried)
+    return _not_in(asked[one != other], tried)
+
+
+def _not_in(pairs: Pairs, tried: Pairs) -> Pairs:
+    """Those of the pairs that have not been tried, each once, sorted."""
+    pairs = np.sort(pairs)
+    pairs = pairs[np.append(True, pairs[1:] != pairs[:-1])[: len(pairs)]]
+    known = np.sort(tried)
+    place = np.minimum(np.searchsorted(known, pairs), max(len(known) - 1, 0))
+    return pairs[known[place] != pairs] if len(known) else pairs
 
 
 def _likest_members(edges: pl.DataFrame, hubs: Indexes) -> Indexes:
@@ -595,15 +546,19 @@ def _likest_members(edges: pl.DataFrame, hubs: Indexes) -> Indexes:
 def _twins(edges: pl.DataFrame, count: int) -> Indexes:
     """The first of the texts that each is equal to but for template lines: shape (count)."""
     equal = edges.filter(pl.col("a_coverage") == 1, pl.col("b_coverage") == 1)
-    a, b = equal["a"].to_numpy(), equal["b"].to_numpy()
-    twins = np.arange(count)
+    return _connected(equal["a"].to_numpy(), equal["b"].to_numpy(), count)
+
+
+def _connected(a: Indexes, b: Indexes, count: int) -> Indexes:
+    """The first of the texts that each is connected with by pairs: shape (count)."""
+    firsts = np.arange(count)
     while True:
-        lowest = np.minimum(twins[a], twins[b])
-        if (twins[a] == lowest).all() and (twins[b] == lowest).all():
-            return twins
-        np.minimum.at(twins, a, lowest)
-        np.minimum.at(twins, b, lowest)
-        twins = twins[twins]
+        lowest = np.minimum(firsts[a], firsts[b])
+        if (firsts[a] == lowest).all() and (firsts[b] == lowest).all():
+            return firsts
+        np.minimum.at(firsts, firsts[a], lowest)
+        np.minimum.at(firsts, firsts[b], lowest)
+        firsts = firsts[firsts]
 
 
 def _between_twins(edges: pl.DataFrame, twins: Indexes) -> pl.DataFrame:

@@ -1,18 +1,23 @@
 """The stage: articles and passages in; the same with their repeats marked, and the tables of repeats, out."""
 
+import tempfile
 from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
+import numpy as np
 import polars as pl
 
-from flows.deduplicate.cluster import survivor_order
 from flows.deduplicate.near import copies as copies_of_survivors
+from flows.deduplicate.overlaps import one_rule_each, overlap_rows, overlapping, repeated_passages
+from flows.deduplicate.passages import Shard, read_passages, words_of_articles
 from flows.deduplicate.relations import relations_from
-from flows.deduplicate.reuse import located, passage_matches
+from flows.deduplicate.restated import restated_passages
+from flows.deduplicate.reuse import firsts_of, reworded_passages
+from flows.deduplicate.slots import slot_matches
 from flows.settings import Settings
 from flows.text import joined_texts
-from schemas.columns import CONTENT_ROLES, REPEAT
+from schemas.columns import REPEAT
 from schemas.tables import TABLES
 
 
@@ -55,8 +60,8 @@ def find_repeats(articles: Sequence[Path], passages: Sequence[Path], settings: S
         settings: thresholds and `deduplicate_memory_bytes`.
         work: a folder for temporary files; it need not exist, and nothing is left in it.
     """
-    del work
-    return _found(_read(articles, "articles"), _read(passages, "passages"), settings)
+    work.mkdir(parents=True, exist_ok=True)
+    return _found(articles, passages, settings, work)
 
 
 def with_repeats(articles: pl.DataFrame, passages: pl.DataFrame, found: Repeats) -> tuple[pl.DataFrame, pl.DataFrame]:
@@ -75,7 +80,7 @@ def with_repeats(articles: pl.DataFrame, passages: pl.DataFrame, found: Repeats)
     is_repeat = pl.col("is_kept") & pl.col("repeats_passage_id").is_not_null()
     passages = (
         passages.drop("repeats_passage_id", "repeat_kind")
-        .join(found.repeats, on="passage_id", how="left")
+        .join(_of_range(found.repeats, passages["passage_id"]), on="passage_id", how="left")
         .with_columns(
             is_kept=pl.col("is_kept") & ~is_repeat,
             drop_reason=pl.when(is_repeat).then(pl.lit(REPEAT)).otherwise("drop_reason"),
@@ -84,7 +89,7 @@ def with_repeats(articles: pl.DataFrame, passages: pl.DataFrame, found: Repeats)
     unique_texts = joined_texts(passages.filter("is_kept")).select("article_id", kept_text="text")
     articles = (
         articles.drop("cluster_id", "is_canonical", "unique_text")
-        .join(found.clusters, on="article_id", how="left")
+        .join(_of_range(found.clusters, articles["article_id"]), on="article_id", how="left")
         .join(unique_texts, on="article_id", how="left")
         .with_columns(
             cluster_id=pl.coalesce("cluster_id", "article_id"),
@@ -103,123 +108,68 @@ def deduplicate(articles: pl.DataFrame, passages: pl.DataFrame, settings: Settin
         passages: rows of the table `passages`, content kept and the rest dropped under the name of its role.
         settings: thresholds.
     """
-    found = _found(articles, passages, settings)
+    passages = passages.sort("source_id", "ordinal")
+    with tempfile.TemporaryDirectory(prefix="copydesk-") as work:
+        found = _found([articles], [passages], settings, Path(work))
     articles, passages = with_repeats(articles, passages, found)
     return Deduplicated(articles, passages, found.overlaps, found.relations)
 
 
-def _read(shards: Sequence[Path], name: str) -> pl.DataFrame:
-    """The rows of all shards of a table."""
-    return pl.concat([TABLES[name].empty(), *(pl.read_parquet(shard) for shard in shards)])
-
-
-def _found(articles: pl.DataFrame, passages: pl.DataFrame, settings: Settings) -> Repeats:
-    """What `find_repeats` finds in tables that are in memory."""
-    order = survivor_order(articles)
-    copies = copies_of_survivors(_documents(articles, passages, order), settings)
-    survivors = _survivors(order, copies)
-    lines = _lines(articles, passages, order)
-    matches = passage_matches(lines, settings)
-    overlaps = _overlaps(matches, lines)
-    clustered = articles.drop("cluster_id").join(survivors, on="article_id")
-    return Repeats(
-        clusters=survivors.filter(pl.col("cluster_id") != pl.col("article_id")).sort("article_id"),
-        repeats=_repeats(matches, lines),
-        overlaps=_as_released("overlaps", overlaps),
-        relations=_as_released("relations", relations_from(clustered, copies, overlaps, lines, order)),
+def _found(articles: Sequence[Shard], passages: Sequence[Shard], settings: Settings, work: Path) -> Repeats:
+    """What `find_repeats` finds, in files or in memory."""
+    corpus = read_passages(articles, passages, settings, work)
+    facts = corpus.articles
+    form = facts["kind"].replace({"interview": "article"}).rank("dense").to_numpy().astype(np.int64)
+    copies = copies_of_survivors(
+        words_of_articles(corpus, settings, work),
+        facts["rank"].to_numpy().astype(np.int64),
+        form,
+        facts["source_id"].rank("dense").to_numpy().astype(np.int64),
+        settings,
     )
+    clusters = np.arange(facts.height, dtype=np.uint32)
+    clusters[copies["b"].to_numpy()] = copies["a"].to_numpy()
+    firsts = firsts_of(corpus, settings)
+    equal = firsts.repeats()
+    matches = one_rule_each(
+        [
+            reworded_passages(corpus, firsts, settings),
+            slot_matches(corpus, firsts, settings),
+            restated_passages(corpus, equal[1], settings),
+        ]
+    )
+    found = overlapping(corpus, equal, matches)
+    ids = facts.sort("rank")["article_id"]
+    return Repeats(
+        clusters=pl.DataFrame({"article_id": ids.gather(copies["b"]), "cluster_id": ids.gather(copies["a"])}).sort(
+            "article_id"
+        ),
+        repeats=_in_order(repeated_passages(corpus, equal, matches), ("passage_id",)),
+        overlaps=_as_released("overlaps", overlap_rows(corpus, found)),
+        relations=_as_released("relations", relations_from(corpus, pl.Series(clusters), copies, found)),
+    )
+
+
+def _of_range(rows: pl.DataFrame, ids: pl.Series) -> pl.DataFrame:
+    """The rows, which are sorted by the column of that name, from the lowest to the highest of the ids: few of all."""
+    if ids.is_empty() or rows.is_empty():
+        return rows.clear()
+    first = rows[ids.name].search_sorted(str(ids.min()), "left")
+    end = rows[ids.name].search_sorted(str(ids.max()), "right")
+    return rows[first:end]
 
 
 def _as_released(name: str, rows: pl.DataFrame) -> pl.DataFrame:
     """The rows with the columns, types and order of the released table."""
     table = TABLES[name]
-    return rows.select(table.dtypes.keys()).cast(pl.Schema(table.dtypes)).sort(table.order).rechunk()
+    return _in_order(rows.select(table.dtypes.keys()).cast(pl.Schema(table.dtypes)), table.order).rechunk()
 
 
-def _documents(articles: pl.DataFrame, passages: pl.DataFrame, order: pl.DataFrame) -> pl.DataFrame:
-    """`item, text, form, source_id`: one row per article; its content alone, so that furniture never counts."""
-    form = pl.when(pl.col("kind").is_in(["article", "interview"])).then(pl.lit("article")).otherwise("kind")
-    texts = joined_texts(passages)
-    return (
-        articles.select("article_id", "source_id", form=form)
-        .join(order, on="article_id")
-        .join(texts, on="article_id", how="left")
-        .select("text", "form", "source_id", item="rank")
-        .sort("item")
-    )
-
-
-def _survivors(order: pl.DataFrame, copies: pl.DataFrame) -> pl.DataFrame:
-    """`article_id, cluster_id`: one row per article; one without copies is its own cluster."""
-    return (
-        order.join(copies.select(cluster="a", rank="b"), on="rank", how="left")
-        .with_columns(cluster=pl.coalesce("cluster", "rank"))
-        .join(order.select(cluster="rank", cluster_id="article_id"), on="cluster")
-        .select("article_id", "cluster_id")
-    )
-
-
-def _lines(articles: pl.DataFrame, passages: pl.DataFrame, order: pl.DataFrame) -> pl.DataFrame:
-    """Passages in the order in which they count as earlier, with what is compared of their articles.
-
-    A passage outside any article belongs to the page; it goes with the page's first article in survivor order.
-
-    Returns:
-        One row per passage of a source with an article: `item` (UInt32, from 0), `article` (the article's rank),
-        `passage_id, article_id, source_id, role, is_content, text, char_start, char_count, publisher, outlet,
-        authors`.
-    """
-    ranked = articles.select("article_id", "source_id", "publisher", "republisher", "authors").join(
-        order, on="article_id"
-    )
-    of_page = (
-        ranked.sort("rank").group_by("source_id", maintain_order=True).agg(page_article_id=pl.col("article_id").first())
-    )
-    return (
-        passages.join(of_page, on="source_id")
-        .with_columns(pl.coalesce("article_id", "page_article_id").alias("article_id"))
-        .join(ranked.drop("source_id"), on="article_id")
-        .sort("rank", "source_id", "ordinal")
-        .select(
-            pl.int_range(pl.len(), dtype=pl.UInt32).alias("item"),
-            "passage_id",
-            "article_id",
-            "source_id",
-            "role",
-            "text",
-            "char_start",
-            "char_count",
-            "publisher",
-            "authors",
-            article="rank",
-            is_content=pl.col("role").is_in(CONTENT_ROLES),
-            outlet=pl.coalesce("republisher", "publisher"),
-        )
-    )
-
-
-def _overlaps(matches: pl.DataFrame, lines: pl.DataFrame) -> pl.DataFrame:
-    """Rows of `overlaps`: per passage that repeats one of another source, the earliest; whole repeats go first."""
-    names = lines.select("item", "passage_id", "source_id")
-    return (
-        matches.join(names.select(a="item", a_passage_id="passage_id", a_source_id="source_id"), on="a")
-        .join(names.select(b="item", b_passage_id="passage_id", b_source_id="source_id"), on="b")
-        .filter(pl.col("a_source_id") != pl.col("b_source_id"))
-        .sort(["b", "is_whole", "a"], descending=[False, True, False])
-        .unique("b", keep="first", maintain_order=True)
-        .pipe(located, lines)
-    )
-
-
-def _repeats(matches: pl.DataFrame, lines: pl.DataFrame) -> pl.DataFrame:
-    """Each passage that repeats another as a whole, and the earliest such: the table `repeats` of `Repeats`."""
-    names = lines.select("item", "passage_id")
-    return (
-        matches.filter("is_whole")
-        .sort("b", "a")
-        .unique("b", keep="first", maintain_order=True)
-        .join(names.select(a="item", repeats_passage_id="passage_id"), on="a")
-        .join(names.select("passage_id", b="item"), on="b")
-        .select("passage_id", "repeats_passage_id", repeat_kind="kind")
-        .sort("passage_id")
-    )
+def _in_order(rows: pl.DataFrame, key: Sequence[str]) -> pl.DataFrame:
+    """The rows sorted by a unique key; many come in that order, and to see that takes less time than to sort."""
+    is_before = pl.lit(value=True)
+    for name in reversed(key):
+        after = pl.col(name).shift(-1)
+        is_before = (pl.col(name) < after) | ((pl.col(name) == after) & is_before)
+    is_sorted = rows.height < 2 or rows.select(is_before.head(rows.height - 1).all()).item()
+    return rows if is_sorted else rows.sort(key)

@@ -10,6 +10,7 @@ from collections import deque
 from collections.abc import Iterable, Iterator
 from concurrent.futures import Future, ThreadPoolExecutor
 from dataclasses import dataclass
+from pathlib import Path
 from typing import IO, TypeVar
 
 import numpy as np
@@ -52,12 +53,13 @@ class WordStore:
         return len(self.starts) - 1
 
 
-def words_of_batches(batches: Iterable[pl.Series], memory_bytes: int) -> WordStore:
+def words_of_batches(batches: Iterable[pl.Series], memory_bytes: int, folder: Path | None = None) -> WordStore:
     """Read texts and keep their words.
 
     Args:
         batches: texts; null counts as empty.
         memory_bytes: bytes of words from which on they go to a temporary file.
+        folder: where that file lies; where temporary files usually do if None.
     """
     pieces: list[npt.NDArray[np.uint32]] = []
     in_memory = 0
@@ -81,7 +83,7 @@ def words_of_batches(batches: Iterable[pl.Series], memory_bytes: int) -> WordSto
         pieces.append(part.words)
         in_memory += part.words.nbytes
         if in_memory > memory_bytes:
-            file = tempfile.TemporaryFile(prefix="copydesk-words-")  # noqa: SIM115 - lives as long as the store
+            file = tempfile.TemporaryFile(prefix="copydesk-words-", dir=folder)  # noqa: SIM115 - lives as long as the store
             for piece in pieces:
                 piece.tofile(file)
             pieces.clear()
@@ -130,7 +132,7 @@ def _portions(batches: Iterable[pl.Series]) -> Iterator[pl.Series]:
 
 def _utf8(texts: pl.Series, *, is_compiled: bool) -> tuple[npt.NDArray[np.uint8], npt.NDArray[np.int64]]:
     """The texts in NFKC where it matters, as bytes and where each begins in them."""
-    data, starts = _buffers(texts)
+    data, starts = text_buffers(texts)
     found = np.zeros(len(texts), np.bool_)
     _, _, unstable = character_tables()
     needs_normal_form.chosen(is_compiled=is_compiled)(data, starts, unstable, found)
@@ -140,10 +142,10 @@ def _utf8(texts: pl.Series, *, is_compiled: bool) -> tuple[npt.NDArray[np.uint8]
     texts = pl.select(
         pl.coalesce(pl.when(pl.lit(pl.Series(found))).then(pl.lit(texts)).str.normalize("NFKC"), pl.lit(texts))
     ).to_series()
-    return _buffers(texts)
+    return text_buffers(texts)
 
 
-def _buffers(texts: pl.Series) -> tuple[npt.NDArray[np.uint8], npt.NDArray[np.int64]]:
+def text_buffers(texts: pl.Series) -> tuple[npt.NDArray[np.uint8], npt.NDArray[np.int64]]:
     """The Arrow buffers of a column of texts."""
     array = texts.fill_null("").rechunk().to_arrow(compat_level=pl.CompatLevel.oldest())
     _, offsets, data = array.buffers()

@@ -4,7 +4,7 @@ from collections.abc import Collection, Iterator, Mapping, Sequence
 from contextlib import ExitStack
 from pathlib import Path
 
-from flows.ingest.documents import Document, Notes, Refusal, record_columns, too_large
+from flows.ingest.documents import Document, Notes, Records, Refusal, record_columns, too_large
 from flows.ingest.formats import Formats
 from flows.ingest.inputs import InputFile, find_inputs, unreadable, why_unreadable
 from flows.settings import Settings
@@ -49,7 +49,11 @@ def _documents(
         return
     try:
         if file.suffix in formats.containers:
-            yield from formats.containers[file.suffix](file.path, columns, settings, Notes())
+            for found in formats.containers[file.suffix](file.path, columns, settings, Notes()):
+                if isinstance(found, Records):
+                    yield from found.documents()
+                else:
+                    yield found
             return
         with file.path.open("rb") as stream:
             data = stream.read(settings.max_record_bytes + 1)

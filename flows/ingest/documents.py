@@ -1,12 +1,15 @@
 """What readers hand on: documents, refusals, and the values that a record states beside its text."""
 
 import re
-from collections.abc import Mapping
+from collections.abc import Callable, Iterator, Mapping
 from dataclasses import dataclass, field
 from datetime import UTC, date, datetime
+from typing import Any
+
+import polars as pl
 
 from flows.errors import UsageError
-from flows.ingest.printable import one_line, printable
+from flows.ingest.printable import UNPRINTABLE, one_line, printable
 
 RECORD_COLUMNS = ("text", "uri", "publisher", "published_date", "retrieved_at")
 
@@ -15,7 +18,19 @@ MAX_VALUE_CHARS = 8_000
 
 _DAY = re.compile(r"\d{4}-\d{2}-\d{2}")
 _DAY_AND_TIME = re.compile(r"\d{4}-\d{2}-\d{2}[Tt ]\d{2}:\d{2}")
-_WEB_ADDRESS = re.compile(r"https?://[^\s/<>\"][^\s<>\"]*", re.IGNORECASE)
+# An http or https address, in a syntax that Python and polars share.
+WEB_ADDRESS = r"(?i)^https?://[^\s/<>\"][^\s<>\"]*$"
+_WEB_ADDRESS = re.compile(WEB_ADDRESS)
+
+# One row per record that is a document, in order; values are as those of `Document`.
+RECORDS = {
+    "record": pl.UInt32(),
+    "text": pl.String(),
+    "uri": pl.String(),
+    "publisher": pl.String(),
+    "published_date": pl.String(),
+    "retrieved_at": pl.Datetime("us", "UTC"),
+}
 
 
 @dataclass(frozen=True, slots=True)
@@ -38,6 +53,18 @@ class Document:
     publisher: str | None = None
     published_date: str | None = None
     retrieved_at: datetime | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class Records:
+    """Records that are documents as columns: RECORDS, with texts that were valid UTF-8."""
+
+    rows: pl.DataFrame
+
+    def documents(self) -> Iterator[Document]:
+        """The same one by one."""
+        for row in self.rows.iter_rows(named=True):
+            yield Document(data=row["text"].encode(), encoding="utf-8", **row)
 
 
 @dataclass(frozen=True, slots=True)
@@ -202,6 +229,83 @@ def document_of(record: int, values: Mapping[str, object], max_bytes: int, notes
         published_date=published_date,
         retrieved_at=retrieved_at,
     )
+
+
+def plain_records(records: pl.DataFrame, max_bytes: int) -> tuple[Records, pl.DataFrame]:
+    """Tell records that are documents at first sight from those that `document_of` must look at one by one.
+
+    Args:
+        records: `record`, and RECORD_COLUMNS as bytes, null where there is no value.
+        max_bytes: limit of the text in UTF-8.
+
+    Returns:
+        The documents, and the other rows of `records`.
+    """
+    is_valid = pl.repeat(value=True, n=records.height, dtype=pl.Boolean, eager=True)
+    for column in RECORD_COLUMNS:
+        is_valid &= _is_utf8(records[column])
+    others = records.filter(~is_valid)
+    records = records.filter(is_valid)
+    values = records.with_columns(pl.col(RECORD_COLUMNS).cast(pl.String)).with_columns(
+        pl.when(pl.col(RECORD_COLUMNS) != "").then(pl.col(RECORD_COLUMNS))
+    )
+    days, instants = _parsed_once(values["published_date"], day_of), _parsed_once(values["retrieved_at"], instant_of)
+    text = pl.col("text")
+    is_plain = (
+        text.is_not_null()
+        & (text.str.len_bytes() <= max_bytes)
+        & ~text.str.contains("\0", literal=True)
+        & text.str.contains(_INK)
+        & _is_line("uri")
+        & _is_line("publisher")
+    )
+    is_known = (days.is_null() == values["published_date"].is_null()) & (
+        instants.is_null() == values["retrieved_at"].is_null()
+    )
+    is_plain_row = values.select(is_plain.fill_null(value=False)).to_series() & is_known
+    rows = values.with_columns(published_date=days, retrieved_at=instants).filter(is_plain_row)
+    rows = rows.select(pl.col(name).cast(dtype) for name, dtype in RECORDS.items())
+    return Records(rows), pl.concat([others, records.filter(~is_plain_row)])
+
+
+# A character that is no white space, neither to Unicode nor to Python.
+_INK = r"[^\s\x1c-\x1f]"
+
+
+def _is_utf8(values: pl.Series) -> pl.Series:
+    """Whether each value is valid UTF-8; they are looked at one by one only if not all of them are."""
+    try:
+        values.cast(pl.String)
+    except pl.exceptions.ComputeError:
+        return pl.Series([value is None or _decodes(value) for value in values], dtype=pl.Boolean)
+    return pl.repeat(value=True, n=len(values), dtype=pl.Boolean, eager=True)
+
+
+def _decodes(value: bytes) -> bool:
+    try:
+        value.decode()
+    except UnicodeDecodeError:
+        return False
+    return True
+
+
+def _is_line(column: str) -> pl.Expr:
+    """Whether a value is what `one_line` makes of it; none is fine."""
+    value = pl.col(column)
+    is_line = (
+        (value.str.len_chars() <= MAX_VALUE_CHARS)
+        & ~value.str.contains(UNPRINTABLE)
+        & (value.str.strip_chars() == value)
+    )
+    return value.is_null() | is_line
+
+
+def _parsed_once(values: pl.Series, parse: Callable[[object], Any]) -> pl.Series:
+    """What each value is parsed to; few of the days and times in a container differ."""
+    different = values.unique().drop_nulls()
+    parsed = [parse(value) for value in different]
+    dtype = RECORDS[values.name]
+    return values.replace_strict(different, pl.Series(parsed, dtype=dtype), default=None, return_dtype=dtype)
 
 
 def _line_of(value: object) -> str | None:

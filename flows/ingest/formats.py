@@ -4,14 +4,14 @@ from collections.abc import Callable, Iterator
 from contextlib import ExitStack
 from pathlib import Path
 
-from flows.ingest.documents import Document, Notes, Refusal
+from flows.ingest.documents import Document, Notes, Records, Refusal
 from flows.ingest.jsonl import records_of_jsonl, records_of_jsonl_gz
 from flows.ingest.parquet import ParquetReader
 from flows.ingest.text import document_of_text
 from flows.settings import Settings
 
 DocumentReader = Callable[[bytes], Document | Refusal]
-RecordReader = Callable[[Path, dict[str, str], Settings, Notes], Iterator[Document | Refusal]]
+RecordReader = Callable[[Path, dict[str, str], Settings, Notes], Iterator[Document | Records | Refusal]]
 
 
 class Formats:

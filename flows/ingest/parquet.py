@@ -11,10 +11,14 @@ from pathlib import Path
 from types import TracebackType
 from typing import Any, Self
 
+import polars as pl
 import pyarrow as pa
 
-from flows.ingest.documents import Document, Notes, Refusal, document_of
+from flows.ingest.documents import Document, Notes, Records, Refusal, document_of, plain_records
 from flows.settings import Settings
+
+# Rows of about so many bytes are looked at in one go.
+_TABLE_BYTES = 32_000_000
 
 
 class ParquetReader:
@@ -38,8 +42,8 @@ class ParquetReader:
 
     def __call__(
         self, file: Path, columns: dict[str, str], settings: Settings, notes: Notes
-    ) -> Iterator[Document | Refusal]:
-        """One document or refusal per row, in order; a file that cannot be read to its end is one refusal.
+    ) -> Iterator[Document | Records | Refusal]:
+        """A document or refusal for each row; a file that cannot be read to its end is one refusal.
 
         Raises:
             OSError: the file cannot be opened, or the spool not be written.
@@ -101,14 +105,36 @@ class ParquetReader:
             self._worker = None
 
 
-def _records(spool: Path, settings: Settings, notes: Notes) -> Iterator[Document | Refusal]:
-    record = 0
-    with pa.OSFile(str(spool), "rb") as source, pa.ipc.open_stream(source) as reader:
+def _records(spool: Path, settings: Settings, notes: Notes) -> Iterator[Document | Records | Refusal]:
+    """The rows of a spool, as columns where they are as they should be, one by one where they are not."""
+    first = 0
+    for table in _tables(spool):
+        values = pl.from_arrow(table)
+        assert isinstance(values, pl.DataFrame)
+        rows = values.with_row_index("record", first)
+        first += rows.height
+        plain, others = plain_records(rows, settings.max_record_bytes)
+        if not plain.rows.is_empty():
+            yield plain
+        for row in others.iter_rows(named=True):
+            record = row.pop("record")
+            found = {column: _decoded(value) for column, value in row.items()}
+            yield document_of(record, found, settings.max_record_bytes, notes)
+
+
+def _tables(spool: Path) -> Iterator[pa.Table]:
+    """The batches of a spool put together to tables of about _TABLE_BYTES, mapped into memory."""
+    batches: list[pa.RecordBatch] = []
+    byte_count = 0
+    with pa.memory_map(str(spool)) as source, pa.ipc.open_stream(source) as reader:
         for batch in reader:
-            for row in batch.to_pylist():
-                values = {column: _decoded(value) for column, value in row.items()}
-                yield document_of(record, values, settings.max_record_bytes, notes)
-                record += 1
+            batches.append(batch)
+            byte_count += batch.nbytes
+            if byte_count >= _TABLE_BYTES:
+                yield pa.Table.from_batches(batches)
+                batches, byte_count = [], 0
+        if batches:
+            yield pa.Table.from_batches(batches)
 
 
 def _decoded(value: bytes | None) -> str | bytes | None:

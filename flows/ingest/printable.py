@@ -5,6 +5,8 @@ import re
 # Control characters (C0, C1), line and paragraph separators, the controls of writing direction (they let a name show
 # as another: Unicode TR 36) and the surrogates by which Python carries undecodable bytes of a file name.
 _UNPRINTABLE = re.compile("[\x00-\x1f\x7f-\x9f\u061c\u200e\u200f\u2028-\u202e\u2066-\u2069\ud800-\udfff]")
+# The same for polars, whose texts hold no surrogates.
+UNPRINTABLE = r"[\x00-\x1f\x7f-\x{9f}\x{61c}\x{200e}\x{200f}\x{2028}-\x{202e}\x{2066}-\x{2069}]"
 
 
 def _percent(match: re.Match[str]) -> str:

@@ -10,7 +10,7 @@ import polars as pl
 
 from flows.errors import CopydeskError
 from flows.ids import reject_id
-from flows.ingest.documents import Document, Notes, Refusal, record_columns, too_large
+from flows.ingest.documents import Document, Notes, Records, Refusal, record_columns, too_large
 from flows.ingest.formats import Formats
 from flows.ingest.inputs import InputFile, find_inputs, unreadable, why_unreadable
 from flows.ingest.known import Known
@@ -43,6 +43,7 @@ class Ingested:
         skipped: suffix that no reader knows → number of files.
         inputs: every file that was opened, sorted by uri.
         provenance_inputs: every `sources.toml` that was read, sorted by its path relative to its SOURCE.
+        folders: where files that speak of the inputs may lie beside them, sorted.
         warnings: one line each, safe to print.
     """
 
@@ -54,6 +55,7 @@ class Ingested:
     skipped: dict[str, int]
     inputs: tuple[OpenedFile, ...]
     provenance_inputs: tuple[OpenedFile, ...]
+    folders: tuple[Path, ...]
     warnings: tuple[str, ...]
 
 
@@ -119,6 +121,7 @@ class _Ingest:
                     key=lambda opened: (opened.uri, opened.sha256),
                 )
             ),
+            folders=tuple(sorted(found.folders)),
             warnings=(*sorted(self._known.warnings), *self._warnings),
         )
 
@@ -226,6 +229,10 @@ class _Ingest:
                 if isinstance(document, Refusal):
                     self._refuse(file.uri, document)
                     continue
+                if isinstance(document, Records):
+                    self._met_count += document.rows.height
+                    self._shards.add_records(self._all_named(document, file.uri, notes), file.uri, known)
+                    continue
                 self._met_count += 1
                 named = self._named(document, file.uri, notes)
                 self._shards.add(named, file.uri, hashlib.sha256(document.data).hexdigest(), known)
@@ -243,6 +250,16 @@ class _Ingest:
             return document
         notes.add("uri", document.record)
         return replace(document, uri=None)
+
+    def _all_named(self, records: Records, container: str, notes: Notes) -> Records:
+        """The same for records."""
+        uri = records.rows["uri"]
+        is_taken = uri.is_in(self._container_uris) & (uri != container)
+        if not is_taken.any():
+            return records
+        for record in records.rows.filter(is_taken)["record"]:
+            notes.add("uri", record)
+        return Records(records.rows.with_columns(uri=uri.set(is_taken, None)))
 
     def _pack_rejects(self) -> None:
         """Objects to columns, which take a tenth of the memory."""

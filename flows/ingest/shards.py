@@ -9,9 +9,9 @@ from typing import Any
 
 import polars as pl
 
-from flows.ids import PLACE_DIGITS, source_id
+from flows.ids import PLACE_DIGITS, sha256_of, source_id, source_ids
 from flows.ingest.claims import settled
-from flows.ingest.documents import Document, Refusal, web_address
+from flows.ingest.documents import WEB_ADDRESS, Document, Records, Refusal, web_address
 from flows.ingest.heaps import Heaps
 from flows.ingest.known import KnownSource
 from schemas.provenance import PROVENANCE_FIELDS, Provenance
@@ -103,6 +103,36 @@ class Shards:
         self._byte_count += byte_count
         if self._byte_count > _BYTES_AT_A_TIME or len(self._rows["uri"]) >= _ROWS_AT_A_TIME:
             self._pack()
+
+    def add_records(self, records: Records, container: str, known: KnownSource) -> None:
+        """Records of the container with this uri, as `add` takes them one by one."""
+        uri = pl.coalesce("uri", pl.lit(container))
+        own_address = pl.when(pl.col("uri").str.contains(WEB_ADDRESS)).then("uri")
+        values = {
+            "publisher": (pl.col("publisher"), known.publisher),
+            "published_date": (pl.col("published_date"), known.published_date),
+            "canonical_url": (own_address, None),
+        }
+        rows = records.rows.with_columns(
+            *(pl.coalesce(stated, pl.lit(value, pl.String)).alias(field) for field, (stated, value) in values.items()),
+            *(
+                pl.when(stated.is_not_null())
+                .then(pl.lit("record"))
+                .otherwise(pl.lit("sources.toml"))
+                .alias(_RULE_OF[field])
+                for field, (stated, _) in values.items()
+            ),
+            uri=uri,
+            container=pl.lit(container),
+            media_type=pl.lit(_MEDIA_TYPE),
+            byte_count=pl.col("text").str.len_bytes(),
+            sha256=sha256_of(records.rows["text"]),
+            encoding=pl.lit("utf-8"),
+            retrieved_at=pl.coalesce("retrieved_at", pl.lit(known.retrieved_at, _SOURCE_DTYPES["retrieved_at"])),
+            char_count=pl.col("text").str.len_chars(),
+        )
+        rows = rows.with_columns(source_id=source_ids(rows))
+        self._heaps.put(rows.select(pl.col(name).cast(dtype) for name, dtype in _ROW_DTYPES.items()))
 
     def _pack(self) -> None:
         """Objects to columns."""

@@ -54,37 +54,23 @@ def heal_breaks(spans: pl.DataFrame) -> pl.DataFrame:
         `page, char_start, char_count, role, rule, found, is_compound, is_interview`: one row per passage, in reading
         order; `found` is what stands there, its lines plain and without the white space around them.
     """
-    raw = pl.col("raw")
     is_first = (pl.col("page") != pl.col("page").shift(1)).fill_null(value=True)
-    spans = spans.with_columns(
-        block=(is_first | pl.col("is_after_blank")).cum_sum(),
-        previous=pl.when(~is_first).then(raw.shift(1)),
-        is_same_text=~is_first & (pl.col("role") == pl.col("role").shift(1)) & pl.col("role").is_in(_PARAGRAPHS),
+    is_same_text = ~is_first & (pl.col("role") == pl.col("role").shift(1)) & pl.col("role").is_in(_PARAGRAPHS)
+    spans = spans.with_row_index("place").with_columns(
+        block=(is_first | pl.col("is_after_blank")).cum_sum(), is_same_text=is_same_text
     )
-    begins_small = raw.str.contains(r"^\p{Ll}")
-    is_initial = begins_small & pl.col("previous").str.contains(rf"{INITIAL}$")
-    is_closing = raw.str.contains(rf"^{CLOSING}$")
-    is_open = (
-        begins_small
-        & (pl.col("previous").str.len_chars() >= 40)
-        & pl.col("previous").str.contains(r"[\p{L}\p{N},;–—-]$")
-        & raw.str.contains(r"^\p{Ll}[\p{L}'’-]*[\s,.;:)]")
-    )
-    is_healed = pl.col("is_same_text") & (is_initial | is_closing | is_open | _is_wrapped())
-    char_end = pl.col("char_start") + pl.col("char_count")
-    # What stood between two spans that become one passage, but for the amount of white space.
-    gap = (
-        pl.when(pl.col("line") != pl.col("line").shift(1))
-        .then(pl.lit("\n"))
-        .when(pl.col("char_start") > char_end.shift(1))
-        .then(pl.lit(" "))
-        .otherwise(pl.lit(""))
-    )
-    return (
-        spans.with_columns(is_healed=is_healed.fill_null(value=False), char_end=char_end)
+    columns = ("page", "char_start", "char_count", "role", "rule", "found", "is_compound", "is_interview")
+    gaps = _gaps(spans)
+    if gaps.is_empty():
+        return spans.rename({"raw": "found"}).select(columns)
+    is_next = spans["place"].is_in(gaps["place"].implode())
+    spans = spans.with_columns(passage=(~is_next).cum_sum())
+    is_healed = pl.col("passage").is_in(spans.filter(is_next)["passage"].implode())
+    healed = (
+        spans.filter(is_healed)
+        .join(gaps, on="place", how="left", maintain_order="left")
         .with_columns(
-            passage=(~pl.col("is_healed")).cum_sum(),
-            found=pl.when("is_healed").then(gap + raw).otherwise(raw),
+            found=pl.col("gap").fill_null("") + pl.col("raw"), char_end=pl.col("char_start") + pl.col("char_count")
         )
         .group_by("passage", maintain_order=True)
         .agg(
@@ -94,8 +80,53 @@ def heal_breaks(spans: pl.DataFrame) -> pl.DataFrame:
             pl.col("found").str.join(""),
             pl.col("is_compound", "is_interview").first(),
         )
-        .drop("passage")
+        .select(columns)
     )
+    return in_reading_order(spans.filter(~is_healed).rename({"raw": "found"}).select(columns), healed)
+
+
+def _gaps(spans: pl.DataFrame) -> pl.DataFrame:
+    """Where no break should be.
+
+    Args:
+        spans: SPANS, numbered by `place`, with `block` (lines without a blank one between them) and `is_same_text`
+            (whether the span before is of the same page and role, and both are paragraphs).
+
+    Returns:
+        `place, gap`: one row per span that goes on the one before, with what stood between them but for the amount
+        of white space: a line feed, a blank or nothing.
+    """
+    raw, previous = pl.col("raw"), pl.col("previous")
+    is_closing = raw.str.contains(rf"^{CLOSING}$")
+    begins_small = raw.str.contains(r"^\p{Ll}")
+    following = spans.select("place", "raw", "line", "char_start", "is_after_blank", "is_same_text").filter(
+        pl.col("is_same_text") & (~pl.col("is_after_blank") | begins_small | is_closing)
+    )
+    if following.is_empty():
+        return following.select("place", gap=pl.lit("", pl.String))
+    is_initial = begins_small & previous.str.contains(rf"{INITIAL}$")
+    is_open = (
+        begins_small
+        & (previous.str.len_chars() >= 40)
+        & previous.str.contains(r"[\p{L}\p{N},;–—-]$")
+        & raw.str.contains(r"^\p{Ll}[\p{L}'’-]*[\s,.;:)]")
+    )
+    tight = following.filter(~pl.col("is_after_blank"))["place"]
+    blocks = spans["block"].gather(tight).unique()
+    wrapped = spans.filter(pl.col("block").is_in(blocks.implode())).filter(_is_wrapped())["place"]
+    is_wrapped = pl.col("place").is_in(wrapped.implode())
+    before = spans.select(
+        previous="raw", previous_line="line", previous_end=pl.col("char_start") + pl.col("char_count")
+    )[following["place"] - 1]
+    gap = (
+        pl.when(pl.col("line") != pl.col("previous_line"))
+        .then(pl.lit("\n"))
+        .when(pl.col("char_start") > pl.col("previous_end"))
+        .then(pl.lit(" "))
+        .otherwise(pl.lit(""))
+    )
+    is_healed = (is_initial | is_closing | is_open | is_wrapped).fill_null(value=False)
+    return pl.concat([following, before], how="horizontal").filter(is_healed).select("place", gap=gap)
 
 
 def _is_wrapped() -> pl.Expr:

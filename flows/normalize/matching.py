@@ -3,19 +3,25 @@
 from collections.abc import Sequence
 from itertools import groupby
 
+import numpy as np
+import numpy.typing as npt
 import polars as pl
 
 from flows.characters import CUT, HIT
 from flows.normalize.rules import Region, Rule
+from flows.normalize.sieve import Sifted
 from flows.normalize.spans import IS_FREE, cut, in_reading_order
 
+Places = npt.NDArray[np.intp]
 
-def apply_rules(spans: pl.DataFrame, rules: Sequence[Rule], prefix: str = "") -> pl.DataFrame:
+
+def apply_rules(spans: pl.DataFrame, rules: Sequence[Rule], sifted: Sifted | None, prefix: str = "") -> pl.DataFrame:
     """Give roles to spans that have none, the first rule that matches first; cut out what stands inside a line.
 
     Args:
         spans: SPANS, and `region` and `is_near_edge` if a rule asks for them.
         rules: in order of precedence.
+        sifted: what could match the lines that the spans are of, or null where that was not worth knowing.
         prefix: of the rules' names in the result.
 
     Returns:
@@ -23,68 +29,105 @@ def apply_rules(spans: pl.DataFrame, rules: Sequence[Rule], prefix: str = "") ->
     """
     for is_whole_line, group in groupby(rules, key=lambda rule: rule.is_whole_line and rule.until is None):
         if is_whole_line:
-            spans = _with_whole_lines(spans, tuple(group), prefix)
+            spans = _with_whole_lines(spans, tuple(group), sifted, prefix)
             continue
         for rule in group:
-            spans = _with_cuts(spans, rule, prefix) if rule.until is None else _with_blocks(spans, rule, prefix)
+            apply = _with_cuts if rule.until is None else _with_blocks
+            spans = apply(spans, rule, sifted, prefix)
     return spans
 
 
-def matches_any(spans: pl.DataFrame, rules: Sequence[Rule]) -> pl.Series:
+def matches_any(spans: pl.DataFrame, rules: Sequence[Rule], sifted: Sifted | None) -> pl.Series:
     """Whether each span has no role and looks like what one of the rules speaks of, wherever it stands."""
-    free = spans.with_row_index("place").filter(IS_FREE)
-    found = [pl.Series(dtype=pl.UInt32)]
+    looked_at = _Looked(spans, sifted)
+    found = np.zeros(spans.height, np.bool_)
     for rule in rules:
-        hits = _matched(free, rule, is_anywhere=True)
-        if not hits.is_empty():
-            found.append(hits["place"])
-            free = free.join(hits, on="place", how="anti", maintain_order="left")
-    return pl.int_range(spans.height, dtype=pl.UInt32, eager=True).is_in(pl.concat(found).implode())
+        places = looked_at.matched(rule, is_anywhere=True)
+        found[places] = True
+        looked_at.is_free[places] = False
+    return pl.Series(found)
 
 
-def _with_whole_lines(spans: pl.DataFrame, rules: Sequence[Rule], prefix: str) -> pl.DataFrame:
+class _Looked:
+    """Spans as rules look at them.
+
+    Attributes:
+        is_free: whether each has no role as yet; to be kept by the caller.
+    """
+
+    def __init__(self, spans: pl.DataFrame, sifted: Sifted | None) -> None:
+        self.is_free = spans["role"].is_null().to_numpy(writable=True)
+        self._spans = spans
+        self._sifted = sifted
+        self._rows = spans["row"].to_numpy()
+        self._char_count = spans["char_count"].to_numpy()
+
+    def matched(self, rule: Rule, *, is_anywhere: bool = False) -> Places:
+        """Places of the free spans that a rule matches, in its region or wherever they stand."""
+        is_looked_at = self.is_free & (self._char_count <= rule.max_chars)
+        if self._sifted is not None:
+            is_looked_at &= self._sifted.may_match(rule.sought, self._rows)
+        places: Places = np.flatnonzero(is_looked_at)
+        # A large pattern takes longer to compile than many small pages take to read.
+        if not len(places):
+            return places
+        text = pl.col("key" if rule.is_whole_line else "raw")
+        condition = pl.lit(value=True) if is_anywhere else _in_region(rule.region)
+        if rule.is_after_blank:
+            condition &= pl.col("is_after_blank") & (pl.col("line") > 0)
+        if rule.needs:
+            condition &= text.str.contains_any(list(rule.needs), ascii_case_insensitive=True)
+        names = [text.meta.output_name(), *condition.meta.root_names()]
+        looked_at = self._spans.select(dict.fromkeys(names).keys())[places].with_columns(place=places).filter(condition)
+        if looked_at.is_empty():
+            return places[:0]
+        return looked_at.filter(text.str.contains(rule.pattern))["place"].to_numpy()
+
+
+def _with_whole_lines(spans: pl.DataFrame, rules: Sequence[Rule], sifted: Sifted | None, prefix: str) -> pl.DataFrame:
     """Give each span without a role that of the first rule that matches it."""
-    spans = spans.with_row_index("place")
-    free = spans.filter(IS_FREE)
-    found = []
+    looked_at = _Looked(spans, sifted)
+    found = [pl.DataFrame(schema={"place": pl.UInt32, "role": pl.String, "rule": pl.String})]
     for rule in rules:
-        hits = _matched(free, rule)
-        if not hits.is_empty():
-            label = pl.lit(prefix + rule.label)
-            found.append(hits.select("place", found_role=pl.lit(rule.role), found_rule=label))
-            free = free.join(hits, on="place", how="anti", maintain_order="left")
-    if found:
-        spans = spans.join(pl.concat(found), on="place", how="left", maintain_order="left").with_columns(
-            role=pl.coalesce("role", "found_role"), rule=pl.coalesce("rule", "found_rule")
-        )
-    return spans.drop("place", "found_role", "found_rule", strict=False)
-
-
-def _with_cuts(spans: pl.DataFrame, rule: Rule, prefix: str) -> pl.DataFrame:
-    """Cut what the rule matches out of its lines."""
-    spans = spans.with_row_index("place")
-    hits = _matched(spans.filter(IS_FREE), rule)
+        places = looked_at.matched(rule)
+        if len(places):
+            looked_at.is_free[places] = False
+            found.append(
+                pl.select(
+                    place=pl.lit(pl.Series(places, dtype=pl.UInt32)),
+                    role=pl.lit(rule.role),
+                    rule=pl.lit(prefix + rule.label),
+                )
+            )
+    hits = pl.concat(found)
     if hits.is_empty():
-        return spans.drop("place")
+        return spans
+    return spans.with_columns(spans[name].scatter(hits["place"], hits[name]) for name in ("role", "rule"))
+
+
+def _with_cuts(spans: pl.DataFrame, rule: Rule, sifted: Sifted | None, prefix: str) -> pl.DataFrame:
+    """Cut what the rule matches out of its lines."""
+    places = _Looked(spans, sifted).matched(rule)
+    if not len(places):
+        return spans
     marked = f"{CUT}{HIT}${{span}}{CUT}${{ahead}}" if rule.looks_ahead else f"{CUT}{HIT}${{0}}{CUT}"
-    pieces = cut(hits, pl.col("raw").str.replace_all(rule.pattern, marked)).with_columns(
+    pieces = cut(spans[places], pl.col("raw").str.replace_all(rule.pattern, marked)).with_columns(
         role=pl.when("is_hit").then(pl.lit(rule.role)).otherwise("role"),
         rule=pl.when("is_hit").then(pl.lit(prefix + rule.label)).otherwise("rule"),
     )
-    rest = spans.join(hits, on="place", how="anti", maintain_order="left")
-    return in_reading_order(rest, pieces.drop("is_hit")).drop("place")
+    return in_reading_order(spans.filter(~_is_at(places, spans.height)), pieces.drop("is_hit"))
 
 
-def _with_blocks(spans: pl.DataFrame, rule: Rule, prefix: str) -> pl.DataFrame:
+def _with_blocks(spans: pl.DataFrame, rule: Rule, sifted: Sifted | None, prefix: str) -> pl.DataFrame:
     """Give the rule's role to all free lines from one that its pattern matches to the next one that ends a block."""
     if rule.until is None:
         raise ValueError(f"rule {rule.label} speaks of no block")
-    spans = spans.with_row_index("place")
-    begins = _matched(spans.filter(IS_FREE), rule)
-    if begins.is_empty():
-        return spans.drop("place")
+    places = _Looked(spans, sifted).matched(rule)
+    if not len(places):
+        return spans
     ends = pl.col("key").str.contains(rule.until)
-    begin = pl.col("place").is_in(begins["place"].implode()) & ~ends
+    spans = spans.with_columns(begins=_is_at(places, spans.height))
+    begin = pl.col("begins") & ~ends
     last = pl.when(ends).then(pl.lit("end")).when(begin).then(pl.lit("begin")).forward_fill().over("page")
     has_end = pl.when(ends).then(pl.lit(value=True)).backward_fill().over("page").is_not_null()
     is_inside = ((last == "begin") & has_end) | (ends & (last.shift(1).over("page") == "begin"))
@@ -93,22 +136,14 @@ def _with_blocks(spans: pl.DataFrame, rule: Rule, prefix: str) -> pl.DataFrame:
         role=pl.when(is_hit).then(pl.lit(rule.role)).otherwise("role"),
         rule=pl.when(is_hit).then(pl.lit(prefix + rule.label)).otherwise("rule"),
         is_in_block=pl.col("is_in_block") | is_hit,
-    ).drop("place")
+    ).drop("begins")
 
 
-def _matched(free: pl.DataFrame, rule: Rule, *, is_anywhere: bool = False) -> pl.DataFrame:
-    """The spans that a rule matches, with all their columns."""
-    is_looked_at = pl.col("char_count") <= rule.max_chars
-    if not is_anywhere:
-        is_looked_at &= _in_region(rule.region)
-    if rule.is_after_blank:
-        is_looked_at &= pl.col("is_after_blank") & (pl.col("line") > 0)
-    text = pl.col("key" if rule.is_whole_line else "raw")
-    if rule.needs:
-        is_looked_at &= text.str.contains_any(list(rule.needs), ascii_case_insensitive=True)
-    looked_at = free.filter(is_looked_at)
-    # A large pattern takes longer to compile than many small pages take to read.
-    return looked_at if looked_at.is_empty() else looked_at.filter(text.str.contains(rule.pattern))
+def _is_at(places: Places, count: int) -> pl.Series:
+    """Whether each of so many places is one of those given."""
+    found = np.zeros(count, np.bool_)
+    found[places] = True
+    return pl.Series(found)
 
 
 def _in_region(region: Region) -> pl.Expr:

@@ -1,21 +1,25 @@
 """Sources to passages, articles and evidence."""
 
 from dataclasses import dataclass
+from functools import cache
 
 import polars as pl
 
 from flows.ids import article_id, passage_id, place_ids
 from flows.normalize.breaks import heal_breaks, split_glued
 from flows.normalize.general.all_rules import GENERAL_RULES
+from flows.normalize.kernels import COMPILE_FROM_BYTES
 from flows.normalize.language import with_language
 from flows.normalize.leftovers import with_leftovers
+from flows.normalize.looks import changed_where, looks
 from flows.normalize.matching import apply_rules, matches_any
 from flows.normalize.metadata import EVIDENCE_ROWS, TELLING_ROLES, Mark, Part, collect, evidence_rows
 from flows.normalize.parts import parts_of_pages
-from flows.normalize.profiles import Profile, load_profiles, profiles_of_pages
+from flows.normalize.profiles import Profile, load_profiles, profiles_of_pages, sought_of_profiles
 from flows.normalize.regions import with_regions
 from flows.normalize.rights import rights_policy
 from flows.normalize.rules import Region
+from flows.normalize.sieve import Sieve, Sifted
 from flows.normalize.spans import PLACE, in_reading_order, lines_from_sources
 from flows.normalize.titles import is_title_like, with_author_notes, with_names_under_titles, with_titles
 from flows.normalize.turns import with_interviews, with_labelled_turns, with_summaries
@@ -65,8 +69,9 @@ def normalize(
     sources = sources.sort("source_id").with_row_index("page")
     sources = sources.with_columns(place=place_ids(sources))
     lines = lines_from_sources(sources)
-    pages = profiles_of_pages(lines, profiles)
-    spans = heal_breaks(_spans(lines, pages, profiles))
+    sifted = _sifted(lines, profiles)
+    pages = profiles_of_pages(lines, profiles, sifted)
+    spans = heal_breaks(_spans(lines, sifted, pages, profiles))
     parts = parts_of_pages(spans).join(sources.select("page", "source_id", "place"), on="page", how="left")
     parts = parts.with_columns(article_id=article_id(pl.col("place"), pl.col("ordinal")))
     passages = _passages(spans, parts, sources)
@@ -85,22 +90,42 @@ def normalize(
     )
 
 
-def _spans(lines: pl.DataFrame, pages: pl.DataFrame, profiles: tuple[Profile, ...]) -> pl.DataFrame:
+def _sifted(lines: pl.DataFrame, profiles: tuple[Profile, ...]) -> Sifted | None:
+    """What could match the lines; null where they are so few that asking would take longer than trying."""
+    if lines["raw"].str.len_bytes().sum() < COMPILE_FROM_BYTES:
+        return None
+    return Sifted(_sieve(profiles), lines)
+
+
+@cache
+def _sieve(profiles: tuple[Profile, ...]) -> Sieve:
+    rules = [*GENERAL_RULES, *(rule for profile in profiles for rule in profile.rules)]
+    return Sieve([*(rule.sought for rule in rules), *sought_of_profiles(profiles)])
+
+
+def _spans(
+    lines: pl.DataFrame, sifted: Sifted | None, pages: pl.DataFrame, profiles: tuple[Profile, ...]
+) -> pl.DataFrame:
     """The lines taken apart: all spans with their roles, and `is_compound` and `is_interview` of their page."""
-    spans = _with_profiles(lines, pages, profiles, in_regions=False)
-    spans = apply_rules(split_glued(spans), _EVERYWHERE)
-    spans = spans.with_columns(is_furniture=matches_any(spans, _AT_EDGES))
+    spans = _with_profiles(lines, sifted, pages, profiles, in_regions=False)
+    spans = apply_rules(split_glued(spans), _EVERYWHERE, sifted)
+    spans = spans.with_columns(is_furniture=matches_any(spans, _AT_EDGES, sifted))
     spans = with_regions(spans.with_columns(is_weak=pl.col("is_furniture") | is_title_like())).drop("is_weak")
-    spans = _with_profiles(spans, pages, profiles, in_regions=True)
+    spans = _with_profiles(spans, sifted, pages, profiles, in_regions=True)
     furniture, prose = spans.filter("is_furniture"), spans.filter(~pl.col("is_furniture"))
-    spans = in_reading_order(apply_rules(furniture, _AT_EDGES), prose).drop("is_furniture")
+    spans = in_reading_order(apply_rules(furniture, _AT_EDGES, sifted), prose).drop("is_furniture")
     spans = with_labelled_turns(with_author_notes(with_names_under_titles(with_titles(spans))))
     spans = _with_compound(spans, pages, profiles)
     return with_leftovers(with_interviews(with_summaries(spans)))
 
 
 def _with_profiles(
-    spans: pl.DataFrame, pages: pl.DataFrame, profiles: tuple[Profile, ...], *, in_regions: bool
+    spans: pl.DataFrame,
+    sifted: Sifted | None,
+    pages: pl.DataFrame,
+    profiles: tuple[Profile, ...],
+    *,
+    in_regions: bool,
 ) -> pl.DataFrame:
     """Apply the rules of each profile to its pages: those for a region of the page, or those for all of it."""
     for profile in profiles:
@@ -110,23 +135,23 @@ def _with_profiles(
             continue
         is_own = pl.col("page").is_in(own.implode())
         spans = in_reading_order(
-            spans.filter(~is_own), apply_rules(spans.filter(is_own), rules, prefix=f"{profile.id}:")
+            spans.filter(~is_own), apply_rules(spans.filter(is_own), rules, sifted, prefix=f"{profile.id}:")
         )
     return spans
 
 
 def _with_compound(spans: pl.DataFrame, pages: pl.DataFrame, profiles: tuple[Profile, ...]) -> pl.DataFrame:
     """Add `is_compound`: the outlet's pages are, or turns come before a headline and that before a credit line."""
-    turns_end = pl.when(pl.col("role") == "speech").then(PLACE).max().over("page")
-    headline = pl.when(pl.col("role") == "title").then(PLACE).max().over("page")
     compound = [profile.id for profile in profiles if profile.is_compound]
-    compound_pages = pages.filter(pl.col("profile").is_in(compound))["page"]
-    spans = spans.with_columns(headline=headline, turns_end=turns_end)
-    is_credit = (pl.col("role") == "source_url") & (pl.col("headline") < PLACE)
-    is_in_order = is_credit.any().over("page") & (pl.col("turns_end") < pl.col("headline"))
-    return spans.with_columns(
-        is_compound=pl.col("page").is_in(compound_pages.implode()) | is_in_order.fill_null(value=False)
-    ).drop("headline", "turns_end")
+    known = pages.filter(pl.col("profile").is_in(compound))["page"]
+    places = spans.select("page", "role", place=PLACE).filter(pl.col("role").is_in(["speech", "title", "source_url"]))
+    last = {role: pl.col("place").filter(pl.col("role") == role).max() for role in ("speech", "title", "source_url")}
+    in_order = (
+        places.group_by("page")
+        .agg(**last)
+        .filter((pl.col("speech") < pl.col("title")) & (pl.col("title") < pl.col("source_url")))["page"]
+    )
+    return spans.with_columns(is_compound=pl.col("page").is_in(pl.concat([known, in_order]).implode()))
 
 
 def _passages(spans: pl.DataFrame, parts: pl.DataFrame, sources: pl.DataFrame) -> pl.DataFrame:
@@ -135,9 +160,9 @@ def _passages(spans: pl.DataFrame, parts: pl.DataFrame, sources: pl.DataFrame) -
     is_stray = pl.col("role").is_in(CONTENT_ROLES) & pl.col("article_id").is_null()
     is_content = pl.col("role").is_in(CONTENT_ROLES)
     extents = parts.select("page", "char_start", "article_id", article_end=pl.col("char_start") + pl.col("char_count"))
+    spans = spans.sort("page", "char_start")
     return (
-        spans.sort("page", "char_start")
-        .join_asof(extents, on="char_start", by="page", strategy="backward", check_sortedness=False)
+        spans.join_asof(extents, on="char_start", by="page", strategy="backward", check_sortedness=False)
         .with_columns(article_id=pl.when(pl.col("char_start") < pl.col("article_end")).then("article_id"))
         .with_columns(
             role=pl.when(is_stray).then(pl.lit("other")).otherwise("role"),
@@ -147,7 +172,7 @@ def _passages(spans: pl.DataFrame, parts: pl.DataFrame, sources: pl.DataFrame) -
         .with_columns(ordinal=pl.int_range(pl.len(), dtype=pl.UInt32).over("page"))
         .with_columns(
             passage_id=passage_id(pl.col("source_id"), pl.col("ordinal")),
-            text=passage_text(pl.col("found")),
+            text=changed_where(spans["found"], looks(spans["found"])["may_be_loose"], passage_text),
             text_sha256=pl.lit(None, pl.String),
             is_kept=is_content,
             drop_reason=pl.when(~is_content).then("role"),

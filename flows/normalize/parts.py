@@ -23,42 +23,26 @@ def parts_of_pages(passages: pl.DataFrame) -> pl.DataFrame:
     Returns:
         `page, ordinal, kind, char_start, char_count, is_page_made`: one row per article, in reading order.
     """
-    place = pl.int_range(pl.len()).over("page")
-    role = pl.col("role")
-    is_page_made = role.is_in([*_TURNS, "summary"])
-    turns_end = pl.when(is_page_made).then(place).max().over("page").fill_null(-1)
-    credit = pl.when((role == "source_url") & (place > turns_end)).then(place).min().over("page")
-    headline = pl.when((role == "title") & (place > turns_end) & (place < credit)).then(place).max().over("page")
-    begins = pl.coalesce(
-        headline, credit, pl.when((role == "title") & (place > turns_end)).then(place).min().over("page")
-    )
-    made_begins = pl.when(is_page_made).then(place).min().over("page")
-    has_turns = role.is_in(_TURNS).any().over("page")
-    part = (
-        pl.when(pl.col("is_compound") & role.is_in(_HEAD) & (place < made_begins))
-        .then(pl.when(has_turns).then(pl.lit("transcript")).otherwise(pl.lit("summary")))
-        .when(pl.col("is_compound") & role.is_in(_TURNS))
-        .then(pl.lit("transcript"))
-        .when(pl.col("is_compound") & (role == "summary"))
-        .then(pl.lit("summary"))
-        .when(pl.col("is_compound") & (place >= begins))
-        .then(pl.lit("article"))
-        .when(pl.col("is_compound"))
-        .then(pl.lit(None, pl.String))
-        .when(pl.col("is_interview"))
+    compound, plain = passages.filter("is_compound"), passages.filter(~pl.col("is_compound"))
+    with_turns = plain.filter(pl.col("role").is_in(_TURNS))["page"]
+    plain_kind = (
+        pl.when(pl.col("is_interview"))
         .then(pl.lit("interview"))
-        .when(has_turns)
+        .when(pl.col("page").is_in(with_turns.implode()))
         .then(pl.lit("transcript"))
         .otherwise(pl.lit("article"))
     )
+    found = [plain.with_columns(kind=plain_kind)]
+    if not compound.is_empty():
+        found.append(compound.with_columns(kind=_compound_kind()))
     return (
-        passages.with_columns(kind=part)
-        .filter(pl.col("kind").is_not_null() & role.is_in(_ANCHORS))
+        pl.concat(found)
+        .filter(pl.col("kind").is_not_null() & pl.col("role").is_in(_ANCHORS))
         .group_by("page", "kind", maintain_order=True)
         .agg(
             pl.col("char_start").min(),
             char_end=(pl.col("char_start") + pl.col("char_count")).max(),
-            has_content=role.is_in(CONTENT_ROLES).any(),
+            has_content=pl.col("role").is_in(CONTENT_ROLES).any(),
             is_page_made=pl.col("is_compound").first() & (pl.col("kind").first() != "article"),
         )
         .filter("has_content")
@@ -71,4 +55,29 @@ def parts_of_pages(passages: pl.DataFrame) -> pl.DataFrame:
             (pl.col("char_end") - pl.col("char_start")).alias("char_count"),
             "is_page_made",
         )
+    )
+
+
+def _compound_kind() -> pl.Expr:
+    """What a passage of a compound page belongs to, null where to nothing."""
+    place = pl.int_range(pl.len()).over("page")
+    role = pl.col("role")
+    is_page_made = role.is_in([*_TURNS, "summary"])
+    turns_end = pl.when(is_page_made).then(place).max().over("page").fill_null(-1)
+    credit = pl.when((role == "source_url") & (place > turns_end)).then(place).min().over("page")
+    headline = pl.when((role == "title") & (place > turns_end) & (place < credit)).then(place).max().over("page")
+    begins = pl.coalesce(
+        headline, credit, pl.when((role == "title") & (place > turns_end)).then(place).min().over("page")
+    )
+    made_begins = pl.when(is_page_made).then(place).min().over("page")
+    has_turns = role.is_in(_TURNS).any().over("page")
+    return (
+        pl.when(role.is_in(_HEAD) & (place < made_begins))
+        .then(pl.when(has_turns).then(pl.lit("transcript")).otherwise(pl.lit("summary")))
+        .when(role.is_in(_TURNS))
+        .then(pl.lit("transcript"))
+        .when(role == "summary")
+        .then(pl.lit("summary"))
+        .when(place >= begins)
+        .then(pl.lit("article"))
     )

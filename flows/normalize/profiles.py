@@ -8,12 +8,14 @@ from pathlib import Path
 from typing import Literal
 from zoneinfo import ZoneInfo, ZoneInfoNotFoundError
 
+import numpy as np
 import polars as pl
 from pydantic import BaseModel, ConfigDict, Field, ValidationError, field_validator
 
 from flows.errors import CopydeskError
 from flows.normalize.outlets import credited_outlet, outlet_key
 from flows.normalize.rules import Rule
+from flows.normalize.sieve import Sifted, Sought
 from schemas.columns import LANGUAGE_TAG
 
 FOLDER = Path(__file__).parent / "publishers"
@@ -27,6 +29,7 @@ _CREDIT = (
     r"(?i)^\W*(?:(?:this|the) (?:\w+ ){1,4}?)?(?:read (?:the )?original|(?:originally|first) (?:published|appeared)"
     r"|republished from|reprinted from)\b"
 )
+_CREDIT_SOUGHT: Sought = (_CREDIT, ())
 
 
 class UrlDate(BaseModel):
@@ -143,19 +146,34 @@ def _patterns(profile: Profile) -> Iterator[tuple[str, str]]:
             yield f"rules.{index}.until", rule.until
 
 
-def profiles_of_pages(lines: pl.DataFrame, profiles: Sequence[Profile]) -> pl.DataFrame:
+def sought_of_profiles(profiles: Sequence[Profile]) -> list[Sought]:
+    """What `profiles_of_pages` looks for."""
+    return [_CREDIT_SOUGHT, *(_detected(pattern) for profile in profiles for pattern in profile.detect)]
+
+
+def _detected(pattern: str) -> Sought:
+    return f"(?m){pattern}", ()
+
+
+def profiles_of_pages(lines: pl.DataFrame, profiles: Sequence[Profile], sifted: Sifted | None) -> pl.DataFrame:
     """Tell which outlets' pages the sources are.
 
     Args:
         lines: SPANS: the lines of all pages.
         profiles: the profiles to look for.
+        sifted: what could match the lines, or null where that was not worth knowing.
 
     Returns:
         `page`, `profile` (id): one row per source and profile that matches, sorted. A republisher's page that holds
         another outlet's article has both, if it credits that outlet.
     """
     text = pl.col("text")
-    pages = lines.group_by("page", maintain_order=True).agg(text=pl.col("key").str.join("\n"))
+    possible = lines
+    if sifted is not None:
+        sought = {_detected(pattern) for profile in profiles for pattern in profile.detect}
+        may_be = lines.filter(np.logical_or.reduce([sifted.may_match(one) for one in sought]))["page"]
+        possible = lines.filter(pl.col("page").is_in(may_be.implode()))
+    pages = possible.group_by("page", maintain_order=True).agg(text=pl.col("key").str.join("\n"))
     edges = pages.with_columns(
         pl.when(text.str.len_chars() <= 2 * EDGE_CHARS)
         .then(text)
@@ -168,14 +186,16 @@ def profiles_of_pages(lines: pl.DataFrame, profiles: Sequence[Profile]) -> pl.Da
         for profile in profiles
     ]
     empty = pl.DataFrame(schema={"page": pl.UInt32, "profile": pl.String})
-    return pl.concat([empty, *found, _credited(lines, profiles)]).unique().sort("page", "profile")
+    return pl.concat([empty, *found, _credited(lines, profiles, sifted)]).unique().sort("page", "profile")
 
 
-def _credited(lines: pl.DataFrame, profiles: Sequence[Profile]) -> pl.DataFrame:
+def _credited(lines: pl.DataFrame, profiles: Sequence[Profile], sifted: Sifted | None) -> pl.DataFrame:
     """`page`, `profile`: one row per line that credits an outlet whose name is its alone."""
     outlets = {
         outlet_key(name): profile.id for profile in profiles if not profile.is_name_shared for name in profile.names
     }
+    if sifted is not None:
+        lines = lines.filter(sifted.may_match(_CREDIT_SOUGHT))
     credit_lines = lines.filter((pl.col("char_count") <= MAX_CREDIT_CHARS) & pl.col("key").str.contains(_CREDIT))
     rows = []
     for page, line in credit_lines.select("page", "key").iter_rows():

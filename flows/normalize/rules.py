@@ -64,6 +64,11 @@ class Rule(BaseModel):
         return self.name or self.role
 
     @property
+    def sought(self) -> tuple[str, tuple[str, ...]]:
+        """What the rule looks for in a line: its pattern, and the words that it needs."""
+        return self.pattern, self.needs
+
+    @property
     def looks_ahead(self) -> bool:
         """Whether only a part of what the pattern matches is the span."""
         return "(?P<ahead>" in self.pattern

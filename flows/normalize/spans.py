@@ -3,13 +3,16 @@
 import polars as pl
 
 from flows.characters import CUT, HIT, UNSPACED, cleaned, with_plain_lines
+from flows.normalize.looks import changed_where, looks
 
 # One row per span, in reading order; key `page`, `char_start`. `raw` is the span as found, `key` what rules for whole
 # lines look at: the span cleaned, without a bullet before it. Counts of words and of characters of scripts without
-# blanks are those of `key`. `is_in_block` marks lines of a block whose first and last line a rule knows. `role` and
-# `rule` are null as long as nobody has claimed the span.
+# blanks are those of `key`. `row` counts the lines of all pages; pieces of a line share it. `is_in_block`
+# marks lines of a block whose first and last line a rule knows. `role` and `rule` are null as long as nobody has
+# claimed the span.
 SPANS = {
     "page": pl.UInt32,
+    "row": pl.UInt32,
     "char_start": pl.UInt32,
     "char_count": pl.UInt32,
     "raw": pl.String,
@@ -40,8 +43,9 @@ def lines_from_sources(sources: pl.DataFrame) -> pl.DataFrame:
     Returns:
         SPANS: one row per line that holds more than white space, without the white space around it, in reading order.
     """
+    texts = changed_where(sources["text"], looks(sources["text"])["may_end_lines"], with_plain_lines)
     lines = (
-        sources.select("page", raw=with_plain_lines(pl.col("text")).str.split("\n"))
+        sources.select("page", raw=texts.str.split("\n"))
         .explode("raw")
         .with_columns(whole_count=pl.col("raw").str.len_chars(), stripped=pl.col("raw").str.strip_chars_start())
         .with_columns(
@@ -52,6 +56,7 @@ def lines_from_sources(sources: pl.DataFrame) -> pl.DataFrame:
         .with_columns(is_blank=pl.col("raw") == "")
         .with_columns(is_after_blank=pl.col("is_blank").shift(1, fill_value=True).over("page"))
         .filter(~pl.col("is_blank"))
+        .with_row_index("row")
     )
     return _measured(
         lines.with_columns(
@@ -101,15 +106,24 @@ def in_reading_order(*spans: pl.DataFrame) -> pl.DataFrame:
 
 def _measured(spans: pl.DataFrame) -> pl.DataFrame:
     """Add what is derived from `raw`; a span that nobody can see belongs to nothing on its page."""
-    return (
-        spans.with_columns(char_count=pl.col("raw").str.len_chars(), key=cleaned(pl.col("raw")))
-        .with_columns(
-            role=pl.when(pl.col("key") == "").then(pl.lit("other")).otherwise("role"),
-            rule=pl.when(pl.col("key") == "").then(pl.lit("invisible")).otherwise("rule"),
-            key=pl.col("key").str.replace(_BULLET, ""),
-        )
-        .with_columns(
-            word_count=pl.col("key").str.count_matches(" ", literal=True) + 1,
-            unspaced_count=pl.col("key").str.count_matches(f"[{UNSPACED}]"),
-        )
+    seen = looks(spans["raw"])
+    clean = changed_where(spans["raw"], seen["may_be_loose"], cleaned)
+    is_bulleted = clean.str.contains(_BULLET)
+    key = changed_where(clean, is_bulleted, lambda text: text.str.replace(_BULLET, ""))
+    is_other = (seen["may_be_loose"] | is_bulleted).arg_true()
+    word_count = (seen["blank_count"] + 1).scatter(
+        is_other, key.gather(is_other).str.count_matches(" ", literal=True) + 1
+    )
+    is_unspaced = seen["may_be_unspaced"].arg_true()
+    unspaced_count = pl.zeros(spans.height, pl.UInt32, eager=True).scatter(
+        is_unspaced, key.gather(is_unspaced).str.count_matches(f"[{UNSPACED}]")
+    )
+    is_invisible = pl.lit(clean == "")
+    return spans.with_columns(
+        char_count=seen["char_count"],
+        key=key,
+        word_count=word_count,
+        unspaced_count=unspaced_count,
+        role=pl.when(is_invisible).then(pl.lit("other")).otherwise("role"),
+        rule=pl.when(is_invisible).then(pl.lit("invisible")).otherwise("rule"),
     )

@@ -6,6 +6,7 @@ from flows.characters import CUT, HIT
 from flows.normalize.rules import Region
 from flows.normalize.spans import IS_FREE, PLACE, cut, in_reading_order
 from flows.normalize.titles import CHARS, ENDS_SENTENCE, WORDS
+from flows.text import COLONS
 
 # A speaker's name on a line of its own, or before a colon.
 _LABEL = r"^(?:\p{Lu}[\p{L}\p{M}\p{N}.'’-]*(?: [\p{L}\p{M}\p{N}.'’()&-]+){0,4})\s?[:：]?$"
@@ -13,6 +14,8 @@ _INLINE_LABEL = (
     r"^((?:Q|A|\p{Lu}[\p{L}\p{M}.'’-]*(?: [\p{L}\p{M}.'’()&-]+){0,4}(?:, \p{Lu}[\p{L} ]{2,20})?)\s?[:：]"
     r"|Q\.|A\.)(\s+)\S"
 )
+# What every label that does not stand on a line of its own has.
+_MARKS = ("Q.", "A.")
 _INLINE_LABEL_CUT = _INLINE_LABEL.removesuffix(r"\S")
 _SHOUTED = r"^\p{Lu}[\p{Lu}\p{M}.'’ -]+(?:, [\p{Lu} ]+| \([^()]*\))?[:：]"
 _FIRST_PERSON = r"\b(?:I|I['’](?:m|ve|d|ll)|[Mm]y|me)\b"
@@ -23,7 +26,15 @@ _SENTENCE_END = r"[.!?…。！？][\"'”’»)\]]*$"
 _QUESTIONERS = ("Q", "QUESTION")
 _Q_AND_A = (*_QUESTIONERS, "A", "ANSWER")
 
+# The rule that finds a note on how an interview was edited.
+_NOTE = "edited_interview"
+# Without such a note, a page needs so many short questions to be an interview.
+_MIN_QUESTIONS = 3
+_MAX_QUESTION_CHARS = 300
+
 _IS_LABEL = (pl.col("role") == "speaker_label").fill_null(value=False)
+_SPEAKER = pl.col("raw").str.strip_chars(":：. ").str.to_uppercase()
+_ASKS = pl.any_horizontal(pl.col("raw").str.ends_with(end) for end in ("?", "？", "?)", "？)"))
 
 
 def with_labelled_turns(spans: pl.DataFrame) -> pl.DataFrame:
@@ -58,14 +69,28 @@ def _possible_labels(spans: pl.DataFrame) -> pl.DataFrame:
         per label.
     """
     raw = pl.col("raw")
-    next_is_text = (IS_FREE & (CHARS > 3)).shift(-1, fill_value=False).over("page")
+    is_next_on_page = pl.col("page") == pl.col("page").shift(-1)
+    next_is_text = (is_next_on_page & (IS_FREE & (CHARS > 3)).shift(-1)).fill_null(value=False)
+    is_short = pl.col("next_is_text") & (CHARS <= 45)
+    has_mark = pl.any_horizontal(
+        *(raw.str.contains(colon, literal=True) for colon in COLONS), *(raw.str.starts_with(mark) for mark in _MARKS)
+    )
     return (
-        spans.with_columns(
-            is_own_line=(CHARS <= 45) & next_is_text & raw.str.contains(_LABEL) & ~raw.str.contains(r"[^\p{Lu}]\.$"),
-            inline=raw.str.extract(_INLINE_LABEL, 1),
-            next_raw=raw.shift(-1).over("page"),
+        spans.select(
+            "page",
+            "char_start",
+            "char_count",
+            "role",
+            "raw",
+            next_is_text=next_is_text,
+            next_raw=pl.when(is_next_on_page).then(raw.shift(-1)),
         )
-        .filter(IS_FREE & (pl.col("is_own_line") | pl.col("inline").is_not_null()))
+        .filter(IS_FREE & (is_short | has_mark))
+        .with_columns(
+            is_own_line=is_short & raw.str.contains(_LABEL) & ~raw.str.contains(r"[^\p{Lu}]\.$"),
+            inline=raw.str.extract(_INLINE_LABEL, 1),
+        )
+        .filter(pl.col("is_own_line") | pl.col("inline").is_not_null())
         .select(
             "page",
             "char_start",
@@ -140,14 +165,38 @@ def with_interviews(spans: pl.DataFrame) -> pl.DataFrame:
     Args:
         spans: SPANS and `region`.
     """
+    possible = _possible_interviews(spans)
+    if possible.is_empty():
+        return spans.with_columns(is_interview=pl.lit(value=False))
+    is_possible = pl.col("page").is_in(possible.implode())
+    return in_reading_order(
+        spans.filter(~is_possible).with_columns(is_interview=pl.lit(value=False)),
+        _with_interview_turns(spans.filter(is_possible)),
+    )
+
+
+def _possible_interviews(spans: pl.DataFrame) -> pl.Series:
+    """Pages with a note that they hold an interview, with a label Q or A, or with three short lines that ask."""
+    is_noted = pl.col("rule").str.ends_with(_NOTE)
+    is_labelled = _IS_LABEL & _SPEAKER.is_in(_Q_AND_A)
+    asking = spans.filter(IS_FREE & (CHARS <= _MAX_QUESTION_CHARS) & _ASKS).group_by("page").len()
+    return pl.concat(
+        [
+            spans.filter(is_noted | is_labelled)["page"],
+            asking.filter(pl.col("len") >= _MIN_QUESTIONS)["page"],
+        ]
+    ).unique()
+
+
+def _with_interview_turns(spans: pl.DataFrame) -> pl.DataFrame:
     raw = pl.col("raw")
-    speaker = pl.when(_IS_LABEL).then(raw.str.strip_chars(":：. ").str.to_uppercase())
+    speaker = pl.when(_IS_LABEL).then(_SPEAKER)
     spans = spans.with_columns(
-        asks=raw.str.contains(r"[?？]\)?$"),
-        is_note=pl.col("rule").str.ends_with("edited_interview").fill_null(value=False),
+        asks=_ASKS,
+        is_note=pl.col("rule").str.ends_with(_NOTE).fill_null(value=False),
         speaker=speaker.forward_fill().over("page"),
     ).with_columns(
-        asks_shortly=IS_FREE & pl.col("asks") & (CHARS <= 300) & ~raw.str.contains(_FIRST_PERSON),
+        asks_shortly=IS_FREE & pl.col("asks") & (CHARS <= _MAX_QUESTION_CHARS) & ~raw.str.contains(_FIRST_PERSON),
         is_noted=pl.col("is_note").any().over("page"),
         is_labelled=_IS_LABEL.any().over("page"),
         is_q_and_a=pl.col("speaker").is_in(_Q_AND_A).fill_null(value=False).any().over("page"),
@@ -156,7 +205,9 @@ def with_interviews(spans: pl.DataFrame) -> pl.DataFrame:
     asking_count = pl.col("asks_shortly").sum().over("page")
     is_introduction = raw.str.contains(_CONVERSES) & (pl.col("asks_shortly").cum_sum().over("page") == 0)
     is_introduced = (
-        is_introduction.any().over("page") & (asking_count >= 3) & (asking_count * 4 >= IS_FREE.sum().over("page"))
+        is_introduction.any().over("page")
+        & (asking_count >= _MIN_QUESTIONS)
+        & (asking_count * 4 >= IS_FREE.sum().over("page"))
     )
     spans = spans.with_columns(is_interview=pl.col("is_noted") | is_introduced | pl.col("is_q_and_a"))
     helpers = ["asks", "is_note", "speaker", "asks_shortly", "is_noted", "is_labelled", "is_q_and_a"]
@@ -215,11 +266,15 @@ def with_summaries(spans: pl.DataFrame) -> pl.DataFrame:
     Args:
         spans: SPANS and `is_compound`.
     """
+    compound, plain = spans.filter("is_compound"), spans.filter(~pl.col("is_compound"))
+    if compound.is_empty():
+        return spans
     credit = pl.when(pl.col("role") == "source_url").then(PLACE).min().over("page")
     headline = pl.when((pl.col("role") == "title") & (credit > PLACE)).then(PLACE).max().over("page")
     turns_end = pl.when(pl.col("role") == "speech").then(PLACE).max().over("page").fill_null(-1)
-    is_summary = pl.col("is_compound") & IS_FREE & (turns_end < PLACE) & (headline > PLACE) & (WORDS >= 8)
-    return spans.with_columns(
+    is_summary = IS_FREE & (turns_end < PLACE) & (headline > PLACE) & (WORDS >= 8)
+    compound = compound.with_columns(
         role=pl.when(is_summary).then(pl.lit("summary")).otherwise("role"),
         rule=pl.when(is_summary).then(pl.lit("between_turns_and_article")).otherwise("rule"),
     )
+    return in_reading_order(plain, compound)

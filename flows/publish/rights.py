@@ -53,7 +53,7 @@ class Rights:
     given_sources: pl.Series
     longest_quote: int
 
-    def is_given(self, table: str) -> pl.Expr:
+    def may_be_given(self, table: str) -> pl.Expr:
         """Whether the texts of a row of a table may be given to anybody."""
         if table == "sources":
             return pl.col("source_id").is_in(self.given_sources.implode())
@@ -61,10 +61,11 @@ class Rights:
             echoes = pl.col("passage_id").is_in(self.echoes.implode())
             return _is_open_passage(self.open_articles, self.open_sources) & ~echoes
         is_open = ~pl.col("article_id").is_in(self.withheld_articles.implode())
-        return is_open | (word_count("text") <= self.longest_quote) if table == "quotes" else is_open
+        is_short = (word_count("text") <= self.longest_quote).fill_null(value=False)
+        return is_open | is_short if table == "quotes" else is_open
 
 
-def rights_of(articles: pl.DataFrame, passages: Batches, longest_quote: int) -> Rights:
+def rights_of(articles: pl.DataFrame, passages: Batches, longest_quote: int = 0) -> Rights:
     """Find out what of a release may be given to anybody.
 
     Args:
@@ -101,7 +102,7 @@ def withhold(table: str, rows: pl.DataFrame, rights: Rights) -> pl.DataFrame:
 
     An empty text stays: it says nothing.
     """
-    marked = rows.with_columns(is_given=rights.is_given(table).fill_null(value=False))
+    marked = rows.with_columns(is_given=rights.may_be_given(table))
     changed: list[pl.Expr | pl.Series] = []
     for column in text_columns(table):
         is_given = pl.col("is_given") | (pl.col(column) == "")
@@ -110,13 +111,11 @@ def withhold(table: str, rows: pl.DataFrame, rights: Rights) -> pl.DataFrame:
     return marked.with_columns(changed).drop("is_given")
 
 
-def given_against(table: str, rows: pl.DataFrame, rights: Rights) -> list[int]:
-    """The indices of rows that give a text which must be withheld."""
-    if not text_columns(table):
-        return []
-    given = pl.any_horizontal(pl.col(column).is_not_null() & (pl.col(column) != "") for column in text_columns(table))
-    wrong = rows.select(pl.arg_where(given & ~rights.is_given(table).fill_null(value=False)))
-    return [int(index) for index in wrong.to_series()]
+def is_given(table: str) -> pl.Expr:
+    """Whether a row of a table with texts gives one; an empty text says nothing."""
+    return pl.any_horizontal(
+        (pl.col(column).is_not_null() & (pl.col(column) != "")).fill_null(value=False) for column in text_columns(table)
+    )
 
 
 def sha256_of(texts: pl.Series) -> pl.Series:

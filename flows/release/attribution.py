@@ -101,12 +101,22 @@ class _Attribution:
                 (self._both("citations", "citation_id", "article_id"), "citation_id"),
             )
         ]
-        self.articles = _first(_carried(self.places, "source_id", self.pages, "article_id"), *taken_parts)
-        self.sources = _first(self.pages, _carried(self.places, "article_id", _first(*taken_parts), "source_id"))
+        # What says the same as a part that was taken down goes from its page, too.
+        taken_pages = _first(
+            _carried(self.places, "article_id", _first(*taken_parts), "source_id"),
+            _carried(lines, "passage_id", self.taken, "source_id"),
+        )
+        self.sources = _first(self.pages, taken_pages)
+        self.articles = _first(
+            _carried(self.places, "source_id", self.pages, "article_id"),
+            *taken_parts,
+            _carried(self.places, "source_id", taken_pages, "article_id"),
+        )
         self.passages = _first(
             _carried(lines, "source_id", self.pages, "passage_id"),
             _carried(lines, "article_id", taken_parts[0], "passage_id"),
             _carried(lines, "passage_id", self.taken, "passage_id"),
+            _carried(lines, "source_id", taken_pages, "passage_id"),
         )
 
     def tables(self) -> dict[str, pl.DataFrame]:

@@ -66,13 +66,21 @@ class Default:
 
 
 def changed_settings(old: Mapping[str, Any], new: Mapping[str, Any]) -> dict[str, tuple[Any, Any]]:
-    """Setting → its value before and after, of those that differ between two manifests; null where it was not there."""
-    before, after = (one.get("settings") or {} for one in (old, new))
+    """Setting → its value before and after, of those that differ between two manifests; null where it was not there.
+
+    The names that columns of records have in their containers are one setting, `columns`; null where all are ours.
+    """
+    before, after = (_settings(one) for one in (old, new))
     return {
         name: (before.get(name), after.get(name))
         for name in sorted(set(before) | set(after))
         if before.get(name) != after.get(name)
     }
+
+
+def _settings(manifest: Mapping[str, Any]) -> dict[str, Any]:
+    renamed = manifest.get("columns")
+    return dict(manifest.get("settings") or {}) | ({"columns": renamed} if renamed else {})
 
 
 def changed_code(old: Mapping[str, Any], new: Mapping[str, Any]) -> str | None:

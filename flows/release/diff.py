@@ -187,9 +187,11 @@ def draft_snapshot(
     return Snapshot.of_tables(tables, _known(version, list(tables), settings, inputs))
 
 
-def staged_snapshot(folder: Path, names: Sequence[str], settings: Settings, inputs: Sequence[Input]) -> Snapshot:
+def staged_snapshot(
+    folder: Path, names: Sequence[str], settings: Settings, inputs: Sequence[Input], columns: Mapping[str, str]
+) -> Snapshot:
     """A release of which only the tables with these names are written, to be compared with the one before it."""
-    return Snapshot("", _known("", names, settings, inputs), folder=folder)
+    return Snapshot("", _known("", names, settings, inputs) | {"columns": dict(columns)}, folder=folder)
 
 
 def _known(version: str, names: Sequence[str], settings: Settings, inputs: Sequence[Input]) -> dict[str, Any]:

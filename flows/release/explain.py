@@ -32,6 +32,7 @@ STAGES = {
     "citations": "extract",
     "overlaps": "deduplicate",
     "relations": "deduplicate",
+    "tombstones": "takedown",
 }
 SHOWN_CHARS = 300
 
@@ -49,8 +50,8 @@ class Step:
         char_start: where the words begin in the text of the source, in code points.
         char_count: their length.
         sha256: of the bytes of the source.
-        text: the source's words at these offsets, as found; where it is withheld, or there are no offsets, what the row
-            itself says, or null.
+        text: the source's words at these offsets, as found; where they were cleaned, are withheld, or there are no
+            offsets, what the row itself says, or null.
     """
 
     stage: str
@@ -133,7 +134,7 @@ class _Chain:
         """What a row was made of: source, article and passages, from the bytes up."""
         if row.get("source_id") is not None:
             self._add_source(row["source_id"])
-        elif table == "rejects":
+        elif table in ("rejects", "tombstones"):
             self._add_input(row["uri"])
         for column, target in TABLES[table].references.items():
             is_parent = target in ("articles", "passages") and column not in ("cluster_id", "repeats_passage_id")
@@ -165,9 +166,9 @@ class _Chain:
         place = self._place(source_id, 0, source["char_count"])
         self._add("ingest", f"{record}decoded as {source['encoding']}", "sources", source_id, **place)
 
-    def _add_input(self, uri: str) -> None:
+    def _add_input(self, uri: str | None) -> None:
         """A file as it was read."""
-        sha256 = self._rows.inputs.get(uri)
+        sha256 = None if uri is None else self._rows.inputs.get(uri)
         if sha256 is not None:
             self._add("ingest", "read", None, None, file=uri, sha256=sha256)
 
@@ -192,16 +193,24 @@ class _Chain:
             self._add("deduplicate", f"{row['method']}:{row['kind']}", table, key, **place)
         elif table == "rejects":
             self._add(row["stage"], row["rule"], table, key, **self._place_of_reject(row))
+        elif table == "tombstones":
+            rule = f"taken down from {row['table']} on {row['date']}"
+            self._add(STAGES[table], rule, table, key, file=row["uri"], text=row["reason"])
         elif row.get("source_id") is not None:
             self._add_span(STAGES.get(table, "release"), row.get("kind") or table, table, key, row)
         else:
-            self._add(STAGES.get(table, "release"), table, table, key, file=row.get("uri"), text=row.get("reason"))
+            self._add(STAGES.get(table, "release"), table, table, key, file=row.get("uri"))
 
     def _add_passage(self, row: Row) -> None:
-        """A passage: what it is, what it repeats, and why it was cut."""
+        """A passage: the rule that says what it is, its words cleaned, what it repeats, and why it was cut."""
         key, reason = row["passage_id"], row["drop_reason"]
-        is_cut_by_role = reason is not None and reason != REPEAT
-        self._add_span("normalize", f"cut:{reason}" if is_cut_by_role else row["role"], "passages", key, row)
+        # The column came later than the table: a release without it tells the role alone.
+        self._add_span("normalize", ":".join(filter(None, (row.get("rule"), row["role"]))), "passages", key, row)
+        found = self._place(row["source_id"], row["char_start"], row["char_count"])
+        if found["text"] is not None and row["text"] is not None and found["text"] != row["text"]:
+            self._add("normalize", "cleaned", "passages", key, **found | {"text": row["text"]})
+        if reason is not None and reason != REPEAT:
+            self._add_span("normalize", f"cut:{reason}", "passages", key, row)
         for earlier in self._rows.where("passages", "passage_id", [row["repeats_passage_id"]]):
             rule = f"repeats:{row['repeat_kind']}"
             self._add_span("deduplicate", rule, "passages", earlier["passage_id"], earlier)
@@ -259,6 +268,8 @@ class _Chain:
         if table == "passages" and row["article_id"] is not None:
             evidence = self._rows.where("evidence", "article_id", [row["article_id"]])
             self._add_all("evidence", [one for one in evidence if _touches(one, row)])
+        if table in ("sources", "tombstones") and row["uri"] is not None:
+            self._add_all("tombstones", self._rows.where("tombstones", "uri", [row["uri"]]))
         if "rejects" in self._rows.tables:
             column = "source_id" if table == "sources" else "row_key"
             self._add_all("rejects", self._rows.where("rejects", column, [key]))

@@ -66,7 +66,10 @@ def manifest(
     release_version: str,
     parent: Mapping[str, str] | None,
     inputs: Sequence[Input],
+    provenance_inputs: Sequence[Input],
     settings: Settings,
+    columns: Mapping[str, str],
+    takedowns: Sequence[Mapping[str, str]],
     row_counts: Mapping[str, int],
     units: Mapping[str, Mapping[str, str]],
     row_hashes: Mapping[str, str],
@@ -80,7 +83,10 @@ def manifest(
         release_version: its version.
         parent: `version` and `manifest_sha256` of the release before it.
         inputs: the files that were read, in any order.
+        provenance_inputs: the files that say something of them, likewise.
         settings: all settings in force.
+        columns: our column of a record → its name in the containers, where they differ.
+        takedowns: all in force, in the order in which they are looked at.
         row_counts: table → its number of rows.
         units: table → column → its unit, for columns that have one.
         row_hashes: table → hash of its rows in canonical form.
@@ -92,8 +98,11 @@ def manifest(
         "version": release_version,
         "parent": dict(parent) if parent else None,
         "edition": "full",
-        "inputs": [asdict(one) for one in sorted(inputs, key=lambda one: (one.uri, one.sha256))],
+        "inputs": _listed(inputs),
+        "provenance_inputs": _listed(provenance_inputs),
         "settings": settings.model_dump(mode="json"),
+        "columns": dict(sorted(columns.items())),
+        "takedowns": [dict(one) for one in takedowns],
         "code": code_identity(),
         "lock_sha256": lock_sha256(),
         "tables": {
@@ -104,6 +113,10 @@ def manifest(
         "conservation": dict(conservation),
         "outputs": dict(sorted(outputs.items())),
     }
+
+
+def _listed(files: Sequence[Input]) -> list[dict[str, Any]]:
+    return [asdict(one) for one in sorted(files, key=lambda one: (one.uri, one.sha256))]
 
 
 def digests(folder: Path, known: Mapping[Path, str]) -> dict[str, str]:

@@ -32,6 +32,7 @@ from flows.release.manifest import (
     write_sums,
 )
 from flows.release.parquet import TableWriter, WrittenTable
+from flows.release.provenance import write_provenance
 from flows.release.rows import all_rows_sha256, is_ascending
 from flows.release.staging import Lock, locked, publish, staged
 from flows.settings import Settings
@@ -49,12 +50,18 @@ class BuildInfo:
         conservation: `read`, `released`, `rejected`, `taken_down` and `skipped` records.
         version: the version wished for.
         release_date: the release's date; by default the newest date in the tables.
+        columns: our column of a record → its name in the containers, where they differ.
+        takedowns: all in force, each with what it names, its reason and its date.
+        provenance_inputs: the files that say something of the inputs.
     """
 
     inputs: Sequence[Input]
     conservation: Mapping[str, int]
     version: str | None = None
     release_date: date | None = None
+    columns: Mapping[str, str] = field(default_factory=dict)
+    takedowns: Sequence[Mapping[str, str]] = ()
+    provenance_inputs: Sequence[Input] = ()
 
 
 @dataclass(frozen=True)
@@ -96,7 +103,7 @@ def release(
         for name, table in TABLES.items()
         if name in tables
     }
-    if tables["sources"].is_empty():
+    if tables["sources"].is_empty() and tables["tombstones"].is_empty():
         raise CopydeskError(NOTHING)
     with nullcontext(lock) if lock is not None else locked(out) as held:
         assert held is not None
@@ -123,7 +130,7 @@ def release_parts(
     """
     with staged(lock) as folder:
         draft = _draft(parts, folder, settings, build)
-        if not draft.tables["sources"].row_count:
+        if not draft.tables["sources"].row_count and not draft.tables["tombstones"].row_count:
             raise CopydeskError(NOTHING)
         newest = versions.newest(lock.out)
         if newest is None:
@@ -132,7 +139,8 @@ def release_parts(
         if read_manifest(newest)["rows_sha256"] == draft.rows_sha256:
             return Released(newest, newest.name, newest.name, "none", _changed_since(newest, draft))
         found = diff_between(
-            Snapshot.of_release(newest), staged_snapshot(folder, list(draft.tables), settings, build.inputs)
+            Snapshot.of_release(newest),
+            staged_snapshot(folder, list(draft.tables), settings, build.inputs, build.columns),
         )
         # Rows that differ are a patch at least, also where no reader asks for the table that they are in.
         step = max(found.step, "patch", key=STEPS.index)
@@ -185,7 +193,10 @@ class Draft:
             release_version=version,
             parent=parent,
             inputs=self.build.inputs,
+            provenance_inputs=self.build.provenance_inputs,
             settings=self.settings,
+            columns=self.build.columns,
+            takedowns=self.build.takedowns,
             row_counts=self.row_counts,
             units={name: column_units(name) for name in self.tables},
             row_hashes={name: table.rows_sha256 for name, table in self.tables.items()},
@@ -193,6 +204,7 @@ class Draft:
             conservation=self.build.conservation,
             outputs=digests(self.folder, known),
         )
+        write_provenance(self.folder, content)
         write_manifest(self.folder, content)
         write_sums(self.folder, known)
 

@@ -17,6 +17,7 @@ from flows.errors import CopydeskError
 from flows.release.card import with_articles, with_words
 from flows.release.harmless import plain_line
 from flows.release.manifest import read_manifest
+from flows.release.next_steps import AGAIN, next_step
 from flows.release.parquet import read_table
 from flows.release.release import Released
 from schemas.tables import TABLES
@@ -24,13 +25,15 @@ from schemas.tables import TABLES
 # Rows of a table, and characters of a value, that `show` prints; the files hold the rest.
 SHOWN_ROWS = 50
 SHOWN_CHARS = 300
+# Rejects of one rule that are shown.
+SHOWN_OF_RULE = 10
 # Articles and overlaps that the end of a build lists.
 SUMMARY_ROWS = 20
 TITLE_CHARS = 60
 
 
 def show(release: Path, what: str, console: Console) -> None:
-    """Print a table of a release: `overlaps` side by side, `rejects` each with its detail, others row by row.
+    """Print a table of a release: `overlaps` side by side, `rejects` with what to do about them, others row by row.
 
     Raises:
         CopydeskError: there is no such release or table, or it cannot be read.
@@ -77,16 +80,28 @@ def show_overlaps(release: Path, console: Console) -> None:
 
 
 def show_rejects(rows: pl.DataFrame, console: Console) -> None:
-    """Print each reject: where, which rule, and what to do."""
-    for row in rows.sort("uri", "record", "stage", "table", "row_key", "rule", "reject_id").iter_rows(named=True):
-        place = plain_line(row["uri"], SHOWN_CHARS)
-        if row["record"] is not None:
-            place += f", record {row['record']}"
-        if row["table"] is not None:
-            place += f", {plain_line(row['table'], 40)} {plain_line(row['row_key'], 80)}"
-        print_line(console, place)
-        print_line(console, f"  {row['stage']}, {row['rule']}: {plain_line(row['detail'], SHOWN_CHARS)}")
-    print_line(console, counted(rows.height, "reject"))
+    """Print the rejects rule by rule, the most frequent first: what to do, then each with its place and detail."""
+    counts = rows.group_by("stage", "rule").agg(count=pl.len())
+    for stage, rule, count in counts.sort("count", "stage", "rule", descending=[True, False, False]).iter_rows():
+        print_line(console, f"{plain_line(rule, 60)} ({plain_line(stage, 20)}): {counted(count, 'reject')}")
+        print_line(console, f"  next: {next_step(stage, rule)}")
+        own = rows.filter(stage=stage, rule=rule).sort("uri", "record", "table", "row_key", "reject_id")
+        for row in own.head(SHOWN_OF_RULE).iter_rows(named=True):
+            print_line(console, f"  {_place_of(row)}")
+            print_line(console, f"    {plain_line(row['detail'], SHOWN_CHARS)}")
+        if count > SHOWN_OF_RULE:
+            print_line(console, f"  and {count - SHOWN_OF_RULE:,} more; the files in data/rejects/ hold them")
+    print_line(console, f"{counted(rows.height, 'reject')}. {AGAIN}")
+
+
+def _place_of(row: Mapping[str, Any]) -> str:
+    """Where the input or row of a reject is."""
+    place = plain_line(row["uri"], SHOWN_CHARS)
+    if row["record"] is not None:
+        place += f", record {row['record']}"
+    if row["table"] is not None:
+        place += f", {plain_line(row['table'], 40)} {plain_line(row['row_key'], 80)}"
+    return place
 
 
 def show_rows(rows: pl.DataFrame, what: str, console: Console) -> None:

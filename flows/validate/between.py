@@ -1,23 +1,36 @@
 """What holds between the sources of different shards: copies, repeats, overlaps and relations.
 
-Only keys and offsets are looked at, so that memory grows with what repeats something, not with the texts.
+Only keys and offsets are looked at, as numbers: of a passage some 20 bytes are held, and of what repeats something a
+batch at a time.
 """
 
+from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
 
+import numpy as np
+import numpy.typing as npt
 import polars as pl
 
-from flows.validate.failures import Tables, failing
+from flows.validate.failures import failing, no_failures
 from flows.validate.models import model_failures
-from flows.validate.offsets import end
 from schemas.columns import OVERLAP_KINDS
 from schemas.tables import TABLES
 
 # What an article and a passage of a released table say of others.
 CLUSTERS = ("article_id", "cluster_id")
 REPEATS = ("passage_id", "repeats_passage_id", "repeat_kind")
-# Of a passage, what is asked of those that others name.
-NAMED = ("passage_id", "article_id", "source_id", "char_start", "char_count")
+# Columns that rows are found by, of the tables of a shard.
+KEY_COLUMNS = {
+    "sources": ("source_id",),
+    "articles": ("article_id", "source_id"),
+    "passages": ("source_id", "article_id", "ordinal", "char_start", "char_count"),
+}
+# Digits of a `source_id`; a `passage_id` goes on with a dash and the ordinal.
+SOURCE_DIGITS = 16
+
+Numbers = npt.NDArray[np.uint64]
+Indices = npt.NDArray[np.int64]
+NOWHERE = -1
 
 
 @dataclass(frozen=True)
@@ -25,33 +38,85 @@ class Keys:
     """What the rows of all shards are found by.
 
     Attributes:
-        articles: `article_id, source_id`: one row per article.
-        passages: the columns of NAMED: one row per passage that a repeat or an overlap names.
+        articles: `article_id, source_id, article`: one row per article, with its index.
+        source_ids: as numbers, ascending.
+        passages: source and ordinal of every passage in one number, ascending.
+        article: per passage the index of its article; NOWHERE outside any.
+        start: per passage where it begins.
+        stop: per passage where it ends.
     """
 
     articles: pl.DataFrame
-    passages: pl.DataFrame
+    source_ids: Numbers
+    passages: Numbers
+    article: Indices
+    start: Indices
+    stop: Indices
+
+    def find(self, passage_ids: pl.Series) -> Indices:
+        """Index of each passage; NOWHERE where there is none."""
+        parts = passage_ids.to_frame("id").select(
+            source=pl.col("id").str.head(SOURCE_DIGITS).str.to_integer(base=16, dtype=pl.UInt64, strict=False),
+            ordinal=pl.col("id").str.slice(SOURCE_DIGITS + 1).str.to_integer(dtype=pl.UInt64, strict=False),
+        )
+        is_id = parts.select(pl.all_horizontal(pl.all().is_not_null())).to_series().to_numpy()
+        source, ordinal = (parts[name].fill_null(0).to_numpy() for name in ("source", "ordinal"))
+        source, is_source = _found(self.source_ids, source)
+        passage, is_passage = _found(self.passages, source.astype(np.uint64) << 32 | ordinal)
+        return np.where(is_id & is_source & is_passage & (ordinal < 1 << 32), passage, NOWHERE)
 
 
-def named_passages(repeats: pl.DataFrame, overlaps: pl.DataFrame) -> pl.Series:
-    """Ids of the passages that repeats and overlaps name, each once, sorted."""
-    named = [repeats["passage_id"], repeats["repeats_passage_id"], *(overlaps[f"{side}_passage_id"] for side in "ab")]
-    return pl.concat([ids.alias("passage_id") for ids in named]).drop_nulls().unique().sort()
+def _found(known: Numbers, wanted: Numbers) -> tuple[Indices, npt.NDArray[np.bool_]]:
+    """Where each number stands among the known ones, and whether it does."""
+    if not len(known):
+        return np.zeros(len(wanted), np.int64), np.zeros(len(wanted), bool)
+    place = np.minimum(np.searchsorted(known, wanted), len(known) - 1)
+    return place, known[place] == wanted
 
 
-def named_in(passages: pl.DataFrame, named: pl.Series) -> pl.DataFrame:
-    """The columns of NAMED of those passages that are named.
+def keys_of(shards: Iterable[Mapping[str, pl.DataFrame]]) -> Keys:
+    """What the rows of shards are found by; a row that belongs to no source or stands twice is found once or not.
 
     Args:
-        passages: rows of one shard or more, at least with the columns of NAMED.
-        named: sorted ids.
+        shards: the tables of KEY_COLUMNS of each, at least with these columns, in ascending order of their ids.
     """
-    if passages.is_empty():
-        return passages.select(NAMED)
-    first, last = passages.select(first=pl.col("passage_id").min(), last=pl.col("passage_id").max()).row(0)
-    start, stop = named.search_sorted(first, "left"), named.search_sorted(last, "right")
-    wanted = named[start:stop].to_frame()
-    return passages.select(NAMED).join(wanted, on="passage_id", how="semi", maintain_order="left")
+    articles = [TABLES["articles"].empty().select(KEY_COLUMNS["articles"])]
+    source_ids, passages = [np.zeros(0, np.uint64)], [np.zeros((0, 4), np.int64)]
+    article_count = source_count = 0
+    for shard in shards:
+        own = shard["articles"].select(KEY_COLUMNS["articles"]).unique("article_id", keep="first", maintain_order=True)
+        number = pl.col("source_id").str.to_integer(base=16, dtype=pl.UInt64, strict=False)
+        sources = shard["sources"].select(number.unique().drop_nulls().sort()).to_series()
+        rows = (
+            shard["passages"]
+            .select(KEY_COLUMNS["passages"])
+            .join(
+                own.select("article_id").with_row_index("article"), on="article_id", how="left", maintain_order="left"
+            )
+            .with_columns(source=number)
+            .join(sources.to_frame("source").with_row_index("nth"), on="source", maintain_order="left")
+            .sort("nth", "ordinal")
+        )
+        start, count = pl.col("char_start").cast(pl.Int64), pl.col("char_count").cast(pl.Int64)
+        passages.append(
+            rows.select(
+                (pl.col("nth").cast(pl.Int64) + source_count) * (1 << 32) + pl.col("ordinal"),
+                (pl.col("article").cast(pl.Int64) + article_count).fill_null(NOWHERE),
+                start,
+                end=start + count,
+            ).to_numpy()
+        )
+        articles.append(own)
+        source_ids.append(sources.to_numpy())
+        article_count += own.height
+        source_count += sources.len()
+    whole = np.concatenate(passages)
+    return Keys(
+        pl.concat(articles).with_row_index("article"),
+        np.concatenate(source_ids),
+        whole[:, 0].astype(np.uint64),
+        *(np.ascontiguousarray(whole[:, column]) for column in (1, 2, 3)),
+    )
 
 
 def clusters_of(articles: pl.DataFrame) -> pl.DataFrame:
@@ -64,44 +129,24 @@ def repeats_of(passages: pl.DataFrame) -> pl.DataFrame:
     return passages.filter(pl.col("repeats_passage_id").is_not_null()).select(pl.col("^row$"), *REPEATS)
 
 
-def between_failures(found: Tables, keys: Keys) -> pl.DataFrame:
-    """Rows that name what is not there, or say of it what is not so.
-
-    Args:
-        found: `clusters` (columns of CLUSTERS: articles that are not their own cluster), `repeats` (columns of
-            REPEATS: passages that repeat another), `overlaps` and `relations`, each with the index of its rows
-            as `row`.
-        keys: of all shards.
-
-    Returns:
-        `table, row, rule, detail`, one row per row and broken rule. The failures of clusters are those of `articles`,
-        and those of repeats of `passages`.
-    """
-    return pl.concat(
-        [
-            *cluster_failures(found["clusters"], keys),
-            *repeat_failures(found["repeats"], keys),
-            model_failures(TABLES["overlaps"], found["overlaps"]),
-            *overlap_failures(found["overlaps"], keys.passages),
-            model_failures(TABLES["relations"], found["relations"]),
-            *relation_failures(found["relations"], found["overlaps"], keys),
-        ]
-    )
-
-
 def cluster_failures(clusters: pl.DataFrame, keys: Keys) -> list[pl.DataFrame]:
-    """Articles in a cluster whose canonical article is not there, or is none."""
+    """Articles in a cluster whose canonical article is not there, or is none.
+
+    An article whose canonical one fails itself does not fail for that: without the other it is in another cluster.
+    """
     target = clusters.select("row", article_id="cluster_id")
+    unknown = target.join(keys.articles, on="article_id", how="anti")
+    others = clusters.join(unknown, on="row", how="anti").select("article_id")
     return [
         failing(
-            target.join(keys.articles, on="article_id", how="anti"),
+            unknown,
             "articles",
             pl.lit(True),
             "cluster_id_unknown",
             "articles.cluster_id names a row that the table articles does not have",
         ),
         failing(
-            target.join(clusters, on="article_id", how="semi"),
+            target.join(others, on="article_id", how="semi"),
             "articles",
             pl.lit(True),
             "cluster_without_canonical",
@@ -111,13 +156,18 @@ def cluster_failures(clusters: pl.DataFrame, keys: Keys) -> list[pl.DataFrame]:
 
 
 def repeat_failures(repeats: pl.DataFrame, keys: Keys) -> list[pl.DataFrame]:
-    """Passages that repeat what is not there, or themselves, or in a way that there is no word for."""
-    target = repeats.select("row", passage_id="repeats_passage_id").drop_nulls()
+    """Passages that repeat what is not there, or themselves, or in a way that there is no word for.
+
+    Args:
+        repeats: some rows of REPEATS, with their index as `row`.
+        keys: of all shards.
+    """
+    is_unknown = pl.Series(keys.find(repeats["repeats_passage_id"]) == NOWHERE)
     return [
         failing(
-            target.join(keys.passages, on="passage_id", how="anti"),
+            repeats,
             "passages",
-            pl.lit(True),
+            is_unknown & pl.col("repeats_passage_id").is_not_null(),
             "repeats_passage_id_unknown",
             "passages.repeats_passage_id names a row that the table passages does not have",
         ),
@@ -138,50 +188,80 @@ def repeat_failures(repeats: pl.DataFrame, keys: Keys) -> list[pl.DataFrame]:
     ]
 
 
-def overlap_failures(overlaps: pl.DataFrame, passages: pl.DataFrame) -> list[pl.DataFrame]:
-    """Overlaps that leave their passages or name the wrong ones: frames `table, row, rule, detail`."""
-    spans = passages.select("passage_id", "article_id", "source_id", "char_start", end)
-    found = []
-    placed = overlaps
+class OverlapCounts:
+    """How many overlaps two articles have, counted batch by batch."""
+
+    def __init__(self) -> None:
+        self._pairs = [np.zeros(0, np.int64)]
+
+    def add(self, one: Indices, other: Indices) -> None:
+        """Count an overlap of each two articles; one without an article counts for none."""
+        first, second = np.minimum(one, other), np.maximum(one, other)
+        self._pairs.append((first << 32 | second)[first != NOWHERE])
+
+    def of(self, one: Indices, other: Indices) -> Numbers:
+        """How many there are of each two articles."""
+        pairs, counts = np.unique(np.concatenate(self._pairs), return_counts=True)
+        self._pairs = [np.repeat(pairs, counts)]
+        wanted = np.minimum(one, other) << 32 | np.maximum(one, other)
+        place, is_known = _found(pairs.astype(np.uint64), wanted.astype(np.uint64))
+        found = np.zeros(len(wanted), np.uint64)
+        found[is_known] = counts[place[is_known]]
+        return found
+
+
+def overlap_failures(overlaps: pl.DataFrame, keys: Keys, counts: OverlapCounts) -> list[pl.DataFrame]:
+    """Overlaps that break their model, leave their passages, or name the wrong ones: frames `table, row, rule, detail`.
+
+    Args:
+        overlaps: some rows of the table, with their index as `row`.
+        keys: of all shards.
+        counts: takes the overlaps of each two articles.
+    """
+    found = [model_failures(TABLES["overlaps"], overlaps)]
+    articles = []
     for side in ("a", "b"):
-        placed = placed.join(
-            spans.rename({name: f"{name}_of_{side}" for name in spans.columns if name != "passage_id"}).with_columns(
-                pl.lit(True).alias(f"has_{side}")
-            ),
-            left_on=f"{side}_passage_id",
-            right_on="passage_id",
-            how="left",
+        passage = keys.find(overlaps[f"{side}_passage_id"])
+        is_there = passage != NOWHERE
+        known = np.where(is_there, passage, 0)
+        article, start, stop = (
+            np.where(is_there, column[known], NOWHERE) if len(column) else passage
+            for column in (keys.article, keys.start, keys.stop)
         )
-        shared_end = pl.col(f"{side}_char_start").cast(pl.Int64) + pl.col(f"{side}_char_count")
+        articles.append(article)
+        place = pl.col(f"{side}_char_start").cast(pl.Int64)
+        is_known = pl.Series(is_there)
+        is_outside = (place < pl.Series(start)) | (place + pl.col(f"{side}_char_count") > pl.Series(stop))
         found += [
             failing(
-                placed,
+                overlaps,
                 "overlaps",
-                pl.col(f"has_{side}").is_null(),
+                ~is_known & pl.col(f"{side}_passage_id").is_not_null(),
                 f"{side}_passage_id_unknown",
                 f"overlaps.{side}_passage_id names a row that the table passages does not have",
             ),
             failing(
-                placed,
+                overlaps,
                 "overlaps",
-                (pl.col(f"{side}_char_start") < pl.col(f"char_start_of_{side}"))
-                | (shared_end > pl.col(f"char_end_of_{side}")),
+                is_known & is_outside,
                 f"overlap_outside_passage_{side}",
                 f"the shared words lie outside passage {side}",
             ),
             failing(
-                placed,
+                overlaps,
                 "overlaps",
-                pl.col(f"{side}_source_id") != pl.col(f"source_id_of_{side}"),
+                pl.col(f"{side}_source_id") != pl.col(f"{side}_passage_id").str.head(SOURCE_DIGITS),
                 f"{side}_source_id_differs",
                 f"overlaps.{side}_source_id is not the source of passage {side}",
             ),
         ]
+    counts.add(*articles)
+    is_within = pl.Series((articles[0] == articles[1]) & (articles[0] != NOWHERE))
     found.append(
         failing(
-            placed,
+            overlaps,
             "overlaps",
-            pl.col("article_id_of_a") == pl.col("article_id_of_b"),
+            pl.lit(is_within),
             "overlap_within_article",
             "both passages belong to one article; overlaps are pairs of two articles",
         )
@@ -189,9 +269,30 @@ def overlap_failures(overlaps: pl.DataFrame, passages: pl.DataFrame) -> list[pl.
     return found
 
 
-def relation_failures(relations: pl.DataFrame, overlaps: pl.DataFrame, keys: Keys) -> list[pl.DataFrame]:
-    """Relations to what is not there, of an article to itself, or with a wrong count of overlaps."""
-    counted = with_overlap_count(relations, overlaps, keys.passages)
+def with_overlap_count(relations: pl.DataFrame, keys: Keys, counts: OverlapCounts) -> pl.DataFrame:
+    """`relations` with the number of overlaps between the two articles as `found`."""
+    index = keys.articles.select("article_id", "article")
+    sides = [
+        relations.select(article_id=f"{side}_article_id")
+        .join(index, on="article_id", how="left", maintain_order="left")["article"]
+        .cast(pl.Int64)
+        .fill_null(NOWHERE)
+        .to_numpy()
+        for side in ("from", "to")
+    ]
+    found = np.where((sides[0] == NOWHERE) | (sides[1] == NOWHERE), 0, counts.of(*sides))
+    return relations.with_columns(found=pl.Series(found).cast(pl.UInt32))
+
+
+def relation_failures(relations: pl.DataFrame, keys: Keys, counts: OverlapCounts) -> list[pl.DataFrame]:
+    """Relations that break their model, lead to what is not there or to themselves, or count other overlaps.
+
+    Args:
+        relations: rows of the table, with their index as `row`.
+        keys: of all shards.
+        counts: of all overlaps.
+    """
+    counted = with_overlap_count(relations, keys, counts)
     unknown = [
         failing(
             relations.select("row", article_id=f"{side}_article_id").join(keys.articles, on="article_id", how="anti"),
@@ -203,6 +304,7 @@ def relation_failures(relations: pl.DataFrame, overlaps: pl.DataFrame, keys: Key
         for side in ("from", "to")
     ]
     return [
+        model_failures(TABLES["relations"], relations),
         *unknown,
         failing(
             counted,
@@ -221,29 +323,31 @@ def relation_failures(relations: pl.DataFrame, overlaps: pl.DataFrame, keys: Key
     ]
 
 
-def overlap_counts(overlaps: pl.DataFrame, passages: pl.DataFrame) -> pl.DataFrame:
-    """How many overlaps two articles have: `first, second, found`, a row per pair with any, ids in ascending order."""
-    article = passages.select("passage_id", "article_id")
-    return (
-        overlaps.select("a_passage_id", "b_passage_id")
-        .join(article.rename({"article_id": "a"}), left_on="a_passage_id", right_on="passage_id")
-        .join(article.rename({"article_id": "b"}), left_on="b_passage_id", right_on="passage_id")
-        .drop_nulls(["a", "b"])
-        .select(first=pl.min_horizontal("a", "b"), second=pl.max_horizontal("a", "b"))
-        .group_by("first", "second")
-        .agg(found=pl.len())
-        .sort("first", "second")
-    )
+def between_failures(
+    clusters: pl.DataFrame,
+    repeats: Iterable[pl.DataFrame],
+    overlaps: Iterable[pl.DataFrame],
+    relations: pl.DataFrame,
+    keys: Keys,
+) -> pl.DataFrame:
+    """Rows that name what is not there, or say of it what is not so; all have the index of their row as `row`.
 
+    Args:
+        clusters: columns of CLUSTERS: articles that are not their own cluster.
+        repeats: columns of REPEATS: passages that repeat another, in batches.
+        overlaps: rows of the table, in batches.
+        relations: rows of the table.
+        keys: of all shards.
 
-def with_overlap_count(relations: pl.DataFrame, overlaps: pl.DataFrame, passages: pl.DataFrame) -> pl.DataFrame:
-    """`relations` with the number of overlaps between the two articles as `found`."""
-    return (
-        relations.with_columns(
-            first=pl.min_horizontal("from_article_id", "to_article_id"),
-            second=pl.max_horizontal("from_article_id", "to_article_id"),
-        )
-        .join(overlap_counts(overlaps, passages), on=["first", "second"], how="left", maintain_order="left")
-        .with_columns(pl.col("found").fill_null(0).cast(pl.UInt32))
-        .drop("first", "second")
-    )
+    Returns:
+        `table, row, rule, detail`, one row per row and broken rule. The failures of clusters are those of `articles`,
+        and those of repeats of `passages`.
+    """
+    counts = OverlapCounts()
+    found = [no_failures(), *cluster_failures(clusters, keys)]
+    for batch in repeats:
+        found += repeat_failures(batch, keys)
+    for batch in overlaps:
+        found += overlap_failures(batch, keys, counts)
+    found += relation_failures(relations, keys, counts)
+    return pl.concat(found)

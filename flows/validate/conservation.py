@@ -16,7 +16,8 @@ class Conservation:
         read: records met; a file that cannot be opened is one.
         released: rows of `sources`.
         rejected: distinct places in `rejects` that have no row in `sources`.
-        taken_down: sources with a tombstone.
+        taken_down: sources that were read in this run and taken down; a tombstone of a source that is not among the
+            inputs any more does not count.
         skipped: files that no reader knows; they are not part of `read`.
     """
 
@@ -31,13 +32,14 @@ class Conservation:
         return asdict(self)
 
 
-def conservation(tables: dict[str, pl.DataFrame], read: int, skipped: int) -> Conservation:
+def conservation(tables: dict[str, pl.DataFrame], read: int, skipped: int, taken_down: int = 0) -> Conservation:
     """Count what became of the records that were read.
 
     Args:
         tables: the tables to release.
         read: records that ingest met.
         skipped: files that it passed over.
+        taken_down: sources that were read and taken down.
 
     Raises:
         CopydeskError: the counts do not add up, so a record was lost or counted twice.
@@ -45,8 +47,12 @@ def conservation(tables: dict[str, pl.DataFrame], read: int, skipped: int) -> Co
     sources = tables["sources"]
     places = tables["rejects"].select("uri", "record").unique()
     rejected = places.join(sources.select("uri", "record"), on=["uri", "record"], how="anti", nulls_equal=True).height
-    tombstones = tables.get("tombstones")
-    taken_down = 0 if tombstones is None else tombstones.filter(pl.col("table") == "sources").height
+    stone_count = tables["tombstones"].filter(pl.col("table") == "sources").height
+    if taken_down > stone_count:
+        raise CopydeskError(
+            f"{taken_down} records were taken down, but only {stone_count} sources have a tombstone; "
+            "nothing was released, please report it"
+        )
     result = Conservation(read, sources.height, rejected, taken_down, skipped)
     if read != result.released + result.rejected + result.taken_down:
         raise CopydeskError(

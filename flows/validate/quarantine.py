@@ -17,7 +17,7 @@ import polars as pl
 
 from flows.errors import CopydeskError
 from flows.ids import reject_id
-from flows.validate.between import Keys, with_overlap_count
+from flows.validate.between import Keys, OverlapCounts, overlap_failures, with_overlap_count
 from flows.validate.consistency import values_without_evidence
 from flows.validate.failures import Tables
 from schemas.columns import EVIDENCE_FIELDS, SOURCE_ID
@@ -78,10 +78,7 @@ def quarantine_between(found: Tables, failures: pl.DataFrame, keys: Keys, source
     """
     owners = {
         # The later one of a pair: passage b, and the subject of a relation.
-        "overlaps": found["overlaps"]
-        .select("row", passage_id="b_passage_id")
-        .join(keys.passages, on="passage_id", how="left")
-        .select("row", "source_id"),
+        "overlaps": found["overlaps"].select("row", source_id="b_source_id"),
         "relations": found["relations"]
         .select("row", article_id="from_article_id")
         .join(keys.articles, on="article_id", how="left")
@@ -92,7 +89,9 @@ def quarantine_between(found: Tables, failures: pl.DataFrame, keys: Keys, source
         found[name].join(rows, on="row", how="anti", maintain_order="left")
         for name, rows in zip(owners, rejected, strict=True)
     )
-    relations = with_overlap_count(relations, overlaps, keys.passages)
+    counts = OverlapCounts()
+    overlap_failures(overlaps, keys, counts)
+    relations = with_overlap_count(relations, keys, counts)
     is_unproven = (pl.col("kind") == "shares_passages") & (pl.col("found") == 0) & (pl.col("overlap_count") > 0)
     lost = relations.filter(is_unproven).select(
         pl.lit("relations").alias("table"),

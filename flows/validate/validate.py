@@ -1,28 +1,26 @@
 """The gate before a release: every row against its model, its keys, its references and the text that it speaks of.
 
-Most can be said within a shard, before deduplication: `check_shard`. What deduplication found of the sources of
-different shards is looked at afterwards: `check_between`.
+Most can be said within a shard, before deduplication. What that finds of the sources of different shards is looked at
+afterwards, in `flows.validate.between`.
 """
 
-from collections.abc import Callable, Mapping
+from collections.abc import Mapping
 from dataclasses import dataclass
 
 import polars as pl
 
 from flows.errors import CopydeskError
-from flows.validate.between import Keys, between_failures
 from flows.validate.consistency import consistency_failures, values_without_evidence
 from flows.validate.failures import Tables, no_failures
 from flows.validate.models import check_columns, model_failures
 from flows.validate.offsets import offset_failures
-from flows.validate.quarantine import quarantine, quarantine_between
+from flows.validate.quarantine import quarantine
 from flows.validate.references import reference_failures
+from flows.validate.tombstones import withheld_failures
 from schemas.tables import TABLES
 
 # Tables whose rows lie in the shard of their source; parents before their children.
 OF_SHARD = ("sources", "passages", "articles", "evidence")
-# A table of `flows.validate.between` → the released table whose columns it holds, and that table's key.
-ROWS_OF = {"clusters": ("articles", "article_id"), "repeats": ("passages", "passage_id")}
 
 
 @dataclass(frozen=True)
@@ -38,30 +36,17 @@ class CheckedShard:
     rejects: pl.DataFrame
 
 
-@dataclass(frozen=True)
-class CheckedBetween:
-    """What of the findings of deduplication passed the gate.
-
-    Attributes:
-        overlaps: the rows to release.
-        relations: the rows to release.
-        rejects: rows of the table `rejects` for those that went, sorted by key.
-        fallen: `table, key, rule, detail`: rows of articles and passages that fail. Their sources cannot be released,
-            and without them deduplication finds something else; nothing of the above counts before it has.
-    """
-
-    overlaps: pl.DataFrame
-    relations: pl.DataFrame
-    rejects: pl.DataFrame
-    fallen: pl.DataFrame
-
-
-def check_shard(tables: Mapping[str, pl.DataFrame], fallen: pl.DataFrame | None = None) -> CheckedShard:
+def check_shard(
+    tables: Mapping[str, pl.DataFrame],
+    fallen: pl.DataFrame | None = None,
+    tombstones: pl.DataFrame | None = None,
+) -> CheckedShard:
     """Check the rows of some sources, and turn failing ones away with what depends on them.
 
     Args:
         tables: the tables of OF_SHARD, all rows of some sources.
-        fallen: as `check_between` gives it: rows that fail for what they are to other shards.
+        fallen: `table, key, rule, detail`: rows of articles and passages that fail for what they are to others.
+        tombstones: of what was taken out of these sources; without them nothing was.
 
     Raises:
         CopydeskError: a table is missing or does not have the columns of its model, or a failing row belongs to no
@@ -73,6 +58,8 @@ def check_shard(tables: Mapping[str, pl.DataFrame], fallen: pl.DataFrame | None 
         check_columns(TABLES[name], tables[name])
     indexed = {name: tables[name].with_row_index("row") for name in OF_SHARD}
     failures = shard_failures(indexed)
+    stones = TABLES["tombstones"].empty() if tombstones is None else tombstones
+    failures = pl.concat([failures, *withheld_failures(indexed | {"tombstones": stones})])
     if fallen is not None:
         failures = pl.concat([failures, _fallen_rows(indexed, fallen)])
     if failures.is_empty() and values_without_evidence(indexed["articles"], indexed["evidence"]).is_empty():
@@ -102,6 +89,18 @@ def shard_failures(tables: Tables) -> pl.DataFrame:
     return pl.concat(found).sort("table", "row", "rule", "detail")
 
 
+def check_tombstones(tombstones: pl.DataFrame) -> None:
+    """The tombstones keep the contract of their table.
+
+    Raises:
+        CopydeskError: they do not, which is a fault of the stage that wrote them.
+    """
+    check_columns(TABLES["tombstones"], tombstones)
+    broken = model_failures(TABLES["tombstones"], tombstones.with_row_index("row"))
+    if broken.height:
+        raise CopydeskError(f"table tombstones: {broken['detail'][0]}; a stage wrote a bad row, please report it")
+
+
 def check_rejects(rejects: pl.DataFrame) -> None:
     """The rows that were turned away keep the contract of their table.
 
@@ -124,35 +123,16 @@ def _fallen_rows(tables: Tables, fallen: pl.DataFrame) -> pl.DataFrame:
     return pl.concat(found)
 
 
-def check_between(found: Mapping[str, pl.DataFrame], keys: Keys, sources: Callable[[], pl.DataFrame]) -> CheckedBetween:
-    """Check what deduplication found, and turn failing overlaps and relations away.
+def fallen_of(failures: pl.DataFrame, rows: pl.DataFrame, table: str) -> pl.DataFrame:
+    """Failures between shards of articles or passages as `check_shard` takes them: `table, key, rule, detail`.
 
     Args:
-        found: `clusters`, `repeats`, `overlaps` and `relations`.
-        keys: of all shards.
-        sources: gives `source_id, uri, container, record` of all sources; asked only where something fails.
-
-    Raises:
-        CopydeskError: a table does not have the columns of its model, or a failing row belongs to no source.
+        failures: `table, row, rule, detail`, of any tables.
+        rows: rows of the table, with their index as `row`.
+        table: `articles` or `passages`.
     """
-    for name in ("overlaps", "relations"):
-        check_columns(TABLES[name], found[name])
-    indexed = {name: rows.with_row_index("row") for name, rows in found.items()}
-    failures = between_failures(indexed, keys)
-    fallen = pl.concat([_fallen(indexed[name], name, failures) for name in ROWS_OF])
-    kept = {name: found[name] for name in ("overlaps", "relations")}
-    rejects = TABLES["rejects"].empty()
-    if failures.height and fallen.is_empty():
-        result = quarantine_between(indexed, failures, keys, sources())
-        kept, rejects = result.tables, result.rejects
-    return CheckedBetween(**kept, rejects=rejects, fallen=fallen)
-
-
-def _fallen(rows: pl.DataFrame, name: str, failures: pl.DataFrame) -> pl.DataFrame:
-    """The failing rows of a table of ROWS_OF as `table, key, rule, detail`."""
-    table, key = ROWS_OF[name]
     return (
         failures.filter(pl.col("table") == table)
-        .join(rows.select("row", key=key), on="row", maintain_order="left")
+        .join(rows.select("row", key=TABLES[table].key[0]), on="row", maintain_order="left")
         .select("table", "key", "rule", "detail")
     )

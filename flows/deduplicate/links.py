@@ -1,31 +1,6 @@
-"""Shingles (word n-grams), and the pairs of texts that share some."""
+"""Pairs of texts that share features, such as rare words."""
 
 import polars as pl
-
-# Odd multiplier of Knuth's 64-bit linear congruential generator; a polynomial over hashed words wraps around evenly.
-_MULTIPLIER = pl.lit(6_364_136_223_846_793_005, dtype=pl.UInt64)
-
-
-def shingles_of(words: pl.DataFrame, size: int) -> pl.DataFrame:
-    """Hash every run of `size` words.
-
-    Args:
-        words: `item, position, word`, in reading order as `words_of` gives them.
-        size: words in a shingle.
-
-    Returns:
-        `item, position, shingle`: one row per shingle; `position` is that of its first word, `shingle` a 64-bit hash.
-        A text of fewer words has none.
-    """
-    hashed = pl.col("word").hash()
-    shingle = hashed
-    for step in range(1, size):
-        shingle = shingle * _MULTIPLIER + hashed.shift(-step)
-    return (
-        words.select("item", "position", shingle=shingle, is_whole=pl.col("item").shift(-(size - 1)) == pl.col("item"))
-        .filter("is_whole")
-        .drop("is_whole")
-    )
 
 
 def linked_pairs(features: pl.DataFrame, all_pairs_up_to: int) -> pl.DataFrame:

@@ -1,0 +1,302 @@
+"""The articles and passages of a corpus as numbers, read shard by shard: what this stage compares.
+
+Text is read once for its words, and a second time, shard by shard, for the few passages that are looked at by letter.
+"""
+
+import tempfile
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from typing import IO, Any
+
+import numpy as np
+import numpy.typing as npt
+import polars as pl
+
+from flows.deduplicate import passage_kernels
+from flows.deduplicate.cluster import survivor_order
+from flows.deduplicate.compiled import compiled, plain
+from flows.deduplicate.kernels import in_slices
+from flows.deduplicate.wordstore import WordStore, give_back, words_of_batches
+from flows.settings import Settings
+from schemas.columns import CONTENT_ROLES, ROLES
+from schemas.tables import TABLES
+
+Indexes = npt.NDArray[np.int64]
+# A shard of a table: a Parquet file, or rows in memory.
+Shard = Path | pl.DataFrame
+
+# What is asked of an article beside its text.
+_ARTICLE_FACTS = (
+    "article_id",
+    "source_id",
+    "ordinal",
+    "kind",
+    "publisher",
+    "republisher",
+    "authors",
+    "published_date",
+    "published_date_basis",
+    "word_count",
+)
+_ROW_SCHEMA = pl.Schema(
+    {
+        "article": pl.Int32,
+        "is_inside": pl.Boolean,
+        "source": pl.Int32,
+        "role": pl.UInt8,
+        "char_start": pl.UInt32,
+        "char_count": pl.UInt32,
+    }
+)
+# Passages that are handed on at a time when they are read again.
+_ROWS_AT_ONCE = 200_000
+_PASSAGES_PER_SLICE = 50_000
+
+
+@dataclass(frozen=True)
+class Passages:
+    """The passages of a corpus. Their numbers are rows in the order of the shards; items in the order of earliness.
+
+    A passage outside any article belongs to the page; it goes with the page's first article in survivor order. One of
+    a source without articles has no item.
+
+    Attributes:
+        shards: where the table `passages` lies.
+        shard_starts: shape (shards + 1): the first row of each.
+        articles: _ARTICLE_FACTS and `rank` (survivor order): one row per article, in the order of its shards.
+        article: shape (rows): index into `articles`; -1 without one.
+        is_inside: shape (rows): whether the passage lies in that article.
+        source: shape (rows): number of the source.
+        role: shape (rows): place of the role in ROLES.
+        char_start: shape (rows): offset in the source.
+        char_count: shape (rows): length in the source.
+        rows: shape (items): the row of each item.
+        items: shape (rows): the item of each row; -1 without one.
+        store: their words.
+    """
+
+    shards: Sequence[Shard]
+    shard_starts: Indexes
+    articles: pl.DataFrame
+    article: npt.NDArray[np.int32]
+    is_inside: npt.NDArray[np.bool_]
+    source: npt.NDArray[np.int32]
+    role: npt.NDArray[np.uint8]
+    char_start: npt.NDArray[np.uint32]
+    char_count: npt.NDArray[np.uint32]
+    rows: npt.NDArray[np.int32]
+    items: npt.NDArray[np.int32]
+    store: WordStore
+
+    @property
+    def is_content(self) -> npt.NDArray[np.bool_]:
+        """Shape (rows): whether articles consist of such passages."""
+        return of_roles(CONTENT_ROLES)[self.role]
+
+    def ranks_of(self, rows: Indexes) -> npt.NDArray[np.int32]:
+        """The ranks of the articles that passages go with."""
+        ranks: npt.NDArray[np.int32] = self.articles["rank"].to_numpy().astype(np.int32)[self.article[rows]]
+        return ranks
+
+    def read(self, rows: Indexes, *columns: str) -> Iterator[tuple[slice, pl.DataFrame]]:
+        """Read passages again.
+
+        Args:
+            rows: which, sorted.
+            columns: of the table `passages`.
+
+        Yields:
+            A slice of `rows`, and the columns of those passages in that order; a shard, or a part of it, at a time.
+        """
+        bounds = np.searchsorted(rows, self.shard_starts)
+        for number, shard in enumerate(self.shards):
+            if bounds[number] == bounds[number + 1]:
+                continue
+            table = columns_of(shard, columns)
+            for first in range(bounds[number], bounds[number + 1], _ROWS_AT_ONCE):
+                part = slice(first, min(first + _ROWS_AT_ONCE, int(bounds[number + 1])))
+                yield part, table[rows[part] - self.shard_starts[number]]
+
+    def ids_of(self, rows: Indexes) -> pl.Series:
+        """The ids of passages.
+
+        Args:
+            rows: which, in any order, as often as wanted.
+        """
+        asked, places = np.unique(rows, return_inverse=True)
+        parts = [table["passage_id"] for _, table in self.read(asked, "passage_id")]
+        ids = pl.concat(parts) if parts else pl.Series("passage_id", [], dtype=pl.String)
+        return ids.rechunk().gather(places)
+
+
+def of_roles(roles: Iterable[str]) -> npt.NDArray[np.bool_]:
+    """Shape (ROLES): which of the roles these are."""
+    roles = set(roles)
+    return np.array([role in roles for role in ROLES])
+
+
+def columns_of(shard: Shard, columns: Sequence[str]) -> pl.DataFrame:
+    """Some columns of a shard, in memory."""
+    if isinstance(shard, pl.DataFrame):
+        return shard.select(columns)
+    return pl.read_parquet(shard, columns=list(columns))
+
+
+def read_passages(articles: Sequence[Shard], passages: Sequence[Shard], settings: Settings, work: Path) -> Passages:
+    """Read all shards.
+
+    Args:
+        articles: shards of the table `articles`.
+        passages: shards of the table `passages` of the same sources, each sorted as it is released.
+        settings: `deduplicate_memory_bytes`.
+        work: where words go that do not fit.
+    """
+    facts = pl.concat(
+        [TABLES["articles"].empty().select(_ARTICLE_FACTS), *(columns_of(shard, _ARTICLE_FACTS) for shard in articles)]
+    ).with_row_index("article")
+    facts = facts.join(survivor_order(facts), on="article_id", maintain_order="left")
+    sources = facts.select("source_id").unique(maintain_order=True).with_row_index("source")
+    of_pages = (
+        facts.sort("rank")
+        .unique("source_id", keep="first", maintain_order=True)
+        .select("source_id", page_article="article")
+        .join(sources, on="source_id")
+    )
+    of_articles = facts.select("article_id", "article")
+    read: list[pl.DataFrame] = []
+    counts: list[int] = []
+
+    def texts() -> Iterator[pl.Series]:
+        for shard in passages:
+            columns = ("source_id", "article_id", "role", "char_start", "char_count", "text")
+            table = columns_of(shard, columns)
+            counts.append(table.height)
+            read.append(_numbered(table, of_pages, of_articles))
+            yield table["text"]
+
+    store = words_of_batches(texts(), settings.deduplicate_memory_bytes // 4, work)
+    rows = pl.concat([pl.DataFrame(schema=_ROW_SCHEMA), *read])
+    read.clear()
+    article = rows["article"].to_numpy()
+    # The order of rows is that of sources and, in each, of reading.
+    ranks = np.append(facts["rank"].to_numpy(), np.uint32(2**32 - 1))[article]
+    order = np.argsort(ranks, kind="stable")[: int((article >= 0).sum())].astype(np.int32)
+    items = np.full(len(article), -1, np.int32)
+    items[order] = np.arange(len(order), dtype=np.int32)
+    return Passages(
+        shards=passages,
+        shard_starts=np.concatenate([[0], np.cumsum(counts)]).astype(np.int64),
+        articles=facts.drop("article"),
+        article=article,
+        is_inside=rows["is_inside"].to_numpy(),
+        source=rows["source"].to_numpy(),
+        role=rows["role"].to_numpy(),
+        char_start=rows["char_start"].to_numpy(),
+        char_count=rows["char_count"].to_numpy(),
+        rows=order,
+        items=items,
+        store=store,
+    )
+
+
+def _numbered(table: pl.DataFrame, of_pages: pl.DataFrame, of_articles: pl.DataFrame) -> pl.DataFrame:
+    """Columns of _ROW_SCHEMA: one row per passage of a shard; -1 for what is not known."""
+    ids = ("source_id", "article_id")
+    # Passages of one article follow one another: each run of them is looked up once.
+    is_new = pl.any_horizontal(pl.col(name).ne_missing(pl.col(name).shift(1)) for name in ids)
+    numbered = table.select(
+        *ids,
+        "char_start",
+        "char_count",
+        role=pl.col("role").cast(pl.Enum(list(ROLES))).to_physical().cast(pl.UInt8),
+        is_new=(pl.int_range(pl.len()) == 0) | is_new,
+    )
+    runs = (
+        numbered.filter("is_new")
+        .select(ids)
+        .join(of_pages, on="source_id", how="left", maintain_order="left")
+        .join(of_articles, on="article_id", how="left", maintain_order="left")
+        .select(
+            pl.coalesce("article", "page_article").cast(pl.Int32).fill_null(-1).alias("article"),
+            pl.col("source").cast(pl.Int32).fill_null(-1),
+            is_inside=pl.col("article").is_not_null(),
+        )
+    )
+    run = numbered["is_new"].cast(pl.UInt32).cum_sum() - 1
+    return pl.concat([runs[run], numbered], how="horizontal").select(_ROW_SCHEMA.names())
+
+
+def words_of_articles(passages: Passages, settings: Settings, work: Path) -> WordStore:
+    """The words of each article's content, copied out of those of its passages: all of a kind side by side.
+
+    Args:
+        passages: of all articles.
+        settings: `deduplicate_memory_bytes`.
+        work: where words go that do not fit.
+    """
+    store = passages.store
+    chosen = np.flatnonzero(passages.is_content & passages.is_inside)
+    article = passages.article[chosen]
+    if (np.diff(article) < 0).any():
+        order = np.argsort(article, kind="stable")
+        chosen, article = chosen[order], article[order]
+    count = passages.articles.height
+    lengths = np.diff(store.starts)[chosen]
+    line_counts = np.diff(store.line_starts)[chosen]
+    total = int(lengths.sum())
+    words, file = _room(total, settings.deduplicate_memory_bytes // 4, work)
+    to = np.concatenate([np.zeros(1, np.int64), np.cumsum(lengths)])
+    gather = kernels_for(is_compiled=store.is_compiled)["gather"]
+
+    def gathered(first: int, last: int) -> None:
+        gather(*views(store, store.words, store.starts, chosen, words, to), first, last)
+        give_back(store.words)
+        give_back(words)
+
+    in_slices(gathered, len(chosen), is_parallel=store.is_compiled, per_slice=_PASSAGES_PER_SLICE)
+    lines = _ranges(store.line_starts[chosen], line_counts)
+    return WordStore(
+        words=words,
+        starts=_starts(article, lengths, count),
+        line_hashes=store.line_hashes[lines],
+        line_words=store.line_words[lines],
+        line_starts=_starts(article, line_counts, count),
+        is_compiled=store.is_compiled,
+        _file=file,
+    )
+
+
+def kernels_for(*, is_compiled: bool) -> Mapping[str, Callable[..., Any]]:
+    """The kernels over passages, as they stand or compiled."""
+    return compiled(passage_kernels) if is_compiled else plain(passage_kernels)
+
+
+def views(store: WordStore, *arrays: npt.NDArray[Any]) -> tuple[Any, ...]:
+    """Arrays as kernels take them: those that run as they stand read Python's integers much faster."""
+    return arrays if store.is_compiled else tuple(array.data for array in arrays)
+
+
+def _room(count: int, memory_bytes: int, work: Path) -> tuple[npt.NDArray[np.uint32], IO[bytes] | None]:
+    """Room for so many words, in memory or in a temporary file."""
+    if count * 4 <= memory_bytes:
+        return np.empty(count, np.uint32), None
+    file = tempfile.TemporaryFile(prefix="copydesk-words-", dir=work)  # noqa: SIM115 - lives as long as the store
+    file.truncate(count * 4)
+    return np.memmap(file, np.uint32, "r+", shape=(count,)), file
+
+
+def _starts(owner: npt.NDArray[np.int32], lengths: Indexes, count: int) -> Indexes:
+    """Where the parts of each owner begin when they stand side by side: shape (count + 1)."""
+    ends = np.concatenate([np.zeros(1, np.int64), np.cumsum(lengths)])
+    starts: Indexes = ends[np.searchsorted(owner, np.arange(count + 1))]
+    return starts
+
+
+def _ranges(starts: Indexes, counts: Indexes) -> Indexes:
+    """The numbers of ranges, one range after the other."""
+    ends = np.cumsum(counts)
+    if not len(ends):
+        return np.empty(0, np.int64)
+    numbers: Indexes = np.arange(ends[-1]) + np.repeat(starts - np.append(0, ends[:-1]), counts)
+    return numbers

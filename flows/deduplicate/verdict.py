@@ -1,0 +1,197 @@
+"""What the measures of two aligned texts say: copies, a part and its whole, fillings of one form, or two stories."""
+
+from dataclasses import dataclass
+
+import numpy as np
+import numpy.typing as npt
+
+from flows.deduplicate.kernels import (
+    A_COVERED,
+    A_UNMATCHED,
+    B_COVERED,
+    B_UNMATCHED,
+    GRAM_WORDS,
+    OTHER_PLACES,
+    OTHER_SLOTS,
+    OTHER_VARIABLE,
+    OTHER_WORDS,
+    SAME_SLOTS,
+    SAME_VARIABLE,
+    SHARED_GRAMS,
+)
+from flows.settings import Settings
+
+Indexes = npt.NDArray[np.int64]
+
+# A text that is found whole in another is its part, not an edited copy, when it has at most this share of its words.
+_PART_LENGTH = 0.8
+# In a short text fewer words are another story: of 75 words that share lede and footer, 15 may be all there is to tell.
+_UNMATCHED_SHARE = 0.15
+# In a long text that is edited all through more may be missing: up to this share when so much more of it is common than
+# must be.
+_EXCESS_SHARE = 0.15
+_EXCESS_SPAN = 0.3
+# A text that stands in a longer one but for the end of a cut sentence was cut off, however early, down to this share of
+# the other's words; one that only shares a lede with it goes on otherwise.
+_INSIDE_COVERAGE = 0.95
+# Likewise one with a dateline, a byline or a line of links of its own, when it has no stretch of more than the setting
+# max_unmatched_words of its own.
+_FRAMED_COVERAGE = 0.75
+# An outlet's own lede: up to this share of the shorter text in one stretch, when at least so much else is common.
+_LEDE_SHARE = 0.35
+_LEDE_COVERAGE = 0.6
+_LEDE_LONGER_COVERAGE = 0.45
+_LEDE_SHARED_WORDS = 120
+INSIDE_LENGTH = 0.1
+# Short notices that share fewer words than copies must are copies when one is the other but for a word or two.
+_NOTICE_COVERAGE = 0.99
+_NOTICE_LONGER_COVERAGE = 0.85
+# Two texts are the same form filled in twice when this share of the differences between them is in slots (names and
+# figures that stand against others) and these are many; or fewer in texts of one cut, when next to nothing else differs
+# or most slots do.
+_SLOT_CONCENTRATION = 0.6
+_MANY_SLOTS = 8
+_SOME_SLOTS = 5
+_SOME_CONCENTRATION = 0.8
+_FEW_SLOTS = 3
+_SLOT_SHARE = 0.5
+# Of a form that is known from many fillings, copies of one may differ in this share of the slots where next to nothing
+# else differs; where most slots differ, this share of all places that differ makes it another filling.
+_FORM_SLOT_SHARE = 0.1
+_FORM_PLACES = 0.3
+# Jaccard similarity of runs of GRAM_WORDS words from which on less than _MANY_SLOTS slots make no other text, as one
+# figure in fifty words does not; and from which on they make none in a form of which there are few fillings.
+_NEARLY_EQUAL = 0.79
+_ALIKE = 0.5
+# The same without template lines, from which on a notice is long enough to be called a copy.
+_ALIKE_WITHIN = 0.7
+# Share of the names and figures that differ from which on it is another story all the same, in the same words.
+_OTHER_STORY = 0.75
+# Words of template lines that count for the similarity, too: a sign-off, a line or two of a notice.
+_MOST_SET_ASIDE = 12
+
+
+@dataclass(frozen=True)
+class Verdict:
+    """What the measures of pairs say; arrays of shape (pairs).
+
+    Attributes:
+        a_coverage: share of the words of a that b has in the same order.
+        b_coverage: the same of b.
+        both: the same of both.
+        shorter_coverage: the same of the shorter.
+        is_part: the shorter stands in the longer.
+        is_same_story: so much is common that differing stretches do not tell against it.
+        tells_one_story: copies, or fillings of one form.
+        is_form: fillings of one form.
+        is_nearly_equal: copies although they may be fillings of one form.
+        is_alike: the same if there are few fillings of that form.
+    """
+
+    a_coverage: npt.NDArray[np.float64]
+    b_coverage: npt.NDArray[np.float64]
+    both: npt.NDArray[np.float64]
+    shorter_coverage: npt.NDArray[np.float64]
+    is_part: npt.NDArray[np.bool_]
+    is_same_story: npt.NDArray[np.bool_]
+    tells_one_story: npt.NDArray[np.bool_]
+    is_form: npt.NDArray[np.bool_]
+    is_nearly_equal: npt.NDArray[np.bool_]
+    is_alike: npt.NDArray[np.bool_]
+
+    @classmethod
+    def of(
+        cls,
+        measures: npt.NDArray[np.int32],
+        a_words: Indexes,
+        b_words: Indexes,
+        a_sizes: Indexes,
+        b_sizes: Indexes,
+        set_aside: Indexes,
+        is_aside_same: npt.NDArray[np.bool_],
+        settings: Settings,
+    ) -> "Verdict":
+        """Weigh the measures.
+
+        Args:
+            measures: shape (pairs, MEASURES).
+            a_words: words of each a.
+            b_words: words of each b.
+            a_sizes: the same, those of scripts without spaces by half.
+            b_sizes: the same.
+            set_aside: words of the template lines of both.
+            is_aside_same: whether those lines are the same in both.
+            settings: thresholds.
+        """
+        covered = measures[:, [A_COVERED, B_COVERED]].astype(np.float64)
+        a_coverage, b_coverage = covered[:, 0] / np.maximum(a_words, 1), covered[:, 1] / np.maximum(b_words, 1)
+        a_is_longer = a_words >= b_words
+        shorter_coverage = np.where(a_is_longer, b_coverage, a_coverage)
+        longer_coverage = np.where(a_is_longer, a_coverage, b_coverage)
+        is_same_story = np.minimum(a_coverage, b_coverage) >= settings.same_story_coverage
+        # The words counted must weigh as much in a script without spaces, where each is a character.
+        weight = np.minimum(a_sizes / np.maximum(a_words, 1), b_sizes / np.maximum(b_words, 1))
+        unmatched = np.minimum(measures[:, A_UNMATCHED], measures[:, B_UNMATCHED]) * weight
+        shorter_sizes = np.minimum(a_sizes, b_sizes)
+        excess = (shorter_coverage - settings.min_shorter_coverage) / _EXCESS_SPAN
+        most = np.maximum(
+            np.minimum(settings.max_unmatched_words, _UNMATCHED_SHARE * shorter_sizes),
+            _EXCESS_SHARE * shorter_sizes * excess,
+        )
+        is_long_enough = covered.min(1) * weight >= settings.min_shared_words
+        is_nearly_all = (shorter_coverage >= _NOTICE_COVERAGE) & (longer_coverage >= _NOTICE_LONGER_COVERAGE)
+        is_short_stretched = (
+            np.where(a_is_longer, measures[:, B_UNMATCHED], measures[:, A_UNMATCHED]) <= settings.max_unmatched_words
+        )
+        is_whole_inside = (shorter_coverage >= _INSIDE_COVERAGE) | (
+            (shorter_coverage >= _FRAMED_COVERAGE) & is_short_stretched
+        )
+        has_own_lede = (
+            (shorter_coverage >= _LEDE_COVERAGE)
+            & (longer_coverage >= _LEDE_LONGER_COVERAGE)
+            & (unmatched <= _LEDE_SHARE * shorter_sizes)
+            & (covered.min(1) * weight >= _LEDE_SHARED_WORDS)
+        )
+        grams = np.maximum(a_words - GRAM_WORDS + 1, 0) + np.maximum(b_words - GRAM_WORDS + 1, 0)
+        shared = measures[:, SHARED_GRAMS]
+        around = np.where(is_aside_same, np.minimum(set_aside // 2, _MOST_SET_ASIDE), 0)
+        similarity = (shared + around) / np.maximum(grams + np.where(is_aside_same, around, set_aside) - shared, 1)
+        is_alike = (shared > 0) & (similarity >= _ALIKE)
+        is_alike_within = shared >= _ALIKE_WITHIN * np.maximum(grams - shared, 1)
+        tells_one_story = (
+            (is_long_enough | is_nearly_all | is_alike | is_alike_within)
+            & (shorter_coverage >= settings.min_shorter_coverage)
+            & ((longer_coverage >= settings.min_longer_coverage) | is_whole_inside)
+            & (is_same_story | is_whole_inside | has_own_lede | (unmatched <= most))
+        )
+        slots = measures[:, OTHER_SLOTS]
+        slot_share = slots / np.maximum(slots + measures[:, SAME_SLOTS], 1)
+        variable = measures[:, OTHER_VARIABLE]
+        all_variable = variable + measures[:, SAME_VARIABLE]
+        # An update changes a few figures, too, but it adds or takes away a stretch.
+        is_of_one_cut = measures[:, [A_UNMATCHED, B_UNMATCHED]].max(1) <= settings.max_unmatched_words
+        concentration = slots / np.maximum(slots + measures[:, OTHER_WORDS], 1)
+        is_form = (concentration >= _SLOT_CONCENTRATION) & (
+            (slots >= _MANY_SLOTS)
+            | ((slots >= _SOME_SLOTS) & (concentration >= _SOME_CONCENTRATION) & is_of_one_cut)
+            | ((slots >= _FEW_SLOTS) & (slot_share >= _SLOT_SHARE) & is_of_one_cut)
+            | (variable > _FORM_SLOT_SHARE * all_variable)
+        )
+        is_form |= (
+            (variable > 0)
+            & (variable >= _SLOT_SHARE * all_variable)
+            & (variable >= _FORM_PLACES * (variable + measures[:, OTHER_PLACES]))
+        )
+        lengths = np.minimum(a_words, b_words) / np.maximum(np.maximum(a_words, b_words), 1)
+        return cls(
+            a_coverage=a_coverage,
+            b_coverage=b_coverage,
+            both=covered.sum(1) / np.maximum(a_words + b_words, 1),
+            shorter_coverage=shorter_coverage,
+            is_part=(shorter_coverage >= settings.part_coverage) & (lengths <= _PART_LENGTH),
+            is_same_story=is_same_story,
+            tells_one_story=tells_one_story,
+            is_form=is_form,
+            is_nearly_equal=is_alike & (similarity >= _NEARLY_EQUAL) & (slots < _MANY_SLOTS),
+            is_alike=is_alike & (slots < _MANY_SLOTS) & (slot_share < _OTHER_STORY),
+        )

@@ -1,0 +1,180 @@
+"""The loops over bytes that decide how long a large corpus takes. numba compiles them, and none holds the GIL."""
+
+from collections.abc import Callable
+from threading import Lock
+from typing import Any
+
+import numpy as np
+import numpy.typing as npt
+import polars as pl
+
+# Bytes of text from which on it pays to import numba and to fetch or compile a kernel.
+COMPILE_FROM_BYTES = 2_000_000
+
+_compiled: dict[Callable[..., Any], Callable[..., Any]] = {}
+_lock = Lock()
+
+
+def compiled(function: Callable[..., Any]) -> Callable[..., Any]:
+    """What numba makes of a kernel, kept in numba's cache beside this module."""
+    with _lock:
+        if function not in _compiled:
+            import numba
+
+            _compiled[function] = numba.njit(nogil=True, cache=True)(function)
+        return _compiled[function]
+
+
+def buffers(texts: pl.Series) -> tuple[npt.NDArray[np.uint8], npt.NDArray[np.int64]]:
+    """The bytes of texts without nulls, one behind the other, and where each begins and the last one ends."""
+    array = texts.rechunk().to_arrow(compat_level=pl.CompatLevel.oldest())
+    _, offsets, data = array.buffers()
+    starts = np.frombuffer(offsets, np.int64, len(array) + 1, array.offset * 8)
+    return np.frombuffer(data, np.uint8) if data is not None else np.empty(0, np.uint8), starts
+
+
+def find_words(
+    data: npt.NDArray[np.uint8],
+    starts: npt.NDArray[np.int64],
+    classes: npt.NDArray[np.int32],
+    moves: npt.NDArray[np.int32],
+    class_count: int,
+    first_telling: int,
+    told: npt.NDArray[np.uint64],
+    found: npt.NDArray[np.uint64],
+) -> None:
+    """Walk an automaton over each text and note in `found` what the states that it meets tell.
+
+    Args:
+        data: of `buffers`.
+        starts: of `buffers`.
+        classes: byte → class.
+        moves: state · class_count + class → state · class_count.
+        class_count: number of classes.
+        first_telling: the first state that tells something, times class_count; all behind it do.
+        told: state from `first_telling` on, word → bits.
+        found: text, word → bits; filled.
+    """
+    word_count = told.shape[1]
+    for text in range(len(starts) - 1):
+        state = 0
+        for at in range(starts[text], starts[text + 1]):
+            state = moves[state + classes[data[at]]]
+            if state >= first_telling:
+                row = (state - first_telling) // class_count
+                for word in range(word_count):
+                    found[text, word] |= told[row, word]
+
+
+def add_up_features(
+    data: npt.NDArray[np.uint8],
+    starts: npt.NDArray[np.int64],
+    moves: npt.NDArray[np.int32],
+    rows: npt.NDArray[np.int32],
+    features: npt.NDArray[np.int32],
+    weights: npt.NDArray[np.int16],
+    growth: npt.NDArray[np.float64],
+    scores: npt.NDArray[np.float64],
+) -> None:
+    """Add up, for each text, what its features weigh in each language.
+
+    The weights of features that stand in the text equally often are added as whole numbers, in any order.
+
+    Args:
+        data: of `buffers`.
+        starts: of `buffers`.
+        moves: row · 256 + byte → state.
+        rows: state → row.
+        features: state → the feature that ends there, or -1.
+        weights: feature, language → weight.
+        growth: how often a feature stands in a text → by how much its weight counts.
+        scores: text, language → score; added to.
+    """
+    language_count = scores.shape[1]
+    counts = np.zeros(len(weights), np.int32)
+    met = np.empty(len(weights), np.int32)
+    sums = np.zeros((len(growth), language_count), np.int32)
+    for text in range(len(starts) - 1):
+        met_count = 0
+        state = 0
+        for at in range(starts[text], starts[text + 1]):
+            state = moves[np.int64(rows[state]) * 256 + data[at]]
+            feature = features[state]
+            if feature >= 0:
+                if counts[feature] == 0:
+                    met[met_count] = feature
+                    met_count += 1
+                counts[feature] += 1
+        most = 0
+        for position in range(met_count):
+            feature = met[position]
+            count = counts[feature]
+            counts[feature] = 0
+            most = max(most, count)
+            row = sums[count]
+            weight = weights[feature]
+            for language in range(language_count):
+                row[language] += weight[language]
+        for count in range(1, most + 1):
+            for language in range(language_count):
+                scores[text, language] += growth[count] * sums[count, language]
+                sums[count, language] = 0
+
+
+def look_at(
+    data: npt.NDArray[np.uint8],
+    starts: npt.NDArray[np.int64],
+    char_count: npt.NDArray[np.uint32],
+    blank_count: npt.NDArray[np.uint32],
+    may_be_loose: npt.NDArray[np.bool_],
+    may_be_unspaced: npt.NDArray[np.bool_],
+    may_end_lines: npt.NDArray[np.bool_],
+) -> None:
+    """Look at UTF-8 once, to tell which texts need a closer look: by ASCII, and by the first bytes of other characters.
+
+    Args:
+        data: of `buffers`.
+        starts: of `buffers`.
+        char_count: text → code points; filled.
+        blank_count: text → blanks; filled.
+        may_be_loose: text → whether it may hold invisible characters, or white space but single blanks; filled.
+        may_be_unspaced: text → whether it may hold characters of scripts without blanks between words; filled.
+        may_end_lines: text → whether it may hold what ends a line but the line feed, or marks a cut; filled.
+    """
+    for text in range(len(starts) - 1):
+        chars = blanks = 0
+        is_loose = is_unspaced = ends_lines = False
+        previous = 0
+        end = starts[text + 1]
+        for at in range(starts[text], end):
+            byte = data[at]
+            if 0x80 <= byte < 0xC0:
+                continue
+            chars += 1
+            if byte == 0x20:
+                blanks += 1
+                is_loose |= previous == 0x20
+            elif byte < 0x20 or byte == 0x7F:
+                is_loose = True
+                ends_lines |= byte not in (0x09, 0x0A)
+            elif byte >= 0xC2:
+                second = data[at + 1]
+                if byte == 0xC2:  # U+0080 to U+00BF
+                    is_loose |= second <= 0xA0 or second == 0xAD
+                    ends_lines |= second == 0x85
+                elif byte == 0xE2:  # U+2000 to U+2FFF
+                    third = data[at + 2]
+                    is_loose |= second == 0x80 and (third <= 0x8F or 0xA8 <= third <= 0xAF)
+                    is_loose |= second == 0x81 and third >= 0x9F
+                    ends_lines |= second == 0x80 and 0xA8 <= third <= 0xA9
+                    is_unspaced |= second >= 0xBA
+                elif byte >= 0xE0:
+                    is_unspaced = True
+                    is_loose |= byte in (0xE1, 0xE3, 0xEF)
+                    ends_lines |= byte == 0xEF
+            previous = byte
+        char_count[text] = chars
+        blank_count[text] = blanks
+        may_be_loose[text] = is_loose
+        may_be_unspaced[text] = is_unspaced
+        may_end_lines[text] = ends_lines

@@ -1,0 +1,191 @@
+"""Takedowns as they are asked for: `takedowns.toml`, and what earlier releases were built with.
+
+```toml
+[[takedown]]
+uri = "2031/ferries.txt"  # or sha256 of a source's bytes, or id of a source, article, passage or quote
+reason = "asked for by its author"
+date = 2031-06-01
+```
+
+A takedown that stood in a release holds for every later one: `manifest.json` lists all that are in force.
+"""
+
+import datetime
+import os
+import re
+import tomllib
+import unicodedata
+from collections.abc import Iterable, Mapping, Sequence
+from contextlib import suppress
+from pathlib import Path
+from typing import Annotated, Any, Self
+
+from pydantic import BaseModel, BeforeValidator, ConfigDict, ValidationError, model_validator
+
+from flows.errors import CopydeskError, UsageError
+from schemas.columns import SHA256, TOMBSTONE_ID
+
+TAKEDOWN_FILE = "takedowns.toml"
+TARGETS = ("uri", "sha256", "id")
+MAX_URI_CHARS = 8_000
+# A reason is a line in tables, changelogs and terminals.
+MAX_REASON_CHARS = 500
+# Joiners, without which Persian and emoji are misspelt; other characters of Unicode's categories C* steer or hide.
+_JOINERS = "\u200c\u200d"
+
+
+def _is_seen(character: str) -> bool:
+    return character in _JOINERS or not unicodedata.category(character).startswith(("C", "Zl", "Zp"))
+
+
+def _line(value: object, max_chars: int) -> str:
+    line = value.strip() if isinstance(value, str) else ""
+    if not line or len(line) > max_chars or not all(map(_is_seen, line)):
+        raise ValueError(f"write one line of text in quotes, of at most {max_chars:,} characters")
+    return line
+
+
+def _uri(value: object) -> str:
+    return _line(value, MAX_URI_CHARS)
+
+
+def _reason(value: object) -> str:
+    return _line(value, MAX_REASON_CHARS)
+
+
+def _sha256(value: object) -> str:
+    digits = value.lower() if isinstance(value, str) else ""
+    if not re.fullmatch(SHA256, digits):
+        raise ValueError("write the 64 hexadecimal digits of the SHA-256 of the source's bytes")
+    return digits
+
+
+def _id(value: object) -> str:
+    if not isinstance(value, str) or not re.fullmatch(TOMBSTONE_ID, value):
+        raise ValueError("write the id of a source, article, passage or quote, as the tables have it")
+    return value
+
+
+def _day(value: object) -> datetime.date:
+    if isinstance(value, datetime.date) and not isinstance(value, datetime.datetime):
+        return value
+    if isinstance(value, str) and re.fullmatch(r"\d{4}-\d{2}-\d{2}", value, re.ASCII):
+        with suppress(ValueError):  # of a day that no month has
+            return datetime.date.fromisoformat(value)
+    raise ValueError("write the day like 2031-06-01")
+
+
+class Takedown(BaseModel):
+    """One takedown: what is meant, by exactly one of `uri`, `sha256` and `id`, and why and when it was asked for."""
+
+    model_config = ConfigDict(frozen=True, extra="forbid", strict=True)
+
+    uri: Annotated[str, BeforeValidator(_uri)] | None = None
+    sha256: Annotated[str, BeforeValidator(_sha256)] | None = None
+    id: Annotated[str, BeforeValidator(_id)] | None = None
+    reason: Annotated[str, BeforeValidator(_reason)]
+    date: Annotated[datetime.date, BeforeValidator(_day)]
+
+    @model_validator(mode="after")
+    def _has_one_target(self) -> Self:
+        if sum(getattr(self, kind) is not None for kind in TARGETS) != 1:
+            raise ValueError("give exactly one of uri, sha256 and id")
+        return self
+
+    @property
+    def target(self) -> tuple[str, str]:
+        """What is meant: the name of the key, and its value."""
+        return next((kind, value) for kind in TARGETS if (value := getattr(self, kind)) is not None)
+
+    def as_stated(self) -> dict[str, str]:
+        """As the manifest of a release holds it."""
+        return self.model_dump(mode="json", exclude_none=True)
+
+
+class _Takedowns(BaseModel):
+    model_config = ConfigDict(frozen=True, extra="forbid", strict=True)
+
+    takedown: list[Takedown] = []
+
+
+def takedowns_in_force(
+    file: Path | None, folders: Iterable[Path], earlier: Sequence[Mapping[str, Any]]
+) -> tuple[Takedown, ...]:
+    """All takedowns that a build has to follow, the earliest first.
+
+    Args:
+        file: the takedowns of this build; by default `takedowns.toml` in any of the folders.
+        folders: where `sources.toml` may lie.
+        earlier: `takedowns` of the manifest of the newest release. Where a file speaks of the same thing in other
+            words, it goes before.
+
+    Raises:
+        UsageError: the file is not there.
+        CopydeskError: a file cannot be read, or says what it cannot say.
+    """
+    if file is not None and not file.exists():
+        raise UsageError(f"--takedowns {_shown(str(file))}: there is no such file")
+    files = [folder / TAKEDOWN_FILE for folder in sorted(folders)] if file is None else [file]
+    found: dict[tuple[str, str], Takedown] = {one.target: one for one in _of_manifest(earlier)}
+    own: dict[tuple[str, str], Takedown] = {}
+    for path in files:
+        if file is None and not os.path.isfile(path):  # noqa: PTH113 - Path.is_file raises where it may not look
+            continue
+        for one in read_takedowns(path):
+            if own.setdefault(one.target, one) != one:
+                raise CopydeskError(f"{_shown(str(path))}: {_named(one)} has two entries; write one")
+    return tuple(sorted((found | own).values(), key=lambda one: (one.date, *one.target)))
+
+
+def read_takedowns(file: Path) -> list[Takedown]:
+    """The takedowns of one file.
+
+    Raises:
+        CopydeskError: it cannot be read, or says what it cannot say.
+    """
+    name = _shown(str(file))
+    try:
+        content = tomllib.loads(file.read_text(encoding="utf-8"))
+    except OSError as error:
+        raise CopydeskError(f"{name}: {error.strerror or 'cannot be read'}") from error
+    except UnicodeDecodeError as error:
+        raise CopydeskError(f"{name}: byte {error.start} is not valid UTF-8; save the file as UTF-8") from error
+    except (ValueError, RecursionError) as error:
+        raise CopydeskError(f"{name}: is not valid TOML: {_shown(str(error))}") from error
+    try:
+        return _Takedowns.model_validate(content).takedown
+    except ValidationError as error:
+        raise CopydeskError(f"{name}: {_explained(error)}") from error
+
+
+def _of_manifest(earlier: Sequence[Mapping[str, Any]]) -> list[Takedown]:
+    try:
+        return _Takedowns.model_validate({"takedown": list(earlier)}).takedown
+    except ValidationError as error:
+        raise CopydeskError(f"takedowns in the manifest of the newest release: {_explained(error)}") from error
+
+
+def _explained(error: ValidationError) -> str:
+    """The first problem: which entry, which key, what to do."""
+    problem = error.errors(include_input=False, include_url=False)[0]
+    place = [_shown(str(part)) for part in problem["loc"]]
+    message = problem["msg"].removeprefix("Value error, ")
+    if problem["type"] == "extra_forbidden":
+        allowed = Takedown.model_fields if len(place) > 1 else _Takedowns.model_fields
+        message = f"unknown; there are {', '.join(allowed)}"
+    if problem["type"] == "missing":
+        message = "is missing"
+    if len(place) < 2:
+        return f"{' '.join(place)}: {message}; each entry begins with [[takedown]]"
+    key = f" {place[2]}:" if len(place) > 2 else ""
+    return f"entry {int(place[1]) + 1}:{key} {message}"
+
+
+def _named(one: Takedown) -> str:
+    return " ".join(_shown(part) for part in one.target)
+
+
+def _shown(text: str, max_chars: int = 200) -> str:
+    """Words from outside for a message: one line, what cannot be seen replaced, cut where it is long."""
+    line = "".join(character if _is_seen(character) else "?" for character in text[: max_chars + 1])
+    return line if len(line) <= max_chars else line[:max_chars] + "…"

@@ -1,0 +1,193 @@
+"""Passages that share words: which pairs are found, where the words stand, and what it costs."""
+
+import dataclasses
+import itertools
+import random
+import unicodedata
+from pathlib import Path
+
+import numpy as np
+import polars as pl
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from flows.deduplicate import passage_kernels
+from flows.deduplicate.compiled import compiled, plain
+from flows.deduplicate.passages import Passages, read_passages
+from flows.deduplicate.places import located
+from flows.deduplicate.reuse import firsts_of, reworded_passages
+from flows.settings import Settings
+from schemas.tables import TABLES
+
+SYLLABLES = "ba dor fen gil hast kem lor mun nev ost pra quil ros sten tav ulm vek wyn yar zed".split()  # noqa: SIM905
+
+
+def prose(seed: int, count: int) -> list[str]:
+    """Words that hardly stand in another prose."""
+    pick = random.Random(seed)
+    return ["".join(pick.choices(SYLLABLES, k=3)) for _ in range(count)]
+
+
+def corpus(*texts: str, settings: Settings | None = None) -> Passages:
+    """Each text is the one paragraph of an article of its own."""
+    names = [f"{number:016x}" for number in range(len(texts))]
+    ids = [f"{name}-00" for name in names]
+    lengths = [max(len(text), 1) for text in texts]
+    passages = pl.DataFrame(
+        {
+            "passage_id": [f"{name}-0000" for name in names],
+            "source_id": names,
+            "article_id": ids,
+            "ordinal": 0,
+            "role": "body",
+            "char_start": 0,
+            "char_count": lengths,
+            "text": texts,
+            "is_kept": True,
+            "drop_reason": None,
+            "repeats_passage_id": None,
+            "repeat_kind": None,
+        },
+        schema=TABLES["passages"].dtypes,
+    )
+    articles = pl.DataFrame(
+        {"article_id": ids, "source_id": names, "ordinal": 0, "kind": "article", "authors": [[] for _ in ids]}
+        | {"char_start": 0, "char_count": lengths, "text": texts, "word_count": 0, "is_canonical": True},
+    )
+    missing = [name for name in TABLES["articles"].dtypes if name not in articles.columns]
+    articles = articles.with_columns(pl.lit(None).alias(name) for name in missing)
+    return read_passages(
+        [articles.select(TABLES["articles"].dtypes.keys()).cast(pl.Schema(TABLES["articles"].dtypes))],
+        [passages],
+        settings or Settings(),
+        Path(),
+    )
+
+
+def found(passages: Passages, settings: Settings | None = None) -> pl.DataFrame:
+    settings = settings or Settings()
+    return reworded_passages(passages, firsts_of(passages, settings), settings)
+
+
+def edited(words: list[str], share: float, seed: int) -> list[str]:
+    pick = random.Random(seed)
+    return [f"edit{nth}" if pick.random() < share else word for nth, word in enumerate(words)]
+
+
+def press(count: int) -> list[str]:
+    """Paragraphs that quote one another, copy one another with edits, or have nothing in common."""
+    pick = random.Random(count)
+    texts = [prose(number, 60) for number in range(count)]
+    for number in range(1, count):
+        source = texts[pick.randrange(number)]
+        if number % 3 == 0:
+            texts[number] = edited(source, 0.1, number)
+        elif number % 3 == 1:
+            start = pick.randrange(30)
+            texts[number][20:20] = edited(source[start : start + 25], 0.1, number)
+    return [" ".join(words) for words in texts]
+
+
+def test_a_quotation_with_edits_is_found_where_it_stands() -> None:
+    for seed in range(20):
+        source, other = prose(1000 + seed, 120), prose(2000 + seed, 120)
+        quote = edited(source[40:80], 0.15, seed)
+        texts = " ".join(source), " ".join([*other[:50], *quote, *other[50:]])
+        (row,) = found(corpus(*texts)).iter_rows(named=True)
+        assert row["method"] == "shared_stretch"
+        for side, first in (("a", 40), ("b", 50)):
+            common = min(row[f"{side}_to"], first + 40) - max(row[f"{side}_from"], first)
+            assert common >= 0.8 * 40
+            assert row[f"{side}_to"] - row[f"{side}_from"] <= 40
+
+
+def test_strangers_share_nothing() -> None:
+    stock = "according to people who asked not to be named"
+    texts = [" ".join([*prose(3000 + n, 20), stock, *prose(4000 + n, 20)]) for n in range(40)]
+    assert found(corpus(*texts)).is_empty()
+
+
+def test_compiled_kernels_find_what_the_plain_ones_find() -> None:
+    passages = corpus(*press(60))
+    assert not passages.store.is_compiled
+    both = [
+        found(dataclasses.replace(passages, store=dataclasses.replace(passages.store, is_compiled=is_compiled)))
+        for is_compiled in (False, True)
+    ]
+    assert both[0].equals(both[1])
+    assert both[0].height > 30
+
+
+def test_memory_changes_no_result() -> None:
+    texts = press(60)
+    # Less than can be set, so that there are several partitions and words lie in files.
+    large, small = Settings(), Settings().model_copy(update={"deduplicate_memory_bytes": 10_000})
+    assert found(corpus(*texts), large).equals(found(corpus(*texts, settings=small), small))
+
+
+def test_hundreds_of_variants_are_linked_to_the_first_without_a_square() -> None:
+    source = prose(5000, 40)
+    texts = [" ".join(edited(source, 0.05, seed)) for seed in range(300)]
+    passages = corpus(*texts)
+    rows = found(passages)
+    firsts = firsts_of(passages, Settings())
+    assert rows.height < 20 * len(texts)
+    with_first = set(rows.filter(a=0)["b"])
+    for row in firsts.rows[1:]:
+        assert int(passages.items[row]) in with_first
+
+
+def test_one_passage_that_holds_all_others_costs_no_square() -> None:
+    """A whole archive in one paragraph shares something with every other one."""
+    parts = [prose(6000 + number, 14) for number in range(400)]
+    archive = " ".join(itertools.chain.from_iterable(parts))
+    rows = found(corpus(archive, *(" ".join(part) for part in parts)))
+    assert rows.filter(a=0).height == 400
+
+
+@pytest.mark.parametrize(
+    ("before", "after"),
+    [
+        ("", ""),
+        ("ﬁve ½ oﬀers", "end ﬁn"),
+        ("cafe\u0301 ＡＢＣ１２", "e\u0301te\u0301"),
+        ("한국 \u1112\u1161\u11ab", "글"),
+        ("北京 ok, 𝒜𝒷", "天气"),
+    ],
+)
+def test_words_are_found_again_in_texts_of_any_form(before: str, after: str) -> None:
+    words = " ".join(prose(7000, 12))
+    text = f"{before} ({words}), {after}."
+    passages = corpus(text, words)
+    count = int(passages.store.starts[1])
+    first = int(corpus(before).store.starts[-1])
+    start, length = located(passages, np.array([0]), np.array([first]), np.array([first + 12]))
+    assert text[start[0] :][: length[0]] == words
+    whole = located(passages, np.array([0]), np.array([0]), np.array([count]))
+    assert text[whole[0][0] :][: whole[1][0]].endswith(after or words.split()[-1])
+
+
+@given(st.text(alphabet="ab é½한글北a\u0301ﬁ .\n", max_size=40), st.data())
+def test_a_stretch_lies_inside_its_passage(text: str, data: st.DataObject) -> None:
+    passages = corpus(text, "x")
+    count = int(passages.store.starts[1])
+    if not count:
+        return
+    first = data.draw(st.integers(0, count - 1))
+    end = data.draw(st.integers(first + 1, count))
+    start, length = located(passages, np.array([0]), np.array([first]), np.array([end]))
+    assert length[0] > 0
+    assert start[0] + length[0] <= len(text)
+    stretch = unicodedata.normalize("NFKC", text[int(start[0]) :][: int(length[0])])
+    assert any(unicodedata.category(letter)[0] in "LMN" for letter in stretch)
+
+
+def test_an_alignment_ends_where_the_texts_part() -> None:
+    rng = np.random.default_rng(1)
+    same = rng.integers(1, 2**28, 30) * 8
+    words = np.concatenate([same, rng.integers(1, 2**28, 50) * 8, same[:10], same[11:], rng.integers(1, 2**28, 50) * 8])
+    room = np.zeros(200, np.int64), np.zeros(200, np.int64)
+    for kernels in (plain(passage_kernels), compiled(passage_kernels)):
+        lengths = kernels["_extend"](words.astype(np.uint32), 0, 80, 80, 79, 1, 12, *room)
+        assert lengths == (30, 29, 29)
