@@ -17,11 +17,10 @@ import polars as pl
 from flows.characters import with_plain_lines
 from flows.edition import FULL_KEYS, described
 from flows.errors import CopydeskError
-from flows.ids import PLACE_DIGITS
+from flows.ids import PLACE_DIGITS, sha256_of
 from flows.ingest.again import documents_again
 from flows.ingest.documents import Document
 from flows.ingest.heaps import Heaps
-from flows.publish.rights import sha256_of
 from flows.release.described import PUBLIC
 from flows.release.documents import write_documents
 from flows.release.manifest import (

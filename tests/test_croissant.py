@@ -38,7 +38,11 @@ def described(folder: Path) -> dict[str, Any]:
 
 def test_mlcroissant_validates_it_without_a_warning_and_without_a_network(tmp_path: Path):
     for folder in (released(tmp_path / "dist"), public_edition(tmp_path / "dist/1.0.0", tmp_path / "public")):
-        command = [Path(sys.executable).with_name("mlcroissant"), "validate", "--jsonld", folder / "croissant.json"]
+        command: list[str | Path] = [
+            Path(sys.executable).with_name("mlcroissant"),
+            "validate",
+            f"--jsonld={folder / 'croissant.json'}",
+        ]
         told = subprocess.run(command, capture_output=True, text=True, check=False, env=OFFLINE, timeout=120)
         assert told.returncode == 0, told.stderr
         assert "Done" in told.stderr
@@ -47,7 +51,7 @@ def test_mlcroissant_validates_it_without_a_warning_and_without_a_network(tmp_pa
 
 
 @pytest.mark.parametrize("bounds", [{}, {"row_group_bytes": 200, "file_bytes": 400}], ids=["one file", "many files"])
-def test_every_table_is_read_through_it(tmp_path: Path, bounds: dict[str, int]):
+def test_every_table_is_read_through_it(tmp_path: Path, bounds: dict[str, Any]):
     folder = released(tmp_path, **bounds)
     dataset = mlcroissant.Dataset(folder / "croissant.json")
     assert [one.id for one in dataset.metadata.record_sets] == list(TABLES)

@@ -6,6 +6,7 @@ from pathlib import Path
 
 import pytest
 
+from flows.publish.repository import BATCH_FILES
 from tests.hub.faults import Fault
 from tests.hub.publisher import Outcome, Publisher
 from tests.hub.releases import contents, three_releases
@@ -169,6 +170,24 @@ def test_a_killed_run_is_finished_by_the_next(hub, publisher, releases, kind, wh
     succeeded(publisher.publish(releases[0], "ada/pier"))
     assert committed(hub) == ["Release 1.0.0", "initial commit"]
     assert repository.tags == {"v1.0.0": repository.head}
+
+
+def test_a_move_that_is_none_does_not_stop_a_publication(hub, publisher, releases):
+    hub.faults.set(Fault("unmoved", "/commit/", times=2))
+    succeeded(publisher.publish(releases[0], "ada/pier"))
+    assert committed(hub) == ["Release 1.0.0", "initial commit"]
+
+
+def test_more_files_than_a_page_or_a_batch_holds_are_one_commit(hub, publisher, releases, tmp_path):
+    many = shutil.copytree(releases[0], tmp_path / "1.0.0")
+    (many / "data" / "more").mkdir()
+    for number in range(BATCH_FILES + 50):
+        (many / "data" / "more" / f"{number:05}.parquet").write_bytes(b"%d" % number)
+    outcome = publisher.publish(many, "ada/pier")
+    succeeded(outcome)
+    assert len(hub.requests("^POST .*/commit/")) == 1
+    assert sum(line.startswith("upload: ") for line in outcome.lines) == 2
+    assert there(hub, "ada/pier", "v1.0.0") == contents(many)
 
 
 def test_a_commit_without_its_tag_is_finished_by_tagging_it(hub, publisher, releases):

@@ -7,7 +7,6 @@ import sys
 import time
 from collections.abc import Iterator
 from pathlib import Path
-from typing import Any
 
 import pytest
 
@@ -37,7 +36,7 @@ def environment(hub: Hub, home: Path, **more: str) -> dict[str, str]:
 
 
 def called(release: Path, *options: str, env: dict[str, str]) -> subprocess.CompletedProcess[str]:
-    command = [COPYDESK, "publish", release, *options]
+    command = [str(COPYDESK), "publish", str(release), *options]
     return subprocess.run(command, capture_output=True, text=True, check=False, timeout=300, env=env)
 
 
@@ -51,6 +50,17 @@ def test_a_dry_run_reads_only_and_prints_a_line_a_file(hub, releases, tmp_path):
     assert "ada/pier" in told.stderr
     assert hub.requests("^(POST|PUT|DELETE)") == []
     assert hub.store.repositories == {}
+
+
+def test_a_dry_run_does_not_import_prefect(hub, releases, tmp_path):
+    program = (
+        "import sys, flows.cli\n"
+        f"try: flows.cli.main(['publish', {str(releases[0])!r}, '--repo', 'pier', '--dry-run'])\n"
+        "except SystemExit as end: print(end.code, 'prefect' in sys.modules)"
+    )
+    env = environment(hub, tmp_path / "home")
+    told = subprocess.run([sys.executable, "-c", program], capture_output=True, text=True, check=True, env=env)
+    assert told.stdout.splitlines()[-1] == "0 False"
 
 
 def test_a_dry_run_tells_what_changes(hub, releases, tmp_path):
@@ -122,16 +132,16 @@ def test_a_release_that_was_touched_is_not_published(hub, releases, tmp_path, se
 @pytest.mark.prefect
 def test_sigterm_ends_a_publication_with_the_shells_code(hub, releases, tmp_path, server):
     hub.faults.set(Fault("503", "^PUT", times=-1))
-    env: dict[str, Any] = environment(hub, tmp_path / "home", PREFECT_API_URL=server.api_url)
-    run = subprocess.Popen(
-        [COPYDESK, "publish", releases[0], "--repo", "pier"], stdout=subprocess.PIPE, text=True, env=env
-    )
+    env = environment(hub, tmp_path / "home", PREFECT_API_URL=server.api_url)
+    command = [str(COPYDESK), "publish", str(releases[0]), "--repo", "pier"]
+    run = subprocess.Popen(command, stdout=subprocess.DEVNULL, stderr=subprocess.PIPE, text=True, env=env)
     while not hub.requests("^PUT"):
         assert run.poll() is None
         time.sleep(0.1)
     run.send_signal(signal.SIGTERM)
     began = time.monotonic()
-    assert run.wait(40) == 143
+    _, told = run.communicate(timeout=60)
+    assert (run.returncode, told) == (143, "")
     assert time.monotonic() - began < 30
     hub.faults.set()
     assert called(releases[0], "--repo", "pier", env=env).returncode == 0

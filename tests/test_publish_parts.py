@@ -1,11 +1,13 @@
 """The parts of publishing that need no Hub."""
 
+import os
+import time
 from pathlib import Path
 
 import httpx2
 import pytest
 from huggingface_hub import CommitOperationAdd
-from huggingface_hub.errors import HfHubHTTPError
+from huggingface_hub.errors import HfHubHTTPError, OIDCError
 from hypothesis import given
 from hypothesis import strategies as st
 
@@ -22,7 +24,6 @@ from flows.publish.session import (
     Patience,
     Session,
     asked_to_wait,
-    in_background,
     time_limits,
     wait_bound,
 )
@@ -147,6 +148,8 @@ def answer(status: int, **headers: str) -> HfHubHTTPError:
         (answer(500), NetworkError, True),
         (answer(503), NetworkError, True),
         (answer(429), NetworkError, True),
+        (answer(412), NetworkError, True),
+        (answer(409), NetworkError, True),
         (answer(401), RefusedError, False),
         (answer(403), RefusedError, False),
         (answer(418), CopydeskError, False),
@@ -154,6 +157,7 @@ def answer(status: int, **headers: str) -> HfHubHTTPError:
         (httpx2.ConnectError(""), NetworkError, True),
         (httpx2.RemoteProtocolError(""), NetworkError, True),
         (httpx2.UnsupportedProtocol(""), UsageError, False),
+        (OIDCError("no id token is available"), RefusedError, False),
         (RuntimeError("what the storage says"), NetworkError, True),
         (KeyError("commitOid"), NetworkError, False),
         (OSError(28, "No space left on device", "/some/where"), CopydeskError, False),
@@ -211,11 +215,12 @@ def test_a_message_names_some_paths_and_counts_the_others():
 
 
 def test_what_takes_too_long_is_left_behind():
+    session = Session()
     with pytest.raises(NetworkError, match="did nothing"):
-        in_background(lambda: __import__("time").sleep(1), 0.01)
+        session.in_background(lambda: time.sleep(1), 0.01)
     with pytest.raises(KeyError):
-        in_background(lambda: {}["missing"], 10)
-    assert in_background(lambda: None, 10) is None
+        session.in_background(lambda: os.environ["NO_SUCH_NAME"], 10)
+    assert session.in_background(lambda: 7, 10) == 7
 
 
 def test_visibility_is_what_the_hub_says_else_what_is_wished_else_private():

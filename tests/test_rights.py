@@ -9,7 +9,8 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from flows.publish.rights import Rights, is_given, rights_of, sha256_of, withhold, word_count
+from flows.ids import sha256_of
+from flows.publish.rights import Rights, is_given, rights_of, withhold, word_count
 from schemas.columns import CONTENT_ROLES, GIVEN_ROLES, ROLES
 
 # Policy (null outside any article), role and text of each passage of a page.

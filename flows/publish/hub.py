@@ -142,7 +142,7 @@ def plan(repository: Repository, edition: Edition, local: Mapping[str, LocalFile
         if others := differing(found):
             raise RefusedError(
                 f"{repository.name} has {edition.tag} with other content than this {edition.name} edition: "
-                f"{named(others)}\nA version never changes: build a new one."
+                f"{named(others)}; a version never changes, so build a new one"
             )
         return Plan(state, commit, found)
     if newer := [tag for tag in tags if (number := _number(tag)) and number > (_number(edition.tag) or ())]:

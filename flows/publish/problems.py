@@ -5,7 +5,7 @@ from collections.abc import Iterator
 from dataclasses import dataclass
 
 import httpx2
-from huggingface_hub.errors import HfHubHTTPError, OfflineModeIsEnabled
+from huggingface_hub.errors import HfHubHTTPError, LocalTokenNotFoundError, OfflineModeIsEnabled, OIDCError
 
 from flows.errors import CopydeskError, NetworkError, RefusedError, UsageError
 
@@ -13,8 +13,29 @@ from flows.errors import CopydeskError, NetworkError, RefusedError, UsageError
 RETRIED_STATUS = (408, 425, 429, 500, 502, 503, 504)
 # What the client raises: its own errors and those of HTTP, of files and of the library that uploads to Xet, and what
 # comes of an answer that is not of the form that it expects.
-HUB_ERRORS = (httpx2.HTTPError, httpx2.InvalidURL, httpx2.StreamError, OSError, RuntimeError, ValueError, LookupError)
+HUB_ERRORS = (
+    httpx2.HTTPError,
+    httpx2.InvalidURL,
+    httpx2.StreamError,
+    OIDCError,
+    OSError,
+    RuntimeError,
+    ValueError,
+    LookupError,
+)
 MAX_CHARS = 200
+
+
+class OutOfPatienceError(NetworkError):
+    """What was tried has gone on failing for too long."""
+
+
+class AskedToWaitError(NetworkError):
+    """The server asks to wait, and there is time for it."""
+
+    def __init__(self, seconds: float) -> None:
+        super().__init__("the Hub gets too many requests; try again later")
+        self.seconds = seconds
 
 
 @dataclass(frozen=True)
@@ -46,9 +67,11 @@ def _known(error: BaseException) -> Problem | None:
     """What an error means, if it says so by its type."""
     match error:
         case CopydeskError():
-            return Problem(str(error), type(error))
+            return _ours(error)
         case OfflineModeIsEnabled():
             return Problem("the hub client is in offline mode; unset HF_HUB_OFFLINE")
+        case OIDCError() | LocalTokenNotFoundError():
+            return Problem(f"there is no token to be had: {_line(error)}", RefusedError)
         case HfHubHTTPError():
             return _answered(error)
         case httpx2.UnsupportedProtocol() | httpx2.InvalidURL():
@@ -56,6 +79,13 @@ def _known(error: BaseException) -> Problem | None:
         case httpx2.HTTPError() | httpx2.StreamError() | json.JSONDecodeError():
             return _broken(error)
     return None
+
+
+def _ours(error: CopydeskError) -> Problem:
+    """What an error means that a request raised which was not to be sent, or not to be waited for."""
+    if isinstance(error, AskedToWaitError):
+        return Problem(str(error), may_pass=True, wait_seconds=error.seconds)
+    return Problem(str(error), type(error))
 
 
 def _broken(error: BaseException) -> Problem:
@@ -96,6 +126,9 @@ def _answered(error: HfHubHTTPError) -> Problem:
         wait = float(stated) if stated.isdigit() else 0.0
         text = "the Hub gets too many requests" if status == 429 else f"the Hub fails with {status}"
         return Problem(f"{text}{because}; try again later", may_pass=True, wait_seconds=wait)
+    if status == 412:
+        # A commit that was not on top of the head, although the head is where it was seen.
+        return Problem(f"the Hub says that the repository moved, and shows no move{because}; try again", may_pass=True)
     if status == 409:
         return Problem(f"the Hub is busy with something that stands against it{because}; try again", may_pass=True)
     if status == 401:

@@ -54,8 +54,8 @@ def check_bytes(repository: Repository, commit: str, local: Mapping[str, LocalFi
     wrong = repository.session.insist(f"read {repository.name} back", action)
     if wrong:
         raise CopydeskError(
-            f"{repository.name} is damaged at {commit[:8]}: the Hub has other bytes than were sent of {named(wrong)}\n"
-            "Delete the file there, or have the Hub repair it, and publish again."
+            f"{repository.name} is damaged at {commit[:8]}: the Hub has other bytes than were sent of {named(wrong)}; "
+            "it has to be mended or deleted there before this version can be published"
         )
     log.info("read back: %s files, %s, as they were sent", len(local), megabytes(total))
 

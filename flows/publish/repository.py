@@ -9,12 +9,12 @@ from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
 
 from huggingface_hub import CommitOperationAdd, CommitOperationDelete
-from huggingface_hub.errors import HfHubHTTPError, HFValidationError, RepositoryNotFoundError, RevisionNotFoundError
+from huggingface_hub.errors import HfHubHTTPError, HFValidationError
 from huggingface_hub.utils import validate_repo_id
 
 from flows.errors import NetworkError, RefusedError, UsageError
 from flows.publish.problems import status_of
-from flows.publish.session import PATIENCE_SECONDS, Session, in_background
+from flows.publish.session import PATIENCE_SECONDS, Session
 from flows.publish.trees import Change, LocalFile, RemoteFile, changes, differing, remote_tree
 
 log = logging.getLogger("copydesk")
@@ -68,8 +68,6 @@ class Repository:
     def _state(self) -> State | None:
         try:
             info = self.session.api.dataset_info(self.name)
-        except RepositoryNotFoundError:
-            return None
         except HfHubHTTPError as error:
             # Nobody is told whether a private repository exists.
             if status_of(error) == 404 or (status_of(error) == 401 and not self.session.has_token):
@@ -102,8 +100,10 @@ class Repository:
     def _commit_of(self, tag: str) -> str | None:
         try:
             return self.session.api.dataset_info(self.name, revision=tag).sha
-        except RevisionNotFoundError:
-            return None
+        except HfHubHTTPError as error:
+            if status_of(error) == 404:
+                return None
+            raise
 
     # --- doing ---
 
@@ -159,7 +159,7 @@ class Repository:
             )
 
     def _upload(self, batch: Sequence[CommitOperationAdd], size: int) -> None:
-        in_background(
+        self.session.in_background(
             # An ignore file in the repository must not keep part of a release from it.
             lambda: self.session.api.preupload_lfs_files(
                 self.name, batch, repo_type="dataset", revision=BRANCH, free_memory=False, gitignore_content=""

@@ -5,7 +5,6 @@ text, says who made it, and who owns it is given whatever the policy is. A text 
 same if it says in as many words what a withheld one says: an open article may quote a reserved one at length.
 """
 
-import hashlib
 from collections.abc import Callable, Iterable, Iterator
 from dataclasses import dataclass, field
 
@@ -14,6 +13,7 @@ import numpy.typing as npt
 import polars as pl
 
 from flows.characters import UNSPACED
+from flows.ids import sha256_of
 from schemas.columns import CONTENT_ROLES, GIVEN_ROLES
 from schemas.tables import hash_column, text_columns
 
@@ -115,16 +115,6 @@ def is_given(table: str) -> pl.Expr:
     """Whether a row of a table with texts gives one; an empty text says nothing."""
     return pl.any_horizontal(
         (pl.col(column).is_not_null() & (pl.col(column) != "")).fill_null(value=False) for column in text_columns(table)
-    )
-
-
-def sha256_of(texts: pl.Series) -> pl.Series:
-    """SHA-256 of texts in UTF-8, in hexadecimal digits; null of null.
-
-    A Python loop, because polars has no SHA-256; about a microsecond a text and what hashing its bytes takes.
-    """
-    return pl.Series(
-        [None if text is None else hashlib.sha256(text.encode()).hexdigest() for text in texts], dtype=pl.String
     )
 
 

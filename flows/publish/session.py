@@ -21,7 +21,14 @@ from huggingface_hub.utils import disable_progress_bars
 from huggingface_hub.utils import logging as hub_logging
 
 from flows.errors import CopydeskError, NetworkError
-from flows.publish.problems import HUB_ERRORS, RETRIED_STATUS, Problem, problem_of
+from flows.publish.problems import (
+    HUB_ERRORS,
+    RETRIED_STATUS,
+    AskedToWaitError,
+    OutOfPatienceError,
+    Problem,
+    problem_of,
+)
 
 log = logging.getLogger("copydesk")
 
@@ -40,11 +47,10 @@ COMMIT_SECONDS = 45.0
 FIRST_WAIT_SECONDS = 0.5
 LONGEST_WAIT_SECONDS = 8.0
 
+# Seconds that an upload is waited for that was interrupted: somewhat more than the client's own longest wait.
+CLOSE_SECONDS = 10.0
+
 Result = TypeVar("Result")
-
-
-class OutOfPatienceError(NetworkError):
-    """What was tried has gone on failing for too long."""
 
 
 class Patience:
@@ -103,6 +109,10 @@ class PatientClient(httpx2.Client):
             if asked >= patience.left():
                 response.close()
                 raise OutOfPatienceError(f"the Hub asks to wait {asked:.0f} s; try again then")
+            if asked > LONGEST_WAIT_SECONDS:
+                # The client would sleep in a thread that an interrupted run had to wait for.
+                response.close()
+                raise AskedToWaitError(asked)
         elif request.method == "PUT" and response.is_success:
             patience.progressed()
         return response
@@ -138,6 +148,8 @@ class Session:
         self.api = HfApi(token=False)
         self._token: str | None = None
         self._open = ExitStack()
+        self._idle = threading.Event()
+        self._idle.set()
 
     def __enter__(self) -> Self:
         self._open.enter_context(_quiet())
@@ -161,7 +173,9 @@ class Session:
         return self
 
     def __exit__(self, *error: object) -> None:
+        # What still runs in the background finds out at its next request, before the client becomes a plain one again.
         self.is_closed = True
+        self._idle.wait(CLOSE_SECONDS)
         self._open.close()
 
     @property
@@ -193,9 +207,7 @@ class Session:
                 return action()
             except OutOfPatienceError as error:
                 raise NetworkError(self.masked(f"cannot {doing}: {error}")) from None
-            except CopydeskError:
-                raise
-            except HUB_ERRORS as error:
+            except (AskedToWaitError, *HUB_ERRORS) as error:
                 problem = problem_of(error)
                 # Without the cause: it holds the request with the token in its headers, and flows keep what is raised.
                 if not problem.may_pass:
@@ -205,9 +217,37 @@ class Session:
                 limit = CONNECT_PATIENCE_SECONDS if problem.is_unreachable else PATIENCE_SECONDS
                 if wait >= self.patience.left(limit):
                     raise self.error(doing, problem) from None
-            log.debug("cannot %s yet: %s", doing, self.masked(problem.text))
+            log.debug("cannot %s yet: %s", doing, self.masked(self.patience.cause))
             time.sleep(wait)
         raise AssertionError("unreachable")
+
+    def in_background(self, action: Callable[[], Result], seconds: float) -> Result:
+        """Run something that a signal could not interrupt in a thread that the process need not wait for.
+
+        Raises:
+            OutOfPatienceError: it has not ended after that many seconds.
+        """
+        outcome: list[Result] = []
+        failure: list[BaseException] = []
+
+        def run() -> None:
+            try:
+                outcome.append(action())
+            except BaseException as error:  # noqa: BLE001 - it is raised where it is waited for
+                failure.append(error)
+            finally:
+                done.set()
+
+        # An event rather than the thread is waited for: a wait for a thread that a signal interrupts takes the thread
+        # for ended (https://github.com/python/cpython/issues/89437).
+        done = self._idle = threading.Event()
+        threading.Thread(target=run, name="copydesk-upload", daemon=True).start()
+        done.wait(seconds)
+        if failure:
+            raise failure[0]
+        if not outcome:
+            raise OutOfPatienceError(f"the storage of the Hub did nothing for {seconds:.0f} s; try again later")
+        return outcome[0]
 
     def error(self, doing: str, problem: Problem) -> CopydeskError:
         """A problem as an error for a person."""
@@ -221,31 +261,6 @@ class Session:
 def wait_bound(attempt: int) -> float:
     """The longest wait after an attempt, from 0; seconds."""
     return min(LONGEST_WAIT_SECONDS, FIRST_WAIT_SECONDS * 2.0 ** min(attempt, 10))
-
-
-def in_background(action: Callable[[], Result], seconds: float) -> Result:
-    """Run something that a signal could not interrupt in a thread that nobody waits for when the process ends.
-
-    Raises:
-        OutOfPatienceError: it has not ended after that many seconds.
-    """
-    outcome: list[Result] = []
-    failure: list[BaseException] = []
-
-    def run() -> None:
-        try:
-            outcome.append(action())
-        except BaseException as error:  # noqa: BLE001 - it is raised where it is waited for
-            failure.append(error)
-
-    thread = threading.Thread(target=run, name="copydesk-upload", daemon=True)
-    thread.start()
-    thread.join(seconds)
-    if failure:
-        raise failure[0]
-    if not outcome:
-        raise OutOfPatienceError(f"the storage of the Hub did nothing for {seconds:.0f} s; try again later")
-    return outcome[0]
 
 
 @contextmanager

@@ -6,6 +6,7 @@ parts in which the rows come.
 
 from collections.abc import Iterator
 from concurrent.futures import Executor, Future, ThreadPoolExecutor
+from contextlib import suppress
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -85,7 +86,7 @@ class TableWriter:
             return
         size = _row_bytes(rows)
         before = size.cum_sum() - size + self._byte_count
-        self._byte_count += size.sum()
+        self._byte_count += int(size.sum())
         start = 0
         groups = (before // self._settings.row_group_bytes).rle().struct.unnest()
         for count, group in groups.iter_rows():
@@ -109,9 +110,10 @@ class TableWriter:
         return WrittenTable(self._hash.row_count, self._hash.hexdigest(), files)
 
     def abandon(self) -> None:
-        """Let go of the file that is being written."""
+        """Let go of the file that is being written, which nobody will read."""
         if self._writer is not None:
-            self._writer.close()
+            with suppress(OSError):
+                self._writer.close()
 
     def _write_group(self) -> None:
         if not self._pending:

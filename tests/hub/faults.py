@@ -25,7 +25,7 @@ class Fault:
     """Something that goes wrong with the next requests of a kind.
 
     Attributes:
-        kind: one of KINDS, or UNVEIL.
+        kind: one of KINDS, UNVEIL or UNMOVED.
         where: regular expression that `METHOD path` has to match.
         times: requests that it befalls; -1 for all.
         skip: matching requests that it spares first.
@@ -39,8 +39,10 @@ class Fault:
     seconds: float = 0.0
 
 
-# Beside KINDS: a private repository is made public while something is going on in it.
+# Beside KINDS: a private repository is made public while something is going on in it; a commit is refused as not being
+# on top of the head, although it is.
 UNVEIL = "unveil"
+UNMOVED = "unmoved"
 
 
 class Faults:

@@ -20,10 +20,10 @@ from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from io import BytesIO
 from pathlib import Path
 from types import TracebackType
-from typing import Any, Self
+from typing import Any, NoReturn, Self
 from urllib.parse import parse_qs, unquote, urlsplit
 
-from tests.hub.faults import REFUSED, UNVEIL, Fault, Faults
+from tests.hub.faults import REFUSED, UNMOVED, UNVEIL, Fault, Faults
 from tests.hub.store import Commit, File, Repository, Store, User, copy_range, is_large
 from tests.hub.xet import Xet
 
@@ -178,6 +178,9 @@ class _Handler(BaseHTTPRequestHandler):
         try:
             if fault is not None and fault.kind in REFUSED:
                 self._refuse(fault)
+            if fault is not None and fault.kind == UNMOVED:
+                self._body()
+                self._moved()
             if fault is not None and fault.kind == UNVEIL:
                 self.store.repositories[f"{self.parts[2]}/{self.parts[3]}"].is_private = False
             if fault is not None and fault.kind == "stale" and "commit" in self.parts:
@@ -191,6 +194,9 @@ class _Handler(BaseHTTPRequestHandler):
         self._body()
         wait = {"Retry-After": str(int(fault.seconds))} if fault.kind == "429" else {}
         raise AnswerError(int(fault.kind), message=f"made to fail with {fault.kind}", headers=wait)
+
+    def _moved(self) -> NoReturn:
+        raise AnswerError(412, message="A commit has happened since. Please refresh and try again.")
 
     def _drop(self) -> None:
         self.close_connection = True
@@ -539,29 +545,35 @@ class _Handler(BaseHTTPRequestHandler):
             head = self._revision(repository, revision)
             header = lines[0]["value"]
             if header.get("parentCommit", head.oid) != head.oid:
-                raise AnswerError(412, message="A commit has happened since. Please refresh and try again.")
+                self._moved()
             tree = dict(head.tree)
+            names = self._fetched([line["value"] for line in lines[1:] if line["key"] == "lfsFile"])
             for line in lines[1:]:
-                self._apply(line["key"], line["value"], tree)
+                self._apply(line["key"], line["value"], tree, names)
             user = self._user()
             assert user is not None
             commit = repository.commit(tree, header["summary"], user.name)
         url = f"{self.hub.endpoint}/datasets/{name}/commit/{commit.oid}"
         raise AnswerError(200, {"success": True, "commitOid": commit.oid, "commitUrl": url, "hookOutput": ""})
 
-    def _apply(self, key: str, value: dict[str, Any], tree: dict[str, File]) -> None:
+    def _fetched(self, files: list[dict[str, Any]]) -> dict[str, str]:
+        """Take over what was uploaded through Xet; SHA-256 → its name there."""
+        names = self.hub.xet.names()
+        new = {file["oid"]: file["size"] for file in files if file["oid"] in names.keys() - self.store.sizes.keys()}
+        if new:
+            self.hub.xet.fetch([(names[oid], size, self.store.blob(oid)) for oid, size in new.items()])
+            self.store.sizes |= new
+        return names
+
+    def _apply(self, key: str, value: dict[str, Any], tree: dict[str, File], names: Mapping[str, str]) -> None:
         """One operation of a commit."""
         where = value["path"]
         if key == "file":
             tree[where] = self.store.regular(base64.b64decode(value["content"]))
         elif key == "lfsFile":
-            xet_hash = self.hub.xet.hash_of(value["oid"])
-            if xet_hash is not None and value["oid"] not in self.store.sizes:
-                self.hub.xet.fetch(xet_hash, value["size"], self.store.blob(value["oid"]))
-                self.store.sizes[value["oid"]] = value["size"]
             if value["oid"] not in self.store.sizes:
                 raise AnswerError(400, message=f"{where} was not uploaded")
-            tree[where] = self.store.large(value["oid"], self.store.sizes[value["oid"]], xet_hash)
+            tree[where] = self.store.large(value["oid"], self.store.sizes[value["oid"]], names.get(value["oid"]))
         elif key == "deletedFile":
             if where not in tree:
                 raise AnswerError(400, message=f"{where} is not there")

@@ -25,19 +25,20 @@ class Xet:
         self.folder = folder
         self.endpoint = f"local://{folder}"
 
-    def hash_of(self, sha256: str) -> str | None:
-        """The name that Xet has for a file; null if it was not uploaded."""
-        found = (dict(files_in(shard.read_bytes())) for shard in sorted(self.folder.rglob("shards/*.mdb")))
-        return next((files[sha256] for files in found if sha256 in files), None)
+    def names(self) -> dict[str, str]:
+        """SHA-256 → the name that Xet has for it, of all files that were uploaded."""
+        shards = sorted(self.folder.rglob("shards/*.mdb"))
+        return {sha256: name for shard in shards for sha256, name in files_in(shard.read_bytes())}
 
-    def fetch(self, xet_hash: str, size: int, target: Path) -> None:
-        """Put a file together from its pieces."""
+    def fetch(self, wanted: list[tuple[str, int, Path]]) -> None:
+        """Put files together from their pieces: name, size, and where to put each."""
         expiry = int(time.time()) + 3600
         group = hf_xet.XetSession().new_file_download_group(
             endpoint=self.endpoint, token="any", token_expiry_unix_secs=expiry
         )
         with group as files:
-            files.start_download_file(hf_xet.XetFileInfo(xet_hash, size), str(target))
+            for name, size, target in wanted:
+                files.start_download_file(hf_xet.XetFileInfo(name, size), str(target))
 
 
 def files_in(shard: bytes) -> Iterator[tuple[str, str]]:
