@@ -314,3 +314,25 @@ def test_nothing_leaks_of_the_committed_release(tmp_path: Path):
     assert result.missing == ()
     data = {path: digest for path, digest in bytes_of(committed).items() if path.startswith("data/")}
     assert {path: digest for path, digest in bytes_of(result.path).items() if path.startswith("data/")} == data
+
+
+def test_editions_stand_beside_each_other_and_beside_releases(full: Path, pages: Path, tmp_path: Path):
+    (pages / "more.txt").write_text(OPEN.replace("ships", "barges"))
+    later = built(pages, full.parent)
+    assert later.name == "1.1.0"
+    both = tmp_path / "both"
+    editions = [public_edition(release, both / release.name) for release in (full, later)]
+    assert [verify(edition).failures for edition in editions] == [(), ()]
+    mixed = public_edition(later, tmp_path / "mixed" / "1.1.0")
+    shutil.copytree(full, mixed.parent / full.name)
+    assert verify(mixed).failures == verify(mixed.parent / full.name).failures == ()
+    named = public_edition(later, tmp_path / "what I call it")
+    assert verify(named).failures == ()
+    wrong = shutil.copytree(named, tmp_path / "wrong" / "1.2.0")
+    assert [(failure.file, failure.check) for failure in verify(wrong).failures] == [("manifest.json", "version")]
+    other = shutil.copytree(full, tmp_path / "other" / "1.0.0")
+    shutil.copytree(named, other.parent / "1.1.0")
+    (other / "manifest.json").write_text((other / "manifest.json").read_text() + "\n")
+    assert ("manifest.json", "parent") in {
+        (failure.file, failure.check) for failure in verify(other.parent / "1.1.0").failures
+    }
