@@ -328,8 +328,8 @@ def overlap_example(release: Release) -> dict[str, Any] | None:
     most = related.sort("overlap_count", *ends, descending=[True, False, False]).select(ends).head(1).collect()
     if most.is_empty():
         return None
-    passages = release.rows("passages").select("passage_id", "article_id")
-    passages = passages.filter(pl.col("article_id").is_in(list(most.row(0)))).collect()
+    is_theirs = pl.col("article_id").is_in(list(most.row(0)))
+    passages = release.rows("passages").select("passage_id", "article_id").filter(is_theirs).collect()
     both = [pl.col(f"{side}_passage_id").is_in(passages["passage_id"].implode()) for side in ("a", "b")]
     tables = {"overlaps": release.rows("overlaps").filter(*both).collect(), "passages": passages}
     overlaps = with_articles(tables).drop_nulls(["a_article_id", "b_article_id"])
