@@ -1,87 +1,67 @@
-"""How long the stages take, on made-up pages: `python -m benchmarks [PAGES …]`.
+"""How long a whole build takes: `python -m benchmarks [PAGES …]`, or `python -m benchmarks --corpus FILE.parquet`.
 
-Every page has an outlet's header and footer, a headline, a byline, a date and a body of random words; one in ten is a
-copy of another one in an other outlet's frame. The pages depend on their number only, so two runs measure the same.
+`copydesk build` runs on made-up pages, or on a corpus that is there, in a process of its own with an embedded Prefect
+server; what it says about its stages is printed below its figures. The first build after the code has changed
+compiles kernels: run it twice. Every page has an outlet's header and footer, a
+headline, a byline, a date and a body of random words; one in ten is a copy of another one in an other outlet's frame.
+The pages depend on their number only, so two runs measure the same.
 """
 
 import argparse
+import os
 import random
-import resource
+import sys
 import tempfile
-import time
 from pathlib import Path
 
-from rich.console import Console
-from rich.table import Table as Grid
+import polars as pl
 
 from benchmarks.pages import made_up_pages
+from benchmarks.processes import cost, end_on_sigterm
 
-STAGES = ("ingest", "normalize", "deduplicate", "validate", "release")
+ROOT = Path(__file__).parent.parent
+STAGES = ("ingest", "normalize", "extract", "deduplicate", "validate", "release")
 
 
 def main() -> None:
-    """Print one line per size: seconds per stage, pages per second, peak memory."""
+    """Print a line per corpus, and what the build said."""
     parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
-    parser.add_argument("pages", type=int, nargs="*", default=[1_000, 10_000], help="numbers of pages, smallest first")
-    grid = Grid("pages", "MB", *(f"{stage} s" for stage in STAGES), "pages/s", "peak GB")
-    for count in parser.parse_args().pages:
-        grid.add_row(*_measured(count))
-    Console().print(grid)
+    parser.add_argument("pages", type=int, nargs="*", default=[1_000, 10_000], help="numbers of pages")
+    parser.add_argument("--corpus", type=Path, help="a Parquet file with a column `text`, instead")
+    parser.add_argument("--seconds", type=float, default=3_600, help="wall time after which a build is ended")
+    options = parser.parse_args()
+    end_on_sigterm()
+    if options.corpus is not None:
+        print(_measured(options.corpus.resolve(), options.seconds))
+        return
+    for count in options.pages:
+        with tempfile.TemporaryDirectory() as folder:
+            file = Path(folder, "pages.parquet")
+            made_up_pages(count, random.Random(count)).write_parquet(file)
+            print(_measured(file, options.seconds))
 
 
-def _measured(count: int) -> list[str]:
-    import polars as pl
-
-    from flows.deduplicate.stage import deduplicate
-    from flows.ingest.run import ingest
-    from flows.normalize.normalize import normalize
-    from flows.release.release import BuildInfo, release
-    from flows.settings import Settings
-    from flows.validate.conservation import conservation
-    from flows.validate.validate import validate
-
-    seconds = {}
+def _measured(file: Path, seconds: float) -> str:
+    """Build once from a file, and say what it took."""
+    count = pl.scan_parquet(file).select(pl.len()).collect().item()
     with tempfile.TemporaryDirectory() as folder:
-        work, file, settings = Path(folder), Path(folder, "pages.parquet"), Settings()
-        made_up_pages(count, random.Random(count)).write_parquet(file)
-
-        began = time.perf_counter()
-        found = ingest([str(file)], work, settings, {})
-        seconds["ingest"] = time.perf_counter() - began
-
-        sources, parts = [], []
-        for shard in found.shards:
-            sources.append(pl.read_parquet(work / "sources" / shard))
-            provenance = pl.read_parquet(work / "provenance" / shard)
-            began = time.perf_counter()
-            parts.append(normalize(sources[-1], provenance))
-            seconds["normalize"] = seconds.get("normalize", 0.0) + time.perf_counter() - began
-
-        articles = pl.concat([part.articles for part in parts])
-        passages = pl.concat([part.passages for part in parts])
-        began = time.perf_counter()
-        repeats = deduplicate(articles, passages, settings)
-        seconds["deduplicate"] = time.perf_counter() - began
-
-        began = time.perf_counter()
-        tables = validate(
-            {
-                "sources": pl.concat(sources),
-                "evidence": pl.concat([part.evidence for part in parts]),
-                "rejects": pl.read_parquet(work / "rejects" / "*.parquet"),
-                **{name: getattr(repeats, name) for name in ("articles", "passages", "overlaps", "relations")},
-            }
-        ).tables
-        seconds["validate"] = time.perf_counter() - began
-
-        began = time.perf_counter()
-        counts = conservation(tables, found.read_count, 0).counts()
-        release(tables, work / "out", settings, BuildInfo(inputs=[], conservation=counts))
-        seconds["release"] = time.perf_counter() - began
-        size = file.stat().st_size / 1e6
-    peak = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss / 1e6
-    times = [f"{seconds[stage]:.2f}" for stage in STAGES]
-    return [f"{count:,}", f"{size:.1f}", *times, f"{count / sum(seconds.values()):,.0f}", f"{peak:.2f}"]
+        log = Path(folder, "log")
+        spent = cost(
+            [sys.executable, "-c", "from flows.cli import main; main()", "build", str(file), "--out", f"{folder}/out"],
+            cwd=Path(folder),
+            environment={**os.environ, "PYTHONPATH": str(ROOT), "PREFECT_HOME": f"{folder}/prefect"},
+            log=log,
+            seconds=seconds,
+            max_bytes=os.sysconf("SC_PAGE_SIZE") * os.sysconf("SC_PHYS_PAGES"),
+        )
+        said = log.read_text(encoding="utf-8")
+    said_of_stages = [line for line in said.splitlines() if line.partition(":")[0] in STAGES]
+    figures = (
+        f"{count:,} documents, {file.stat().st_size / 1e6:.1f} MB: {spent.outcome}, "
+        f"wall {spent.wall_seconds:.1f} s, cpu {spent.cpu_seconds:.1f} s, "
+        f"{count / spent.wall_seconds:,.0f} documents/s, peak {spent.peak_bytes / 1e9:.2f} GB"
+    )
+    return "\n  ".join([figures, *(said_of_stages if spent.outcome == "done" else said.splitlines()[-9:])])
 
 
 if __name__ == "__main__":

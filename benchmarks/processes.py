@@ -5,6 +5,7 @@ import os
 import resource
 import signal
 import subprocess
+import sys
 import time
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
@@ -76,6 +77,11 @@ def cost(
         # A process begins with the mark of the one that started it in ru_maxrss: only where there is nothing better.
         peak_bytes=peak or usage.ru_maxrss * 1024,
     )
+
+
+def end_on_sigterm() -> None:
+    """Let SIGTERM end this process as an exit does, so that what it is measuring ends, too."""
+    signal.signal(signal.SIGTERM, lambda *_: sys.exit(128 + signal.SIGTERM))
 
 
 def _killed(pid: int) -> tuple[int, int, resource.struct_rusage]:

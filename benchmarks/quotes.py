@@ -89,6 +89,7 @@ def tables(documents: pl.DataFrame) -> tuple[pl.DataFrame, pl.DataFrame]:
             passage_id=pl.col("id") + "-" + pl.col("ordinal").cast(pl.String).str.zfill(4),
             source_id="id",
             article_id=article_id,
+            rule=pl.lit("made_up"),
             is_kept=pl.col("role") == "body",
             drop_reason=pl.when(pl.col("role") != "body").then("role"),
         ),

@@ -117,15 +117,16 @@ def build(
         verbose=verbose,
     )
 
+    import polars as pl
     from rich.console import Console
 
-    from flows.release.parquet import read_table
+    from flows.release.parquet import table_files
     from flows.release.show import summary
     from schemas.tables import TABLES
 
     for warning in built.warnings:
         print_error(f"warning: {warning}")
-    tables = {name: read_table(built.released.path, name) for name in TABLES}
+    tables = {name: pl.scan_parquet(table_files(built.released.path, name)) for name in TABLES}
     summary(tables, built.counts, built.released, Console(highlight=False, markup=False, emoji=False))
 
 

@@ -329,7 +329,7 @@ def _build(
             given = ", ".join(sources)
             raise CopydeskError(f"no document found in {given}; nothing was released")
         newest = versions.newest(out)
-        earlier = () if newest is None else read_manifest(newest).get("takedowns", ())
+        earlier = [] if newest is None else read_manifest(newest).get("takedowns", [])
         in_force = takedowns_in_force(None if takedowns is None else Path(takedowns), found.folders, earlier)
         try:
             with _timed("normalize", seconds):
@@ -398,31 +398,21 @@ def _parts(work: Path, sizes: Mapping[str, ShardSize]) -> Iterator[dict[str, pl.
     """The rows to release, shard by shard, and at last those that belong to no shard."""
     yield {name: TABLES[name].empty() for name in OF_SHARD}
     files = {name: work / "repeats" / f"{name}.parquet" for name in REPEATS}
+    # What is marked in a shard comes from these two; the others are copied.
     clusters, repeats = (pl.read_parquet(files[name]) for name in ("clusters", "repeats"))
-    none = {name: TABLES[name].empty() for name in ("overlaps", "relations")}
+    found = Repeats(clusters, repeats, TABLES["overlaps"].empty(), TABLES["relations"].empty())
     progress = Progress("release", len(sizes), sum(size.document_count for size in sizes.values()))
     for shard, size in sizes.items():
         tables = {name: pl.read_parquet(work / name / shard) for name in OF_SHARD}
-        articles, passages = tables["articles"], tables["passages"]
-        own = Repeats(_within(clusters, articles), _within(repeats, passages), **none)
-        tables["articles"], tables["passages"] = with_repeats(articles, passages, own)
+        tables["articles"], tables["passages"] = with_repeats(tables["articles"], tables["passages"], found)
         yield tables
         progress.done(size)
-    del clusters, repeats
+    del found, clusters, repeats
     for rows in batches(files["overlaps"]):
         yield {"overlaps": rows.drop("row")}
     yield {"relations": pl.read_parquet(files["relations"])}
     yield {"rejects": _rejects(work), "tombstones": _tombstones(work)}
     progress.finish()
-
-
-def _within(found: pl.DataFrame, rows: pl.DataFrame) -> pl.DataFrame:
-    """What is said of the rows of a shard, in one stretch, as both are sorted by the first column of `found`."""
-    key = found.columns[0]
-    if rows.is_empty():
-        return found.clear()
-    start = found[key].search_sorted(rows[key].min(), "left")
-    return found[start : found[key].search_sorted(rows[key].max(), "right")]
 
 
 def _write_shard(work: Path, shard: str, checked: CheckedShard, stage: str, names: Iterable[str]) -> None:

@@ -187,6 +187,7 @@ class Settings(BaseModel):
     row_group_bytes: int = Field(
         default=64_000_000,
         gt=0,
+        le=1_000_000_000,
         description="Bytes of uncompressed rows in a Parquet row group; the Hub's viewer asks for at most 300 MB.",
     )
     file_bytes: int = Field(
@@ -195,7 +196,13 @@ class Settings(BaseModel):
         description="Bytes of uncompressed rows in a Parquet file. The Hub asks for files of less than a few GB, and "
         "readers open several at once.",
     )
-    compression_level: int = Field(default=9, ge=1, le=22, description="Level of zstd in the Parquet files.")
+    compression_level: int = Field(
+        default=1,
+        ge=1,
+        le=22,
+        description="Level of zstd in the Parquet files. Measured on 20,000 made-up stories, 360 MB in four columns of "
+        "text: level 1 takes 2.0 s to write 164 MB, level 3 3.4 s for 138 MB, level 9 10.4 s for 130 MB.",
+    )
     hub_repo: str = Field(
         default="OWNER/NAME",
         pattern=r"^[A-Za-z0-9][A-Za-z0-9._-]*/[A-Za-z0-9][A-Za-z0-9._-]*$",

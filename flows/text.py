@@ -88,7 +88,7 @@ def _end_to_end(pieces: pl.DataFrame) -> pl.DataFrame:
     Args:
         pieces: `article_id, is_first, piece`, those of an article in a row.
     """
-    starts = pieces.select(pl.arg_where("is_first")).to_series().to_numpy()
+    starts = pieces.select(pl.arg_where(pl.col("is_first"))).to_series().to_numpy()
     if not len(starts):
         return pl.DataFrame(schema={"article_id": pl.String, "text": pl.String})
     column = pieces["piece"].fill_null("").rechunk().to_arrow(compat_level=pl.CompatLevel.oldest())

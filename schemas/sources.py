@@ -45,7 +45,7 @@ class Sources(pa.DataFrameModel):
     )
     char_count: pl.UInt32 = pa.Field(gt=0, metadata={"unit": "code points"}, description="Length of `text`.")
     text: pl.String = pa.Field(
-        nullable=True, description="The document as decoded, untouched; null where it is withheld."
+        nullable=True, description="The document as decoded, untouched; null where it, or a part of it, is withheld."
     )
 
     class Config:

@@ -29,40 +29,26 @@ def prose(seed: int, count: int) -> list[str]:
     return ["".join(pick.choices(SYLLABLES, k=3)) for _ in range(count)]
 
 
+def table(name: str, rows: pl.DataFrame) -> pl.DataFrame:
+    """Rows of a table; columns that they lack are null."""
+    dtypes = TABLES[name].dtypes
+    missing = [pl.lit(None).alias(column) for column in dtypes if column not in rows.columns]
+    return rows.with_columns(missing).select(dtypes.keys()).cast(pl.Schema(dtypes))
+
+
 def corpus(*texts: str, settings: Settings | None = None) -> Passages:
     """Each text is the one paragraph of an article of its own."""
-    names = [f"{number:016x}" for number in range(len(texts))]
-    ids = [f"{name}-00" for name in names]
-    lengths = [max(len(text), 1) for text in texts]
-    passages = pl.DataFrame(
-        {
-            "passage_id": [f"{name}-0000" for name in names],
-            "source_id": names,
-            "article_id": ids,
-            "ordinal": 0,
-            "role": "body",
-            "char_start": 0,
-            "char_count": lengths,
-            "text": texts,
-            "is_kept": True,
-            "drop_reason": None,
-            "repeats_passage_id": None,
-            "repeat_kind": None,
-        },
-        schema=TABLES["passages"].dtypes,
+    rows = pl.DataFrame({"text": texts}, schema={"text": pl.String}).select(
+        "text",
+        source_id=pl.Series([f"{number:016x}" for number in range(len(texts))]),
+        ordinal=pl.lit(0),
+        char_start=pl.lit(0),
+        char_count=pl.col("text").str.len_chars(),
     )
-    articles = pl.DataFrame(
-        {"article_id": ids, "source_id": names, "ordinal": 0, "kind": "article", "authors": [[] for _ in ids]}
-        | {"char_start": 0, "char_count": lengths, "text": texts, "word_count": 0, "is_canonical": True},
-    )
-    missing = [name for name in TABLES["articles"].dtypes if name not in articles.columns]
-    articles = articles.with_columns(pl.lit(None).alias(name) for name in missing)
-    return read_passages(
-        [articles.select(TABLES["articles"].dtypes.keys()).cast(pl.Schema(TABLES["articles"].dtypes))],
-        [passages],
-        settings or Settings(),
-        Path(),
-    )
+    article_id = pl.col("source_id") + "-00"
+    articles = rows.with_columns(article_id=article_id, kind=pl.lit("article"), authors=pl.lit([], pl.List(pl.String)))
+    passages = rows.with_columns(article_id=article_id, passage_id=pl.col("source_id") + "-0000", role=pl.lit("body"))
+    return read_passages([table("articles", articles)], [table("passages", passages)], settings or Settings(), Path())
 
 
 def found(passages: Passages, settings: Settings | None = None) -> pl.DataFrame:

@@ -12,6 +12,7 @@ from hypothesis import settings as hypothesis_settings
 from hypothesis import strategies as st
 
 from flows.deduplicate import kernels
+from flows.deduplicate.forms import mark_slots
 from flows.deduplicate.near import NAMED_EDGE_SCHEMA, clusters, near_duplicates
 from flows.deduplicate.wordstore import words_of_batches
 from flows.settings import Settings
@@ -143,6 +144,105 @@ def test_a_notice_with_a_figure_that_is_printed_every_day_is_a_form() -> None:
         f"n{number:02d}": f"{words} {number * 7} degrees in the shade of the old town hall" for number in range(9)
     }
     assert kinds(notices) == {}
+
+
+def dial(number: int) -> str:
+    """A notice whose slots hold no name, no figure and no capital."""
+    pick = random.Random(number)
+    fixed = [word.lower().rstrip(".") for word in prose(70, 90)]
+    for at in range(4, 90, 9):
+        fixed[at] = "".join(pick.choices(SYLLABLES, k=3))
+    return " ".join(fixed)
+
+
+def test_a_form_is_known_by_where_its_fillings_differ_whatever_stands_there() -> None:
+    fillings = {f"f{number:02d}": dial(number) for number in range(12)}
+    fillings["reprint"] = " ".join(edited(fillings["f07"].split(), 0.02, 71))
+    assert set(kinds(fillings)) == {("f07", "reprint")}
+
+
+def test_the_words_in_the_slots_of_a_form_are_marked() -> None:
+    store = words_of_batches(iter([pl.Series([dial(number) for number in range(6)] + ["another text"])]), 10**9)
+    hubs = np.array([0, 0, 0, 0, 0, 0, 6])
+    is_marked = mark_slots(store.words, store.starts[:-1], store.starts[1:], hubs, is_compiled=False)
+    assert is_marked.tolist() == [True] * 6 + [False]
+    for text in range(6):
+        marked = np.flatnonzero(store.words[store.starts[text] : store.starts[text + 1]] & 7 == kernels.VARIABLE)
+        assert marked.tolist() == list(range(4, 90, 9))
+
+
+def test_edited_copies_with_datelines_and_bylines_of_their_own_are_no_form() -> None:
+    pages = {}
+    for number in range(12):
+        pick = random.Random(number)
+        around = f"Printed {pick.randint(1, 28)} May 2031 {pick.randint(1, 12)}:{pick.randint(10, 59)}\n"
+        around += f"By {pick.choice(SYLLABLES).title()} {pick.choice(SYLLABLES).title()}, night desk\n"
+        pages[f"p{number:02d}"] = around + text_of(edited(STORY, 0.05, 200 + number))
+    groups = clusters(found(pages))
+    assert groups.height == 12
+    assert groups["cluster_id"].n_unique() == 1
+
+
+def rate(number: int) -> str:
+    """A bank's daily notice of some sixty words, three of them figures."""
+    pick = random.Random(number)
+    words = text_of(prose(80, 56)).split()
+    for at in (9, 21, 40):
+        words[at] = str(pick.randint(1_000, 9_999))
+    return " ".join(words)
+
+
+def test_notices_that_are_alike_are_reported_where_a_form_has_few_fillings() -> None:
+    few = {f"r{number:02d}": rate(number) for number in range(6)}
+    assert len(kinds(few)) == 6 * 5 // 2
+    many = {f"r{number:02d}": rate(number) for number in range(80)}
+    assert kinds(many) == {}
+
+
+def test_one_figure_in_a_long_notice_is_a_correction_however_many_there_are() -> None:
+    notices = {f"r{number:02d}": rate(number) for number in range(80)}
+    words = notices["r33"].split()
+    words[21] = "77"
+    assert set(kinds({**notices, "s": " ".join(words)})) == {("r33", "s")}
+
+
+def test_a_short_notice_with_another_last_word_is_a_copy() -> None:
+    notice = text_of(prose(90, 18)).split()
+    assert len(kinds({"a": " ".join(notice), "b": " ".join([*notice[:-1], "thursday"])})) == 1
+    assert kinds({"a": " ".join(notice), "b": " ".join([*notice[:9], *prose(91, 9)])}) == {}
+
+
+def test_an_outlets_own_headline_and_lede_make_no_other_story() -> None:
+    one = text_of(prose(30, 60) + STORY[60:200])
+    other = text_of(prose(31, 64) + STORY[60:230])
+    assert kinds({"a": one, "b": other}) == {("a", "b"): "near_duplicate_of"}
+    # With as much of its own as it shares it is one.
+    assert kinds({"a": one, "b": text_of(prose(32, 260) + STORY[60:160])}) == {}
+
+
+def test_a_story_cut_off_early_is_found_between_lines_of_the_outlets_own() -> None:
+    long = prose(33, 600)
+    cut = f"Thursday 4 June\nBy Hollin Lorne\n{text_of(long[:110])} ... Go on reading\nMore stories of the day"
+    edges = found({"a": cut, "b": text_of(long)})
+    assert edges.height == 1
+    assert edges["a_coverage"].item() > 0.75
+
+
+def test_pages_without_line_breaks_keep_their_templates_apart() -> None:
+    pages = {name: " ".join(page.split()) for name, page in outlets(3, 8).items()}
+    assert kinds(pages) == {}
+    story = " ".join(text_of(prose(3, 90)).split())  # what the outlet 0 prints as its number 3
+    other = " ".join(text_of(prose(100, 90)).split())
+    pages["copy"] = pages["1-0"].replace(other, story)
+    assert set(kinds(pages)) == {("0-3", "copy")}
+
+
+def test_an_outlet_that_prints_one_form_most_of_the_time_has_a_template_still() -> None:
+    header, footer = text_of(prose(901, 30), 8), text_of(prose(951, 90), 20)
+    pages = {f"f{number:02d}": f"{header}\n{rate(number)[:160]}\n{footer}" for number in range(70)}
+    pages |= {f"s{number:02d}": f"{header}\n{text_of(prose(960 + number, 150))}\n{footer}" for number in range(60)}
+    stories = {name for pair in kinds(pages) for name in pair if name.startswith("s")}
+    assert stories == set()
 
 
 def test_a_story_about_somebody_else_in_the_same_words_is_no_copy() -> None:

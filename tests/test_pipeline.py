@@ -8,6 +8,7 @@ import signal
 import subprocess
 import sys
 import time
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
@@ -215,27 +216,23 @@ def test_shards_leave_no_trace(server, tmp_path):
 def test_a_source_that_fails_is_rejected_and_the_rest_is_as_without_it(server, tmp_path, monkeypatch):
     """Whether it fails by itself, or only in what deduplication says of it."""
     from flows import pipeline
+    from flows.deduplicate.stage import find_repeats
+    from flows.normalize.normalize import normalize
 
     folder = many_stories(tmp_path / "pages", 12)
     bad = "000.txt"
-    normalize, find_repeats = pipeline.normalize, pipeline.find_repeats
-    is_bad = pl.col("title").str.len_chars() > 0
 
     def with_bad_article(sources: pl.DataFrame, provenance: pl.DataFrame) -> Any:
-        from dataclasses import replace
-
         found = normalize(sources, provenance)
         ids = sources.filter(uri=bad)["source_id"].implode()
         kind = pl.when(pl.col("source_id").is_in(ids)).then(pl.lit("poem")).otherwise("kind")
         return replace(found, articles=found.articles.with_columns(kind=kind))
 
     def with_bad_cluster(articles: Any, passages: Any, settings: Settings, work: Path) -> Any:
-        from dataclasses import replace
-
         found = find_repeats(articles, passages, settings, work)
         sources = pl.concat([pl.read_parquet(path.parents[1] / "sources" / path.name) for path in articles])
         ids = sources.filter(uri=bad)["source_id"].implode()
-        rows = pl.concat([pl.read_parquet(path) for path in articles]).filter(is_bad, pl.col("source_id").is_in(ids))
+        rows = pl.concat([pl.read_parquet(path) for path in articles]).filter(pl.col("source_id").is_in(ids))
         wrong = rows.select("article_id", cluster_id=pl.lit("00000000000000ff-00"))
         clusters = pl.concat([found.clusters.join(wrong, on="article_id", how="anti"), wrong])
         return replace(found, clusters=clusters)

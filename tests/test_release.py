@@ -1,10 +1,13 @@
 """A release is whole or absent, the same for the same rows, and bears the number that its changes ask for."""
 
 import hashlib
+import itertools
 import json
 import os
 import subprocess
 import sys
+from collections.abc import Iterator
+from concurrent.futures import ThreadPoolExecutor
 from datetime import UTC, date
 from pathlib import Path
 from typing import Any
@@ -13,12 +16,13 @@ import polars as pl
 import pyarrow.parquet as pq
 import pytest
 from hypothesis import given
+from hypothesis import settings as hypothesis_settings
 from hypothesis import strategies as st
 
 from flows.errors import CopydeskError, LockedError, UsageError
 from flows.release.manifest import Input
-from flows.release.parquet import read_table, table_files, write_table
-from flows.release.release import BuildInfo, Released, release
+from flows.release.parquet import TableWriter, read_table, table_files, write_table
+from flows.release.release import BuildInfo, Released, release, release_parts
 from flows.release.rows import rows_sha256
 from flows.release.staging import locked, rename_new
 from flows.release.versions import next_version
@@ -141,6 +145,60 @@ def test_large_tables_are_cut_into_files_and_row_groups(tmp_path: Path):
     assert max(groups) > 1
     assert all(file.stat().st_size < 40_000 for file in files)
     assert read_table(tmp_path, "sources").equals(rows)
+
+
+@given(st.lists(st.integers(0, 60), max_size=6), st.integers(100, 3_000), st.integers(1, 3))
+@hypothesis_settings(max_examples=20, deadline=None)
+def test_the_parts_in_which_rows_come_leave_no_trace(
+    tmp_path_factory: pytest.TempPathFactory, cuts: list[int], group_bytes: int, groups_per_file: int
+):
+    tables = tables_of({f"{number:02}.txt": [("body", f"Page {number}. " * (1 + number % 9))] for number in range(60)})
+    rows = tables["sources"].sort("source_id")
+    settings = Settings(row_group_bytes=group_bytes, file_bytes=group_bytes * groups_per_file)
+    bounds = [0, *sorted(cuts), rows.height]
+    parts = [rows[start:stop] for start, stop in itertools.pairwise(bounds)]
+    written = []
+    for number, some in enumerate(([rows], parts)):
+        folder = tmp_path_factory.mktemp(str(number))
+        with ThreadPoolExecutor(1) as pool:
+            writer = TableWriter(folder, "sources", rows, settings, pool)
+            for part in some:
+                writer.write(part)
+            table = writer.close()
+        assert table.row_count == rows.height
+        assert table.rows_sha256 == rows_sha256("sources", rows)
+        files = {file.relative_to(folder).as_posix(): digest for file, digest in table.files.items()}
+        assert files == {name: hashlib.sha256(data).hexdigest() for name, data in contents(folder).items()}
+        written.append(files)
+    assert written[0] == written[1]
+
+
+def test_parts_out_of_order_or_a_row_that_comes_twice_make_no_release(tmp_path: Path):
+    rows = {name: two_stories()[name].sort(table.order) for name, table in TABLES.items()}
+    first, last = ({name: table[place] for name, table in rows.items()} for place in (slice(1), slice(1, None)))
+    for parts in ([last, first], [first, first, last], [first, rows]):
+        with (
+            locked(tmp_path) as lock,
+            pytest.raises(CopydeskError, match=r"are not in the order of .* or one stands twice"),
+        ):
+            release_parts(parts, lock, Settings(), BuildInfo(INPUTS, COUNTS))
+    assert visible(tmp_path) == []
+    assert not list(tmp_path.glob(".staging-*"))
+    with locked(tmp_path) as lock:
+        result = release_parts(iter([first, last]), lock, Settings(), BuildInfo(INPUTS, COUNTS))
+    assert contents(result.path) == contents(build(two_stories(), tmp_path / "whole").path)
+
+
+def test_a_part_that_fails_leaves_nothing(tmp_path: Path):
+    rows = {name: two_stories()[name].sort(table.order) for name, table in TABLES.items()}
+
+    def parts() -> Iterator[Tables]:
+        yield rows
+        raise CopydeskError("the next shard is gone")
+
+    with locked(tmp_path) as lock, pytest.raises(CopydeskError, match="the next shard is gone"):
+        release_parts(parts(), lock, Settings(), BuildInfo(INPUTS, COUNTS))
+    assert list(tmp_path.iterdir()) == [tmp_path / ".lock"]
 
 
 def test_the_same_rows_make_no_new_release_whatever_version_is_wished_for(tmp_path: Path):

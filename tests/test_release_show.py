@@ -43,7 +43,7 @@ def shown(path: Path, what: str, width: int = 80) -> str:
 
 def end_of_build(tables: Tables, result: Released) -> str:
     console = Console(file=io.StringIO(), width=80)
-    summary(tables, COUNTS, result, console)
+    summary({name: rows.lazy() for name, rows in tables.items()}, COUNTS, result, console)
     assert isinstance(console.file, io.StringIO)
     return console.file.getvalue()
 

@@ -215,6 +215,9 @@ def test_what_stood_in_a_release_stays_and_a_file_may_reword_it(tmp_path: Path):
     assert [(one.uri, one.reason) for one in found] == [("a.txt", "x"), ("z.txt", STATED["reason"])]
     with pytest.raises(CopydeskError, match="takedowns in the manifest of the newest release: entry 1"):
         takedowns_in_force(None, [], [{"uri": "a.txt"}])
+    broken: Any = None
+    with pytest.raises(CopydeskError, match="takedowns in the manifest of the newest release"):
+        takedowns_in_force(None, [], broken)
 
 
 # --- what goes ---

@@ -218,8 +218,9 @@ class Desk:
     def _add(self) -> str:
         name = f"page{self._number:04}.txt"
         paragraphs = [f"What happened in year {1700 + self._number}", *(self._sentence() for _ in range(4))]
-        if self._number and self.random.random() < 0.5:
-            shared = self.random.choice(self._pages()).read_text(encoding="utf-8").split("\n\n")
+        pages = self._pages()
+        if pages and self.random.random() < 0.5:
+            shared = self.random.choice(pages).read_text(encoding="utf-8").split("\n\n")
             paragraphs.insert(2, shared[1].strip())
         (self.folder / name).write_text("\n\n".join(paragraphs) + "\n", encoding="utf-8")
         return name

@@ -52,7 +52,7 @@ def star_clusters(edges: pl.DataFrame) -> pl.DataFrame:
     """
     pairs = edges.select(pl.col("a", "b").cast(pl.Int64)).unique().sort("a", "b")
     items = pl.concat([pairs["a"], pairs["b"]]).unique().sort()
-    centres = np.empty((items.max() or 0) + 1, np.int64)
+    centres = np.empty(1 + int(items.to_numpy().max(initial=0)), np.int64)
     run = stars.chosen(is_compiled=pairs.height >= _COMPILE_FROM_EDGES)
     run(pairs["a"].to_numpy(), pairs["b"].to_numpy(), centres)
     return pl.DataFrame({"item": items, "cluster": centres[items.to_numpy()]}).cast(pl.UInt32)

@@ -9,6 +9,7 @@ import numpy as np
 import numpy.typing as npt
 
 from flows.deduplicate.kernels import MEASURES, compare, in_slices, vote
+from flows.deduplicate.wordstore import give_back
 
 Indexes = npt.NDArray[np.int64]
 
@@ -36,52 +37,72 @@ def mark_slots(
     Returns:
         shape (texts): those that are a filling of a form with more than _LEAST_VOICES fillings.
     """
-    # Groups of texts like one hub, one after the other; `members` holds the texts of each in order.
+    # Groups of texts like one hub, one after the other, and the place of each text in its group.
     sizes = np.bincount(hubs, minlength=len(hubs))
     members = np.flatnonzero(sizes[hubs] > _LEAST_VOICES)
+    is_marked = np.zeros(len(hubs), np.bool_)
+    if not len(members):
+        return is_marked
     members = members[np.argsort(hubs[members], kind="stable")]
-    groups, firsts = np.unique(hubs[members], return_index=True)
+    groups, firsts, group_of = np.unique(hubs[members], return_index=True, return_inverse=True)
+    place = np.arange(len(members)) - firsts[group_of]
 
-    def variable(texts: Indexes, group: Indexes, nth: Indexes, *, is_marking: bool) -> Indexes:
-        """How many words are variable in texts, each the nth member of a group (an index of `groups`)."""
-        found = np.empty(len(texts), np.int64)
-        size = sizes[groups[group]]
-        voices = np.minimum(_VOICES, size - 1)
-        for count in range(_LEAST_VOICES, _VOICES + 1):
-            chosen = np.flatnonzero(voices == count)
+    def variable(chosen: Indexes, *, is_marking: bool) -> Indexes:
+        """How many words are variable in the chosen ones of `members`."""
+        found = np.empty(len(chosen), np.int64)
+        size = sizes[groups[group_of[chosen]]]
+        for voices in range(_LEAST_VOICES, _VOICES + 1):
+            asked = np.flatnonzero(np.minimum(_VOICES, size - 1) == voices)
             # Others all over the group, beginning behind the text itself.
-            step = np.arange(count)[None, :] * (size[chosen, None] - 1) // count
-            others = members[firsts[group[chosen], None] + (nth[chosen, None] + 1 + step) % size[chosen, None]]
-
-            def voted(
-                first: int, last: int, chosen: Indexes = chosen, others: Indexes = others, count: int = count
-            ) -> None:
-                mine = texts[chosen[first:last]]
-                a, b = np.repeat(mine, count), others[first:last].ravel()
-                lengths = ends[a] - starts[a]
-                value_starts = np.cumsum(lengths) - lengths
-                values = np.zeros(int(lengths.sum()), np.uint32)
-                measures = np.empty((len(a), MEASURES), np.int32)
-                compare.chosen(is_compiled=is_compiled)(words, starts, ends, a, b, measures, value_starts, values)
-                counted = np.empty(len(mine), np.int64)
-                vote.chosen(is_compiled=is_compiled)(
-                    words, starts, ends, mine, count, values, value_starts, _LEAST_VOICES, is_marking, counted
-                )
-                found[chosen[first:last]] = counted
-
-            in_slices(voted, len(chosen), is_parallel=is_compiled, per_slice=_TEXTS_PER_SLICE)
+            step = 1 + np.arange(voices) * (size[asked, None] - 1) // voices
+            others = firsts[group_of[chosen[asked], None]] + (place[chosen[asked], None] + step) % size[asked, None]
+            counts = _vote(words, starts, ends, members[chosen[asked]], members[others], is_marking, is_compiled)
+            found[asked] = counts
         return found
 
-    every = np.arange(len(groups))
-    hub_nth = np.searchsorted(firsts, np.arange(len(members)), side="right") - 1
-    nth = np.arange(len(members)) - firsts[hub_nth] if len(members) else members
     is_hub = members == hubs[members]
     in_hub = np.zeros(len(groups), np.int64)
-    in_hub[hub_nth[is_hub]] = variable(members[is_hub], hub_nth[is_hub], nth[is_hub], is_marking=False)
-    is_form = in_hub >= _VARIABLE_SHARE * (ends[groups] - starts[groups])
-    is_form &= in_hub > 0
-    filled = np.flatnonzero(is_form[hub_nth]) if len(members) else every[:0]
-    variable(members[filled], hub_nth[filled], nth[filled], is_marking=True)
-    is_marked = np.zeros(len(hubs), np.bool_)
+    in_hub[group_of[is_hub]] = variable(np.flatnonzero(is_hub), is_marking=False)
+    is_form = (in_hub > 0) & (in_hub >= _VARIABLE_SHARE * (ends[groups] - starts[groups]))
+    filled = np.flatnonzero(is_form[group_of])
+    variable(filled, is_marking=True)
     is_marked[members[filled]] = True
     return is_marked
+
+
+def _vote(
+    words: npt.NDArray[np.uint32],
+    starts: Indexes,
+    ends: Indexes,
+    texts: Indexes,
+    others: Indexes,
+    is_marking: bool,
+    is_compiled: bool,
+) -> Indexes:
+    """Compare texts (n) with others (n, voices); how many words of each are variable (n)."""
+    found = np.empty(len(texts), np.int64)
+    voices = others.shape[1]
+
+    def voted(first: int, last: int) -> None:
+        a, b = np.repeat(texts[first:last], voices), others[first:last].ravel()
+        lengths = ends[a] - starts[a]
+        value_starts = np.cumsum(lengths) - lengths
+        values = np.zeros(int(lengths.sum()), np.uint32)
+        measures = np.empty((len(a), MEASURES), np.int32)
+        compare.chosen(is_compiled=is_compiled)(words, starts, ends, a, b, measures, value_starts, values)
+        vote.chosen(is_compiled=is_compiled)(
+            words,
+            starts,
+            ends,
+            texts[first:last],
+            voices,
+            values,
+            value_starts,
+            _LEAST_VOICES,
+            is_marking,
+            found[first:last],
+        )
+        give_back(words)
+
+    in_slices(voted, len(texts), is_parallel=is_compiled, per_slice=_TEXTS_PER_SLICE)
+    return found

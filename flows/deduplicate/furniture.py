@@ -16,7 +16,7 @@ from flows.deduplicate.wordstore import WordStore
 _MIN_TEXTS = 5
 # Texts of a line that are compared, each with the next. They are the lowest in an order that has nothing to do with
 # the corpus and is the same for all lines, so that the lines of one story ask for the same pairs.
-_SAMPLE = 8
+_SAMPLE = 16
 # Knuth's multiplicative hash: odd, so that it permutes the numbers below 2³².
 _SHUFFLE = 2_654_435_761
 _UNSHUFFLE = pow(_SHUFFLE, -1, 2**32)
@@ -25,6 +25,11 @@ _UNSHUFFLE = pow(_SHUFFLE, -1, 2**32)
 # begin and those with which both end, or when next to nothing else is left of one of them.
 _RELATED_SHARE = 0.4
 _LEAST_LEFT = 12
+# What is left of two texts says more when it is at least so many words: of short notices a date, a byline and a line in
+# the middle of the page may be a good part.
+_TELLING_WORDS = 60
+# Pairs with so much left that are needed to ask them alone.
+_MIN_TELLING = 5
 # A text is compared with one of at most so many times its length: a whole archive in one text says nothing here, and to
 # align it with each of its stories would take for ever.
 _MOST_TIMES = 20
@@ -57,12 +62,12 @@ def template_lines(store: WordStore, ranks: Indexes, covered: Covered) -> npt.ND
     place = np.searchsorted(frequent, hashes)
     place[place == len(frequent)] = 0
     entries = np.flatnonzero(frequent[place] == hashes)
-    line = place[entries].astype(np.uint64)
+    of_entry = place[entries].astype(np.uint64)
     del place
     text = (np.searchsorted(store.line_starts, entries, side="right") - 1).astype(np.int64)
     shuffled = (ranks[text].astype(np.uint64) * np.uint64(_SHUFFLE)) & np.uint64(0xFFFFFFFF)
     # One entry per line and text, in the order of lines and, within a line, of the shuffled ranks.
-    keys = (line << np.uint64(32)) | shuffled
+    keys = (of_entry << np.uint64(32)) | shuffled
     keys.sort()
     keys = keys[np.append(True, keys[1:] != keys[:-1])]
     of_line = (keys >> np.uint64(32)).astype(np.int64)
@@ -90,10 +95,16 @@ def template_lines(store: WordStore, ranks: Indexes, covered: Covered) -> npt.ND
     )
     left = np.minimum(lengths[a], lengths[b]) - around
     related = ((left < _LEAST_LEFT) | (covered(a, b) - around >= _RELATED_SHARE * left))[inverse]
-    strangers = np.bincount(lines[follows][~related], minlength=len(frequent))
-    asked_count = np.bincount(lines[follows], minlength=len(frequent))
-    recurs = (asked_count > 0) & (2 * strangers >= asked_count)
-    is_template[entries] = recurs[line.astype(np.int64)]
+    is_telling = (left >= _TELLING_WORDS)[inverse]
+    line = lines[follows]
+    asked_count, telling_count, strangers, telling_strangers = (
+        np.bincount(line[chosen], minlength=len(frequent))
+        for chosen in (line >= 0, is_telling, ~related, is_telling & ~related)
+    )
+    recurs = np.where(
+        telling_count >= _MIN_TELLING, 2 * telling_strangers >= telling_count, 2 * strangers >= asked_count
+    ) & (asked_count > 0)
+    is_template[entries] = recurs[of_entry.astype(np.int64)]
     return is_template
 
 

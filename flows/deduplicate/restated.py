@@ -17,6 +17,7 @@ import polars as pl
 
 from flows.deduplicate import align_kernels, restated_kernels
 from flows.deduplicate.compiled import compiled, plain
+from flows.deduplicate.kernels import in_slices
 from flows.deduplicate.passages import Indexes, Passages
 from flows.deduplicate.restated_kernels import A_FROM, A_TO, A_UNIT, B_FROM, B_TO, B_UNIT, COVERAGE, EVIDENCE
 from flows.deduplicate.reuse import MATCH_SCHEMA
@@ -39,6 +40,11 @@ _LEAST_WORDS = 3
 # How many words that no other sentence of the page has a pair must share at least, side by side; of others more.
 _LEAST_RARE_WORDS = 2.3
 _BLANK_LINE = "\n\n"
+_PAGES_PER_SLICE = 20
+
+# Rows of the passages of a page, and their texts.
+_Page = tuple[Indexes, list[str]]
+_Row = tuple[int, int, str, float, str, bool, int | None, int | None, int | None, int | None]
 
 
 def restated_passages(passages: Passages, repeats: Indexes, settings: Settings) -> pl.DataFrame:
@@ -50,22 +56,32 @@ def restated_passages(passages: Passages, repeats: Indexes, settings: Settings) 
         settings: `min_restated_evidence`, `near_similarity`.
 
     Returns:
-        The columns of MATCH_SCHEMA: one row per pair of content passages of two articles of
-        one source, a < b, sorted. None of them is whole: two tellings of a fact are two.
+        The columns of MATCH_SCHEMA: one row per pair of content passages of two articles of one source, a < b, sorted.
+        None of them is whole: two tellings of a fact are two.
     """
-    found = [row for rows, texts in _pages(passages, repeats) for row in _restated(passages, rows, texts, settings)]
+    found: list[_Row] = []
+    for pages in _pages(passages, repeats):
+        rows: dict[int, list[_Row]] = {}
+
+        def told_again(first: int, last: int, pages: list[_Page] = pages, rows: dict[int, list[_Row]] = rows) -> None:
+            for page in range(first, last):
+                rows[page] = _restated(passages, *pages[page], settings)
+
+        is_parallel = passages.store.is_compiled
+        in_slices(told_again, len(pages), is_parallel=is_parallel, per_slice=_PAGES_PER_SLICE)
+        for page in range(len(pages)):
+            found += rows[page]
     return pl.DataFrame(found, schema=MATCH_SCHEMA, orient="row").sort("a", "b")
 
 
-def _pages(passages: Passages, repeats: Indexes) -> Iterator[tuple[Indexes, list[str]]]:
-    """The content passages of each source that has several articles with some: rows in order of items, and texts."""
-    is_compared = passages.is_content & passages.is_inside
+def _pages(passages: Passages, repeats: Indexes) -> Iterator[list[_Page]]:
+    """The content passages of each source of several articles, in the order of items; a shard at a time."""
+    has_siblings = passages.articles.select(pl.len().over("source_id") > 1).to_series().to_numpy()
+    if not has_siblings.any():
+        return
+    is_compared = passages.is_content & passages.is_inside & has_siblings[passages.article]
     is_compared[repeats] = False
     chosen = np.flatnonzero(is_compared)
-    source, article = passages.source[chosen], passages.article[chosen]
-    pairs = np.unique((source.astype(np.int64) << 32) | article)
-    several = np.bincount((pairs >> 32).astype(np.int64), minlength=1) > 1
-    chosen = chosen[several[source]] if len(chosen) else chosen
     for number in range(len(passages.shards)):
         first, last = np.searchsorted(chosen, passages.shard_starts[number : number + 2])
         own = chosen[first:last]
@@ -74,14 +90,14 @@ def _pages(passages: Passages, repeats: Indexes) -> Iterator[tuple[Indexes, list
             continue
         texts = pl.concat(parts).fill_null("")
         bounds = np.flatnonzero(np.concatenate([[True], np.diff(passages.source[own]) != 0, [True]]))
-        for start, end in pairwise(bounds.tolist()):
-            order = np.argsort(passages.items[own[start:end]], kind="stable") + start
-            yield own[order], texts.gather(order).to_list()
+        orders = [
+            np.argsort(passages.items[own[start:end]], kind="stable") + start
+            for start, end in pairwise(bounds.tolist())
+        ]
+        yield [(own[order], texts.gather(order).to_list()) for order in orders]
 
 
-def _restated(
-    passages: Passages, rows: Indexes, texts: list[str], settings: Settings
-) -> list[tuple[int, int, str, float, str, bool, int | None, int | None, int | None, int | None]]:
+def _restated(passages: Passages, rows: Indexes, texts: list[str], settings: Settings) -> list[_Row]:
     """The rows of `restated_passages` for one page."""
     choose = compiled if passages.store.is_compiled else plain
     page = _BLANK_LINE.join(texts)

@@ -55,9 +55,12 @@ _SOME_SLOTS = 5
 _SOME_CONCENTRATION = 0.8
 _FEW_SLOTS = 3
 _SLOT_SHARE = 0.5
-# Of a form that is known from many fillings, copies of one may differ in this share of the slots where next to nothing
-# else differs; where most slots differ, this share of all places that differ makes it another filling.
+# Of a form that is known from many fillings, copies of one may differ in this share of the slots where little else
+# differs: at most so many places for each word; or in so many times what as many edits would hit by chance. Where most
+# slots differ, it is another filling if they are this share of all places that differ.
 _FORM_SLOT_SHARE = 0.1
+_FORM_EDITS = 0.1
+_FORM_CHANCE = 3
 _FORM_PLACES = 0.3
 # Jaccard similarity of runs of GRAM_WORDS words from which on less than _MANY_SLOTS slots make no other text, as one
 # figure in fifty words does not; and from which on they make none in a form of which there are few fillings.
@@ -177,10 +180,11 @@ class Verdict:
             | ((slots >= _FEW_SLOTS) & (slot_share >= _SLOT_SHARE) & is_of_one_cut)
             | (variable > _FORM_SLOT_SHARE * all_variable)
         )
-        is_form |= (
-            (variable > 0)
-            & (variable >= _SLOT_SHARE * all_variable)
-            & (variable >= _FORM_PLACES * (variable + measures[:, OTHER_PLACES]))
+        places = measures[:, OTHER_PLACES]
+        by_chance = all_variable * places / np.maximum(np.minimum(a_words, b_words), 1)
+        is_form |= (variable > _FORM_SLOT_SHARE * all_variable) & (
+            (places <= _FORM_EDITS * np.minimum(a_words, b_words)) & (variable >= _FORM_CHANCE * by_chance)
+            | ((variable >= _SLOT_SHARE * all_variable) & (variable >= _FORM_PLACES * (variable + places)))
         )
         lengths = np.minimum(a_words, b_words) / np.maximum(np.maximum(a_words, b_words), 1)
         return cls(
@@ -193,5 +197,5 @@ class Verdict:
             tells_one_story=tells_one_story,
             is_form=is_form,
             is_nearly_equal=is_alike & (similarity >= _NEARLY_EQUAL) & (slots < _MANY_SLOTS),
-            is_alike=is_alike & (slots < _MANY_SLOTS) & (slot_share < _OTHER_STORY),
+            is_alike=is_alike & (slot_share < _OTHER_STORY) & ((slots < _MANY_SLOTS) | (2 * variable >= slots)),
         )

@@ -265,7 +265,7 @@ def plain_records(records: pl.DataFrame, max_bytes: int) -> tuple[Records, pl.Da
     is_plain_row = values.select(is_plain.fill_null(value=False)).to_series() & is_known
     rows = values.with_columns(published_date=days, retrieved_at=instants).filter(is_plain_row)
     rows = rows.select(pl.col(name).cast(dtype) for name, dtype in RECORDS.items())
-    return Records(rows), pl.concat([others, records.filter(~is_plain_row)])
+    return Records(rows), pl.concat([others, records.filter(~is_plain_row)]).sort("record")
 
 
 # A character that is no white space, neither to Unicode nor to Python.

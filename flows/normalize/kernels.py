@@ -11,6 +11,12 @@ import polars as pl
 # Bytes of text from which on it pays to import numba and to fetch or compile a kernel.
 COMPILE_FROM_BYTES = 2_000_000
 
+
+def is_much(byte_count: int) -> bool:
+    """Whether so many bytes of text are worth a kernel."""
+    return byte_count >= COMPILE_FROM_BYTES
+
+
 _compiled: dict[Callable[..., Any], Callable[..., Any]] = {}
 _lock = Lock()
 
@@ -142,18 +148,20 @@ def look_at(
         may_end_lines: text → whether it may hold what ends a line but the line feed, or marks a cut; filled.
     """
     for text in range(len(starts) - 1):
-        chars = blanks = 0
+        blanks = continuations = 0
         is_loose = is_unspaced = ends_lines = False
-        previous = 0
-        end = starts[text + 1]
-        for at in range(starts[text], end):
+        last_blank = -2
+        begin, end = starts[text], starts[text + 1]
+        for at in range(begin, end):
             byte = data[at]
-            if 0x80 <= byte < 0xC0:
+            if 0x20 < byte < 0x7F:
                 continue
-            chars += 1
             if byte == 0x20:
                 blanks += 1
-                is_loose |= previous == 0x20
+                is_loose |= last_blank == at - 1
+                last_blank = at
+            elif 0x80 <= byte < 0xC0:
+                continuations += 1
             elif byte < 0x20 or byte == 0x7F:
                 is_loose = True
                 ends_lines |= byte not in (0x09, 0x0A)
@@ -172,8 +180,7 @@ def look_at(
                     is_unspaced = True
                     is_loose |= byte in (0xE1, 0xE3, 0xEF)
                     ends_lines |= byte == 0xEF
-            previous = byte
-        char_count[text] = chars
+        char_count[text] = end - begin - continuations
         blank_count[text] = blanks
         may_be_loose[text] = is_loose
         may_be_unspaced[text] = is_unspaced

@@ -5,7 +5,7 @@ from collections.abc import Callable
 import numpy as np
 import polars as pl
 
-from flows.normalize.kernels import COMPILE_FROM_BYTES, buffers, compiled, look_at
+from flows.normalize.kernels import buffers, compiled, is_much, look_at
 
 
 def looks(texts: pl.Series) -> pl.DataFrame:
@@ -16,7 +16,7 @@ def looks(texts: pl.Series) -> pl.DataFrame:
         space at its ends), characters of UNSPACED (`may_be_unspaced`), or what `with_plain_lines` changes
         (`may_end_lines`): one row per text. Of few texts, anything may be true.
     """
-    if texts.str.len_bytes().sum() < COMPILE_FROM_BYTES:
+    if not is_much(int(texts.str.len_bytes().sum())):
         return texts.to_frame("text").select(
             char_count=pl.col("text").str.len_chars(),
             blank_count=pl.col("text").str.count_matches(" ", literal=True),

@@ -62,12 +62,18 @@ class _Looked:
         self._rows = spans["row"].to_numpy()
         self._char_count = spans["char_count"].to_numpy()
 
+    def _places_of(self, rows: Places) -> Places:
+        """Places of all spans of these lines; both are in reading order."""
+        first = np.searchsorted(self._rows, rows, "left")
+        count = np.searchsorted(self._rows, rows, "right") - first
+        before = np.cumsum(count) - count
+        return np.repeat(first - before, count) + np.arange(count.sum())
+
     def matched(self, rule: Rule, *, is_anywhere: bool = False) -> Places:
         """Places of the free spans that a rule matches, in its region or wherever they stand."""
-        is_looked_at = self.is_free & (self._char_count <= rule.max_chars)
-        if self._sifted is not None:
-            is_looked_at &= self._sifted.may_match(rule.sought, self._rows)
-        places: Places = np.flatnonzero(is_looked_at)
+        rows = None if self._sifted is None else self._sifted.rows(rule.sought)
+        places = np.flatnonzero(self.is_free) if rows is None else self._places_of(rows)
+        places = places[self.is_free[places] & (self._char_count[places] <= rule.max_chars)]
         # A large pattern takes longer to compile than many small pages take to read.
         if not len(places):
             return places

@@ -29,6 +29,9 @@ TELLING_ROLES = ("title", "byline", "dateline", "source_url", "rights", "disclai
 # A day in the path of an address: /2025/03/04/ or /2025-03-04-a-title.
 _PATH_DAY = re.compile(r"/(20\d{2})[/-](\d{1,2})[/-](\d{1,2})(?=[/-]|$)")
 
+# The same, without what need not be known to tell whether there is one.
+_PATH_DAY_SHAPE = r"/20\d{2}[/-]\d{1,2}[/-]\d{1,2}(?:[/-]|$)"
+
 Span = tuple[int, int]
 
 # What the rows of `evidence_rows` hold.
@@ -332,6 +335,78 @@ def evidence_rows(parts: Iterable[Part]) -> Iterator[tuple[int, int, str, str, s
             for value in found if column == "authors" else found[:1]:
                 start, count = value.span or (None, None)
                 yield part.page, part.ordinal, column, _written(value.value), value.basis, value.rule, start, count
+
+
+def rich_pages(articles: pl.DataFrame, telling: pl.DataFrame, known: pl.DataFrame, pages: pl.DataFrame) -> pl.Series:
+    """Pages of which more is told than headlines and what provenance states; their passages must be read one by one.
+
+    Args:
+        articles: `page, kind, is_page_made`: one row per article.
+        telling: `page, role`: one row per passage with TELLING_ROLES.
+        known: `page, field, value`: one row per value that provenance states.
+        pages: `page`: those that a profile matches.
+    """
+    urls = known.filter((pl.col("field") == "canonical_url") & pl.col("value").str.contains(_PATH_DAY_SHAPE))
+    return pl.concat(
+        [
+            articles.filter((pl.col("kind") == "interview") | pl.col("is_page_made"))["page"],
+            telling.filter(pl.col("role") != "title")["page"],
+            # The address of a page without a date may tell one.
+            urls.join(known.filter(pl.col("field") == "published_date"), on="page", how="anti")["page"],
+            pages["page"],
+        ]
+    ).unique()
+
+
+def bare_evidence(
+    articles: pl.DataFrame, titles: pl.DataFrame, known: pl.DataFrame, sources: pl.DataFrame
+) -> pl.DataFrame:
+    """What `collect` finds on pages that are not rich, in columns.
+
+    Args:
+        articles: `page, ordinal, kind, char_start, char_count`: one row per article.
+        titles: `page, rule, char_start, char_count`: one row per headline, in reading order.
+        known: `page, field, value, rule`: one row per value that provenance states.
+        sources: `page, text`.
+
+    Returns:
+        EVIDENCE_ROWS: one row per value.
+    """
+    keys = ["page", "ordinal"]
+    extents = articles.select(*keys, "kind", begin="char_start", end=pl.col("char_start") + pl.col("char_count")).sort(
+        "page", "begin"
+    )
+    headlines = (
+        titles.select("page", "rule", "char_start", "char_count")
+        .join(extents.filter(pl.col("kind") != "summary"), on="page", maintain_order="left")
+        .filter((pl.col("char_start") >= pl.col("begin")) & (pl.col("char_start") < pl.col("end")))
+        .unique(keys, keep="first", maintain_order=True)
+        .join(sources.select("page", "text"), on="page", how="left", maintain_order="left")
+        .with_columns(value=pl.col("text").str.slice(pl.col("char_start"), pl.col("char_count")))
+    )
+    # Python's idea of white space is wider than that of polars.
+    values = pl.Series([_folded(value) for value in headlines["value"]], dtype=pl.String)
+    found = [
+        headlines.select(
+            *keys,
+            field=pl.lit("title"),
+            value=values,
+            basis=pl.lit("stated"),
+            rule=pl.col("rule").fill_null("title"),
+            char_start="char_start",
+            char_count="char_count",
+        ),
+        known.join(extents, on="page").select(
+            *keys,
+            "field",
+            "value",
+            basis=pl.lit("stated"),
+            rule="rule",
+            char_start=pl.lit(None, pl.UInt32),
+            char_count=pl.lit(None, pl.UInt32),
+        ),
+    ]
+    return pl.concat(found).select(pl.col(name).cast(dtype) for name, dtype in EVIDENCE_ROWS.items())
 
 
 def _by_name(profiles: Iterable[Profile]) -> dict[str, Profile]:

@@ -8,12 +8,21 @@ import polars as pl
 from flows.ids import article_id, passage_id, place_ids
 from flows.normalize.breaks import heal_breaks, split_glued
 from flows.normalize.general.all_rules import GENERAL_RULES
-from flows.normalize.kernels import COMPILE_FROM_BYTES
+from flows.normalize.kernels import is_much
 from flows.normalize.language import with_language
 from flows.normalize.leftovers import with_leftovers
 from flows.normalize.looks import changed_where, looks
 from flows.normalize.matching import apply_rules, matches_any
-from flows.normalize.metadata import EVIDENCE_ROWS, TELLING_ROLES, Mark, Part, collect, evidence_rows
+from flows.normalize.metadata import (
+    EVIDENCE_ROWS,
+    TELLING_ROLES,
+    Mark,
+    Part,
+    bare_evidence,
+    collect,
+    evidence_rows,
+    rich_pages,
+)
 from flows.normalize.parts import parts_of_pages
 from flows.normalize.profiles import Profile, load_profiles, profiles_of_pages, sought_of_profiles
 from flows.normalize.regions import with_regions
@@ -27,7 +36,7 @@ from flows.text import joined_texts, passage_text, word_counts
 from schemas.columns import CONTENT_ROLES
 from schemas.tables import TABLES
 
-# Columns of `articles` that hold a bare value of an article's metadata, and those made from values.
+# Columns of `articles` that hold one value of an article's metadata.
 _VALUES = (
     "title",
     "publisher",
@@ -38,7 +47,6 @@ _VALUES = (
     "is_ai_generated",
     "translated_from",
 )
-_DERIVED = ("authors", "published_date_basis", "rights_policy")
 
 _EVERYWHERE = tuple(rule for rule in GENERAL_RULES if rule.region is Region.ANY)
 _AT_EDGES = tuple(rule for rule in GENERAL_RULES if rule.region is not Region.ANY)
@@ -76,23 +84,19 @@ def normalize(
     parts = parts.with_columns(article_id=article_id(pl.col("place"), pl.col("ordinal")))
     passages = _passages(spans, parts, sources)
     articles = with_language(parts.join(joined_texts(passages), on="article_id", how="left")).sort("page", "ordinal")
-    found = _metadata(articles, passages, sources, provenance, pages, profiles)
-    evidence = (
-        pl.DataFrame(list(evidence_rows(found)), schema=EVIDENCE_ROWS, orient="row")
-        .join(articles.select("page", "ordinal", "article_id"), on=["page", "ordinal"], how="left")
-        .select(TABLES["evidence"].dtypes.keys())
-        .sort("article_id", "field", "value")
-    )
+    evidence = _evidence(articles, passages, sources, provenance, pages, profiles)
     return Normalized(
         passages=passages.select(TABLES["passages"].dtypes.keys()),
-        articles=_articles(articles, found),
-        evidence=evidence,
+        articles=_articles(articles, evidence),
+        evidence=evidence.join(articles.select("page", "ordinal", "article_id"), on=["page", "ordinal"], how="left")
+        .select(TABLES["evidence"].dtypes.keys())
+        .sort("article_id", "field", "value"),
     )
 
 
 def _sifted(lines: pl.DataFrame, profiles: tuple[Profile, ...]) -> Sifted | None:
     """What could match the lines; null where they are so few that asking would take longer than trying."""
-    if lines["raw"].str.len_bytes().sum() < COMPILE_FROM_BYTES:
+    if not is_much(int(lines["raw"].str.len_bytes().sum())):
         return None
     return Sifted(_sieve(profiles), lines)
 
@@ -182,15 +186,43 @@ def _passages(spans: pl.DataFrame, parts: pl.DataFrame, sources: pl.DataFrame) -
     )
 
 
-def _metadata(
+def _evidence(
     articles: pl.DataFrame,
     passages: pl.DataFrame,
     sources: pl.DataFrame,
     provenance: pl.DataFrame,
     pages: pl.DataFrame,
     profiles: tuple[Profile, ...],
-) -> list[Part]:
-    """The articles with their evidence. Few passages carry metadata, so they are read one by one."""
+) -> pl.DataFrame:
+    """EVIDENCE_ROWS: one row per value of an article's metadata, the values of one field in their order."""
+    telling = passages.filter(pl.col("role").is_in(TELLING_ROLES))
+    known = provenance.join(sources.select("page", "source_id"), on="source_id", how="inner")
+    is_rich = pl.col("page").is_in(rich_pages(articles, telling, known, pages).implode())
+
+    def parted(rows: pl.DataFrame) -> tuple[pl.DataFrame, pl.DataFrame]:
+        return rows.filter(~is_rich), rows.filter(is_rich)
+
+    bare_articles, rich_articles = parted(articles)
+    bare_telling, rich_telling = parted(telling)
+    bare_known, rich_known = parted(known)
+    bare_sources, rich_sources = parted(sources)
+    return pl.concat(
+        [
+            bare_evidence(bare_articles, bare_telling, bare_known, bare_sources),
+            _rich_evidence(rich_articles, rich_telling, rich_known, rich_sources, pages, profiles),
+        ]
+    )
+
+
+def _rich_evidence(
+    articles: pl.DataFrame,
+    telling: pl.DataFrame,
+    stated: pl.DataFrame,
+    sources: pl.DataFrame,
+    pages: pl.DataFrame,
+    profiles: tuple[Profile, ...],
+) -> pl.DataFrame:
+    """The evidence of pages whose passages must be read one by one."""
     parts = [
         Part(page, ordinal, kind, start, start + count, is_page_made, language)
         for page, ordinal, kind, start, count, is_page_made, language in articles.select(
@@ -199,13 +231,11 @@ def _metadata(
     ]
     texts = dict(sources.select("page", "text").iter_rows())
     marks: dict[int, list[Mark]] = {}
-    telling = passages.filter(pl.col("role").is_in(TELLING_ROLES))
     for page, role, rule, start, count in telling.select(
         "page", "role", "rule", "char_start", "char_count"
     ).iter_rows():
         marks.setdefault(page, []).append(Mark(role, rule, start, texts[page][start : start + count]))
     known: dict[int, dict[str, tuple[str, str]]] = {}
-    stated = provenance.join(sources.select("page", "source_id"), on="source_id", how="inner")
     for page, name, value, rule in stated.select("page", "field", "value", "rule").iter_rows():
         known.setdefault(page, {})[name] = (value, rule)
     by_id = {profile.id: profile for profile in profiles}
@@ -213,28 +243,28 @@ def _metadata(
     for page, profile in pages.iter_rows():
         profiles_of.setdefault(page, []).append(by_id[profile])
     collect(parts, marks, texts, known, profiles_of, profiles)
-    return parts
+    return pl.DataFrame(list(evidence_rows(parts)), schema=EVIDENCE_ROWS, orient="row")
 
 
-def _articles(articles: pl.DataFrame, parts: list[Part]) -> pl.DataFrame:
+def _articles(articles: pl.DataFrame, evidence: pl.DataFrame) -> pl.DataFrame:
     """The table `articles`, each article standing for itself."""
-    published = [part.first("published_date") for part in parts]
-    rights = [part.first("rights_statement") for part in parts]
-    values = pl.DataFrame(
-        {
-            "page": [part.page for part in parts],
-            "ordinal": [part.ordinal for part in parts],
-            **{name: [part.value(name) for part in parts] for name in _VALUES},
-            "authors": [[str(found.value) for found in part.values.get("authors", [])] for part in parts],
-            "published_date_basis": [found and found.basis for found in published],
-            "rights_policy": [rights_policy(str(found.value) if found else None) for found in rights],
-        },
-        schema={"page": pl.UInt32, "ordinal": pl.UInt32}
-        | {name: TABLES["articles"].dtypes[name] for name in (*_VALUES, *_DERIVED)},
+    keys = ["page", "ordinal"]
+    for name in _VALUES:
+        found = evidence.filter(pl.col("field") == name)
+        basis = [pl.col("basis").alias("published_date_basis")] if name == "published_date" else []
+        articles = articles.join(found.select(*keys, pl.col("value").alias(name), *basis), on=keys, how="left")
+    authors = (
+        evidence.filter(pl.col("field") == "authors").group_by(keys, maintain_order=True).agg(authors=pl.col("value"))
     )
+    statements = articles["rights_statement"].unique().to_list()
+    policies = [rights_policy(statement) for statement in statements]
     return (
-        articles.join(values, on=["page", "ordinal"], how="left")
+        articles.join(authors, on=keys, how="left")
         .with_columns(
+            authors=pl.col("authors").fill_null([]),
+            published_date=pl.col("published_date").str.to_date("%Y-%m-%d"),
+            is_ai_generated=pl.col("is_ai_generated") == "true",
+            rights_policy=pl.col("rights_statement").replace_strict(statements, policies, return_dtype=pl.String),
             unique_text=pl.col("text"),
             word_count=word_counts(articles["text"]),
             cluster_id=pl.col("article_id"),

@@ -114,9 +114,20 @@ class Sifted:
         differs = (lines["key"] != lines["raw"]).arg_true().to_numpy()
         found[differs] |= sieve.sift(lines["raw"].gather(differs))
         self._found = np.ascontiguousarray(found.T)
+        self._rows: dict[Sought, npt.NDArray[np.intp]] = {}
 
-    def may_match(self, sought: Sought, rows: npt.NDArray[np.uint32] | None = None) -> npt.NDArray[np.bool_]:
-        """Whether each line, or each of those given by their row, could match."""
+    def rows(self, sought: Sought) -> npt.NDArray[np.intp] | None:
+        """The rows of the lines that could match, ascending; null where all could."""
         word, bit = divmod(self._sieve.bits[sought], _BITS)
-        found = self._found[word] if rows is None else self._found[word][rows]
-        return np.not_equal(found & np.uint64(1 << bit), 0)
+        if self._sieve.passing[word] & np.uint64(1 << bit):
+            return None
+        if sought not in self._rows:
+            self._rows[sought] = np.flatnonzero(self.may_match(sought))
+        return self._rows[sought]
+
+    def may_match(self, sought: Sought) -> npt.NDArray[np.bool_]:
+        """Whether each line could match."""
+        word, bit = divmod(self._sieve.bits[sought], _BITS)
+        found = self._found[word]
+        may_match: npt.NDArray[np.bool_] = (found & np.uint64(1 << bit)) != 0
+        return may_match

@@ -315,17 +315,23 @@ def _articles(release: Release, article_ids: pl.Series) -> pl.DataFrame:
 
 
 def overlap_example(release: Release) -> dict[str, Any] | None:
-    """The two articles that share most passages, side by side; null if none do.
+    """The two related articles that share most passages, side by side; null if none do.
+
+    Which ones is read from `relations`, so that of the overlaps only theirs have to be held.
 
     Returns:
         `a`, `b`: the articles' rows; `count`: their overlaps; `rows`: the first of them, each with `kind`, `score`,
         `a` and `b`, the shared words of either side cut to QUOTED_CHARS, null where they are withheld.
     """
-    overlaps = release.rows("overlaps").collect()
-    named = pl.concat([overlaps["a_passage_id"], overlaps["b_passage_id"]]).unique()
+    ends = ("from_article_id", "to_article_id")
+    related = release.rows("relations").filter(pl.col("overlap_count") > 0)
+    most = related.sort("overlap_count", *ends, descending=[True, False, False]).select(ends).head(1).collect()
+    if most.is_empty():
+        return None
     passages = release.rows("passages").select("passage_id", "article_id")
-    passages = passages.join(named.to_frame("passage_id").lazy(), on="passage_id", how="semi")
-    tables = {"overlaps": overlaps, "passages": passages.collect(engine="streaming")}
+    passages = passages.filter(pl.col("article_id").is_in(list(most.row(0)))).collect()
+    both = [pl.col(f"{side}_passage_id").is_in(passages["passage_id"].implode()) for side in ("a", "b")]
+    tables = {"overlaps": release.rows("overlaps").filter(*both).collect(), "passages": passages}
     overlaps = with_articles(tables).drop_nulls(["a_article_id", "b_article_id"])
     if overlaps.is_empty():
         return None

@@ -20,7 +20,7 @@ import pyarrow.parquet as pq
 
 from flows.errors import CopydeskError
 from flows.release.manifest import read_manifest
-from flows.release.parquet import read_table, table_files
+from flows.release.parquet import read_table, table_batches, table_files
 from schemas.tables import TABLES
 
 STEPS = ("none", "patch", "minor", "major")
@@ -47,6 +47,8 @@ POINTERS: dict[str, tuple[str, ...]] = {
     "rejects": ("source_id", "uri"),
     "tombstones": ("id", "table", "reason", "uri"),
 }
+# Columns of which it only matters whether two values are the same; their hashes stand in for them.
+TEXTS = ("text", "unique_text")
 OTHER_POINTERS = ("article_id", "source_id")
 KEY_SEPARATOR = "/"
 
@@ -90,14 +92,19 @@ class Snapshot:
         return [name for name in TABLES if name in found] + sorted(set(found) - set(TABLES))
 
     def read(self, name: str) -> pl.DataFrame:
-        """The rows of a table; none, and no columns, if the release does not have it.
+        """The rows of a table, with hashes for its texts; none, and no columns, if the release does not have it.
+
+        So memory grows with the number of rows, and not with the texts.
 
         Raises:
             CopydeskError: the table cannot be read.
         """
         if name not in self.names:
             return pl.DataFrame()
-        return self.tables[name] if self.folder is None else read_table(self.folder, name)
+        if self.folder is None:
+            return _with_hashes(self.tables[name])
+        rows = [_with_hashes(batch) for batch in table_batches(self.folder, name)]
+        return pl.concat(rows) if rows else read_table(self.folder, name)
 
     def columns(self, name: str, dtypes: Mapping[str, pl.DataType]) -> pl.DataFrame:
         """Some columns of a table; what the release lacks, or has in another type, is null.
@@ -130,6 +137,18 @@ class Snapshot:
         """Column → its unit, as far as the manifest says: the part of a column's meaning that a program can compare."""
         listed = self.manifest.get("tables", {}).get(name, {})
         return dict(listed.get("units", {})) if isinstance(listed, dict) else {}
+
+
+def _with_hashes(rows: pl.DataFrame) -> pl.DataFrame:
+    """The rows with a hash of 64 bits, as text, in the place of each of their texts.
+
+    Two texts are only compared where a key or a place says that they should be the same: that a difference goes
+    unseen has a chance of 2⁻⁶⁴ per pair, and it would still show in the hash of all rows.
+    """
+    texts = [name for name in TEXTS if rows.schema.get(name) == pl.String]
+    return rows.with_columns(
+        pl.when(pl.col(name).is_not_null()).then(pl.col(name).hash().cast(pl.String)).alias(name) for name in texts
+    )
 
 
 @dataclass(frozen=True)

@@ -4,7 +4,9 @@ Files and row groups are cut by the bytes of the rows that go before in the tabl
 parts in which the rows come.
 """
 
+from collections.abc import Iterator
 from concurrent.futures import Executor, Future, ThreadPoolExecutor
+from contextlib import suppress
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -84,7 +86,7 @@ class TableWriter:
             return
         size = _row_bytes(rows)
         before = size.cum_sum() - size + self._byte_count
-        self._byte_count += size.sum()
+        self._byte_count += int(size.sum())
         start = 0
         groups = (before // self._settings.row_group_bytes).rle().struct.unnest()
         for count, group in groups.iter_rows():
@@ -108,9 +110,10 @@ class TableWriter:
         return WrittenTable(self._hash.row_count, self._hash.hexdigest(), files)
 
     def abandon(self) -> None:
-        """Let go of the file that is being written."""
+        """Let go of the file that is being written, which nobody will read."""
         if self._writer is not None:
-            self._writer.close()
+            with suppress(OSError):
+                self._writer.close()
 
     def _write_group(self) -> None:
         if not self._pending:
@@ -219,3 +222,24 @@ def read_table(release: Path, name: str, columns: list[str] | None = None) -> pl
         raise CopydeskError(f"table {name} of {release} cannot be read: {reason}") from error
     assert isinstance(frame, pl.DataFrame)
     return frame
+
+
+def table_batches(release: Path, name: str, columns: list[str] | None = None) -> Iterator[pl.DataFrame]:
+    """The rows of a table of a release, one row group after the other, the checksums of their pages verified.
+
+    Raises:
+        CopydeskError: the table is not there or cannot be read.
+    """
+    files = table_files(release, name)
+    if not files:
+        raise CopydeskError(f"{release} has no table {name}")
+    try:
+        for path in files:
+            with pq.ParquetFile(path, page_checksum_verification=True) as file:
+                for group in range(file.num_row_groups):
+                    frame = pl.from_arrow(file.read_row_group(group, columns))
+                    assert isinstance(frame, pl.DataFrame)
+                    yield frame
+    except (OSError, pa.ArrowException) as error:
+        reason = str(error).splitlines()[0]
+        raise CopydeskError(f"table {name} of {release} cannot be read: {reason}") from error

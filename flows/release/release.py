@@ -5,7 +5,7 @@ which cuts files and takes hashes without regard to the parts.
 """
 
 from collections.abc import Iterable, Iterator, Mapping, Sequence
-from concurrent.futures import Future, ThreadPoolExecutor
+from concurrent.futures import Future, ThreadPoolExecutor, wait
 from contextlib import contextmanager, nullcontext
 from dataclasses import dataclass, field, replace
 from datetime import date
@@ -246,8 +246,7 @@ class _Writers:
 
     def abandon(self) -> None:
         """Let go of all files."""
-        for running in self._running:
-            running.exception()
+        wait(self._running)
         for writer in self._writers.values():
             writer.abandon()
 

@@ -17,6 +17,7 @@ import hashlib
 from collections.abc import Iterator, Mapping
 
 import numpy as np
+import numpy.typing as npt
 import polars as pl
 import pyarrow as pa
 import pyarrow.compute as pc
@@ -66,7 +67,7 @@ class _Column:
             self.inner.update(values.flatten())
         elif self.kind == "text":
             offsets, data = _text_buffers(values)
-            self.lengths.update(np.diff(offsets).astype("<u8"))
+            self.lengths.update(np.diff(offsets).astype("<u8").data)
             self.data.update(data)
         elif self.kind == "truth":
             self.data.update(_bytes(values.cast(pa.uint8()), "u1"))
@@ -74,7 +75,7 @@ class _Column:
             # Adding zero turns -0.0 into 0.0.
             floats = np.asarray(_filled(values.cast(pa.float64()))) + 0.0
             floats[np.isnan(floats)] = np.nan
-            self.data.update(floats.astype("<f8", copy=False))
+            self.data.update(floats.astype("<f8", copy=False).data)
         elif self.kind == "count":
             self.data.update(_bytes(values, "<u8"))
         else:
@@ -94,12 +95,12 @@ def _filled(values: pa.Array) -> pa.Array:
     return values.fill_null(0) if values.null_count else values
 
 
-def _bytes(values: pa.Array, dtype: str) -> np.ndarray[tuple[int], np.dtype[np.generic]]:
+def _bytes(values: pa.Array, dtype: str) -> memoryview:
     """Numbers as they are hashed, 0 for null."""
-    return np.asarray(_filled(values)).astype(dtype, copy=False)
+    return np.ascontiguousarray(_filled(values), dtype).data
 
 
-def _text_buffers(values: pa.Array) -> tuple[np.ndarray[tuple[int], np.dtype[np.int64]], memoryview]:
+def _text_buffers(values: pa.Array) -> tuple[npt.NDArray[np.int64], memoryview]:
     """Where each text begins and ends, and all texts end to end in UTF-8; null is as long as the empty text."""
     if values.null_count:
         values = values.fill_null("")  # what stands behind a null is not defined

@@ -123,12 +123,12 @@ def show_rows(rows: pl.DataFrame, what: str, console: Console) -> None:
 
 
 def summary(
-    tables: Mapping[str, pl.DataFrame], conservation: Mapping[str, int], result: Released, console: Console
+    tables: Mapping[str, pl.LazyFrame], conservation: Mapping[str, int], result: Released, console: Console
 ) -> None:
     """Print the end of a build: what came in, what became of it, what overlaps, and where the release is.
 
     Args:
-        tables: the released tables.
+        tables: the released tables, of which only what is shown is read.
         conservation: what became of the records that were read.
         result: what `release` returned.
         console: where to print; 80 columns are enough.
@@ -148,20 +148,36 @@ def summary(
     print_line(console, outcome(result))
 
 
-def articles_grid(tables: Mapping[str, pl.DataFrame]) -> Grid:
+def articles_grid(tables: Mapping[str, pl.LazyFrame]) -> Grid:
     """The released articles: title or first words, place, kind, publisher, date, words, share of the article kept."""
-    passages = tables["passages"]
+    places = tables["sources"].select("source_id", "uri", source_record="record")
+    listed = (
+        tables["articles"]
+        .select("article_id", "source_id", "ordinal")
+        .join(places, on="source_id", how="left")
+        .sort("uri", "source_record", "ordinal", "article_id")
+        .head(SUMMARY_ROWS)
+        .collect()
+    )
+    count = tables["articles"].select(pl.len()).collect().item()
+    is_listed = pl.col("article_id").is_in(listed["article_id"].implode())
     shares = (
-        passages.drop_nulls("article_id")
+        tables["passages"]
+        .filter(is_listed)
         .group_by("article_id")
         .agg(
             kept=pl.col("char_count").filter("is_kept").cast(pl.Int64).sum(),
             whole=pl.col("char_count").cast(pl.Int64).sum(),
         )
+        .collect()
     )
-    places = tables["sources"].select("source_id", "uri", source_record="record")
-    articles = tables["articles"].join(places, on="source_id", how="left").join(shares, on="article_id", how="left")
-    articles = articles.sort("uri", "source_record", "ordinal", "article_id")
+    columns = ("article_id", "kind", "publisher", "published_date", "published_date_basis", "word_count")
+    articles = (
+        listed.join(tables["articles"].filter(is_listed).select(columns).collect(), on="article_id", how="left")
+        .join(headings(tables["articles"], listed["article_id"]), on="article_id", how="left")
+        .join(shares, on="article_id", how="left")
+        .sort("uri", "source_record", "ordinal", "article_id")
+    )
     grid = Grid(box=box.SIMPLE_HEAD, pad_edge=False, padding=(0, 1, 0, 0), expand=True)
     grid.add_column("article, page", no_wrap=True, overflow="ellipsis", ratio=1)
     grid.add_column("kind", no_wrap=True, min_width=10)
@@ -169,21 +185,31 @@ def articles_grid(tables: Mapping[str, pl.DataFrame]) -> Grid:
     grid.add_column("date", no_wrap=True, min_width=11)
     grid.add_column("words", no_wrap=True, min_width=6, justify="right")
     grid.add_column("kept", no_wrap=True, min_width=5, justify="right")
-    for row in articles.head(SUMMARY_ROWS).iter_rows(named=True):
+    for row in articles.iter_rows(named=True):
         title, place, *cells = article_cells(row)
         grid.add_row(Text.assemble(title, "\n", (place, "dim")), *(Text(cell) for cell in cells))
-    if articles.height > SUMMARY_ROWS:
-        grid.add_row(Text(f"… and {articles.height - SUMMARY_ROWS:,} more"))
+    if count > SUMMARY_ROWS:
+        grid.add_row(Text(f"… and {count - SUMMARY_ROWS:,} more"))
     return grid
+
+
+def headings(articles: pl.LazyFrame, article_ids: pl.Series) -> pl.DataFrame:
+    """`article_id, heading`: of some articles the title, or the first words; null where they have neither."""
+    some = articles.filter(pl.col("article_id").is_in(article_ids.implode()))
+    titles = some.select("article_id", "title").collect()
+    untitled = titles.filter(pl.col("title").is_null())["article_id"]
+    # Folding white space only shortens; ten times the space is plenty.
+    first_words = pl.col("text").str.head(10 * TITLE_CHARS)
+    texts = some.filter(pl.col("article_id").is_in(untitled.implode())).select("article_id", first_words).collect()
+    return titles.join(texts, on="article_id", how="left").select("article_id", heading=pl.coalesce("title", "text"))
 
 
 def article_cells(row: Mapping[str, Any]) -> tuple[str, ...]:
     """One article as the cells of a line, the first two above each other; a dash is unknown, ~ stands for inferred."""
     place = plain_line(row["uri"], TITLE_CHARS) + ("" if row["source_record"] is None else f"#{row['source_record']}")
-    title = row["title"] if row["title"] is not None else row["text"]
     basis = "~" if row["published_date_basis"] == "inferred" else ""
     return (
-        plain_line(title, TITLE_CHARS) or "–",
+        plain_line(row["heading"], TITLE_CHARS) or "–",
         place,
         row["kind"],
         plain_line(row["publisher"], TITLE_CHARS) or "–",
@@ -193,26 +219,36 @@ def article_cells(row: Mapping[str, Any]) -> tuple[str, ...]:
     )
 
 
-def overlap_lines(tables: Mapping[str, pl.DataFrame]) -> list[str]:
-    """What overlaps: a line per pair of articles that share passages, most first, and one per kind of relation."""
-    pair = ["a_article_id", "b_article_id"]
-    overlaps = with_articles(tables).group_by(pair).agg(count=pl.len())
-    overlaps = overlaps.sort("count", *pair, descending=[True, False, False], nulls_last=True)
-    titles = dict(tables["articles"].select("article_id", pl.coalesce("title", "text", "article_id")).iter_rows())
-    lines = [f"overlaps: {tables['overlaps'].height:,}"]
-    for row in overlaps.head(SUMMARY_ROWS).iter_rows(named=True):
-        a, b = (plain_line(titles.get(row[column]), TITLE_CHARS // 2) or "outside any article" for column in pair)
-        lines.append(f"  {row['count']:,} between “{a}” and “{b}”")
-    if overlaps.height > SUMMARY_ROWS:
-        lines.append(f"  and between {overlaps.height - SUMMARY_ROWS:,} more pairs")
-    relations = tables["relations"].group_by("kind").agg(count=pl.len()).sort("kind")
+def overlap_lines(tables: Mapping[str, pl.LazyFrame]) -> list[str]:
+    """What overlaps: a line per related pair of articles that share passages, most first, and one per relation."""
+    count = tables["overlaps"].select(pl.len()).collect().item()
+    pairs = (
+        tables["relations"]
+        .filter(pl.col("overlap_count") > 0)
+        .select(first="to_article_id", second="from_article_id", count="overlap_count")
+        .unique()
+        .sort("count", "first", "second", descending=[True, False, False])
+        .collect()
+    )
+    shown = pairs.head(SUMMARY_ROWS)
+    found = headings(tables["articles"], pl.concat([shown["first"], shown["second"].alias("first")]).unique())
+    titles = dict(found.iter_rows())
+    lines = [f"overlaps: {count:,}"]
+    for row in shown.iter_rows(named=True):
+        one, other = (
+            plain_line(titles.get(row[column]) or row[column], TITLE_CHARS // 2) for column in ("first", "second")
+        )
+        lines.append(f"  {row['count']:,} between “{one}” and “{other}”")
+    if pairs.height > SUMMARY_ROWS:
+        lines.append(f"  and between {pairs.height - SUMMARY_ROWS:,} more pairs")
+    relations = tables["relations"].group_by("kind").agg(count=pl.len()).sort("kind").collect()
     return lines + [f"{kind}: {counted(count, 'pair')}" for kind, count in relations.iter_rows()]
 
 
-def rejected_records(tables: Mapping[str, pl.DataFrame]) -> list[tuple[str, int]]:
+def rejected_records(tables: Mapping[str, pl.LazyFrame]) -> list[tuple[str, int]]:
     """How many rows of `rejects` each rule has, the most frequent first."""
     rules = tables["rejects"].group_by("rule").agg(count=pl.len())
-    return rules.sort("count", "rule", descending=[True, False]).rows()
+    return rules.sort("count", "rule", descending=[True, False]).collect().rows()
 
 
 def outcome(result: Released) -> str:

@@ -160,7 +160,7 @@ def read_takedowns(file: Path) -> list[Takedown]:
 
 def _of_manifest(earlier: Sequence[Mapping[str, Any]]) -> list[Takedown]:
     try:
-        return _Takedowns.model_validate({"takedown": list(earlier)}).takedown
+        return _Takedowns.model_validate({"takedown": earlier}).takedown
     except ValidationError as error:
         raise CopydeskError(f"takedowns in the manifest of the newest release: {_explained(error)}") from error
 

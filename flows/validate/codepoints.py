@@ -68,7 +68,8 @@ class CodePoints:
         within = np.arange(counts.sum()) - np.repeat(np.cumsum(counts) - counts, counts)
         places = np.repeat(starts, counts) + within
         codes = self.at(places)
-        return places[~_IS_WHITE[np.minimum(codes, len(_IS_WHITE) - 1)]]
+        is_ink = ~_IS_WHITE[np.minimum(codes, len(_IS_WHITE) - 1)]
+        return np.compress(is_ink, places)
 
     def owners(self, places: Places) -> Places:
         """The texts that some places lie in, each once, ascending."""

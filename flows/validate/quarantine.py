@@ -162,7 +162,8 @@ def without_sources(tables: Tables, failed: pl.DataFrame) -> tuple[Tables, list[
         .unique("source_id", keep="first", maintain_order=True)
         .select("source_id", because=pl.format("{} {} (rule {})", "table", "row_key", "rule"))
     )
-    kept, fallen = {}, []
+    kept: Tables = {}
+    fallen = []
     for name, rows in tables.items():
         left = rows.join(failed.filter(pl.col("table") == name), on="row", how="anti", maintain_order="left")
         if name in PARTS:
