@@ -318,7 +318,7 @@ def overlap_example(release: Release) -> dict[str, Any] | None:
     if most.is_empty():
         return None
     is_theirs = pl.col("article_id").is_in(list(most.row(0)))
-    passages = release.rows("passages").filter(is_theirs).select("passage_id", "article_id").collect()
+    passages = release.rows("passages").select("passage_id", "article_id").filter(is_theirs).collect()
     both = [pl.col(f"{side}_passage_id").is_in(passages["passage_id"].implode()) for side in ("a", "b")]
     tables = {"overlaps": release.rows("overlaps").filter(*both).collect(), "passages": passages}
     overlaps = with_articles(tables).drop_nulls(["a_article_id", "b_article_id"])
