@@ -537,7 +537,7 @@ def _not_in(pairs: Pairs, tried: Pairs) -> Pairs:
 
 
 def _central_members(edges: pl.DataFrame, hubs: Indexes) -> Indexes:
-    """Of each hub the member, itself included, that has most in common with all that it is a copy of: shape (texts).
+    """Of each hub the other member that has most in common with all that it is a copy of: shape (texts).
 
     The mean over a text's edges says more than their number: the copies that come first in the corpus are linked to
     most others, and of those, truncated ones are verified against nearly as many as whole ones.
@@ -550,7 +550,7 @@ def _central_members(edges: pl.DataFrame, hubs: Indexes) -> Indexes:
     )
     centrality = totals / (counts + _DOUBTED_EDGES)
     # The last to be written stands: the most central, of equals the lowest.
-    members = np.flatnonzero(counts)
+    members = np.flatnonzero(hubs != np.arange(len(hubs)))
     members = members[np.lexsort((-members, centrality[members]))]
     central = np.arange(len(hubs))
     central[hubs[members]] = members
