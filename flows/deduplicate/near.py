@@ -603,8 +603,8 @@ def _hubs(edges: pl.DataFrame, count: int, *, by_degree: bool) -> Indexes:
         stars = star_clusters(edges)
         hubs[stars["item"].to_numpy()] = stars["cluster"].to_numpy()
         return hubs
-    degrees = pl.concat([edges["a"], edges["b"]]).alias("text").value_counts()
-    order = degrees.sort(["count", "text"], descending=[True, False])["text"].to_numpy()
+    degrees = np.bincount(edges["a"].to_numpy(), minlength=count) + np.bincount(edges["b"].to_numpy(), minlength=count)
+    order = np.argsort(-degrees, kind="stable")[: np.count_nonzero(degrees)]
     place = np.zeros(count, np.int64)
     place[order] = np.arange(len(order))
     a, b = place[edges["a"].to_numpy()], place[edges["b"].to_numpy()]
