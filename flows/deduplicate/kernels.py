@@ -136,6 +136,11 @@ def _tokenize(  # noqa: PLR0912, PLR0915 - a kernel calls no other, so that each
         line_words: out, as long: their number.
         line_ends: out, shape (last - first): lines up to the end of each text.
     """
+    # Lower case of the ASCII letters and digits, 0 for all other bytes: one look-up for each.
+    folded = np.zeros(256, np.int64)
+    for letter in range(0x80):
+        if classes[letter] in (LETTER, CAPITAL, DIGIT):
+            folded[letter] = lower[letter]
     count = 0
     lines = 0
     for text in range(first, last):
@@ -193,10 +198,10 @@ def _tokenize(  # noqa: PLR0912, PLR0915 - a kernel calls no other, so that each
                 hashed = ((hashed ^ point) * _MIX_A) & _MASK_32
                 # Most letters are ASCII and followed by another: the same step without the questions.
                 while at < end:
-                    letter = data[at]
-                    if letter >= 0x80 or classes[letter] not in (LETTER, CAPITAL, DIGIT):
+                    letter = folded[data[at]]
+                    if letter == 0:
                         break
-                    hashed = ((hashed ^ np.int64(lower[letter])) * _MIX_A) & _MASK_32
+                    hashed = ((hashed ^ letter) * _MIX_A) & _MASK_32
                     at += 1
                 continue
             if in_word:
