@@ -2,19 +2,18 @@
 
 import logging
 import os
-import signal
 import sys
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager, nullcontext
 from datetime import datetime
 from importlib.metadata import version
 from pathlib import Path
-from types import FrameType
 from typing import TYPE_CHECKING, Any, NoReturn
 
 import click
 
 from flows.errors import CopydeskError, UsageError
+from flows.stopping import stop_on_sigterm
 
 if TYPE_CHECKING:
     from flows.pipeline import Built
@@ -384,7 +383,7 @@ def hydrate(edition: Path, paths: tuple[Path, ...], out: Path, columns: tuple[st
 
 def main(arguments: Sequence[str] | None = None) -> NoReturn:
     """Run a command; errors that a person can act on become one to three lines and an exit code."""
-    signal.signal(signal.SIGTERM, _stop)
+    stop_on_sigterm()
     try:
         code = cli.main(args=arguments, prog_name="copydesk", standalone_mode=False)
     except CopydeskError as error:
@@ -429,8 +428,3 @@ def _show_progress() -> None:
     logger.handlers = [handler]
     logger.propagate = False
     logger.setLevel(logging.INFO)
-
-
-def _stop(signum: int, frame: FrameType | None) -> NoReturn:  # noqa: ARG001 - the signature of a signal handler
-    """End with the shell's code for a signal; what is staged is removed on the way out."""
-    sys.exit(128 + signum)
