@@ -662,9 +662,6 @@ def _run_one(run_id: str) -> int:
     """Run a flow run that the schedule has started, in this process."""
     threading.Thread(target=_end_with_caller, daemon=True).start()
     signal.signal(signal.SIGTERM, _stop)
-    handler = logging.StreamHandler(sys.stdout)
-    handler.setFormatter(logging.Formatter("%(message)s"))
-    log.addHandler(handler)
     log.setLevel(logging.INFO)
     with get_client(sync_client=True) as client:
         one = client.read_flow_run(UUID(run_id))
@@ -674,7 +671,7 @@ def _run_one(run_id: str) -> int:
 
 def _end_with_caller() -> None:
     """End when whoever started this process has ended: without `serve` nobody would know of the run."""
-    sys.stdin.buffer.read()
+    os.read(sys.stdin.fileno(), 1)
     os.kill(os.getpid(), signal.SIGTERM)
     time.sleep(STOP_SECONDS)
     os._exit(1)

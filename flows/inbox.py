@@ -42,7 +42,7 @@ class Inbox:
         ready: files to be read now → their state, by which it shows whether they are changed meanwhile.
         waiting: files that were written to a moment ago → their uri; the next run looks at them again.
         missing: SOURCEs that are not there.
-        fingerprint: SHA-256 over places, sizes and times of all files, those beside the documents included.
+        fingerprint: SHA-256 over places, sizes and times of the files in `ready`, and of those beside the documents.
         feeds: name → what comes from there.
     """
 
@@ -72,7 +72,7 @@ def look(sources: Sequence[str], settle_seconds: float, now: float, beside: Coll
     sides = {path: file_state(path) for path in sorted({*_side_files(found), *beside})}
     waiting = {file.path: file.uri for file, state in states.items() if _is_changing(state, settle_seconds, now)}
     waiting |= {path: printable(path.name) for path, state in sides.items() if _is_changing(state, settle_seconds, now)}
-    seen = [(os.fsencode(file.path), file.uri, states[file]) for file in files]
+    seen = [(os.fsencode(file.path), file.uri, states[file]) for file in files if file.path not in waiting]
     seen += [(os.fsencode(path), "", state) for path, state in sides.items()]
     refused = sorted((uri, refusal.rule) for uri, refusal in found.refused.items())
     return Inbox(
