@@ -230,6 +230,9 @@ def _work(job: Job, began: Run, earlier: Sequence[Run]) -> Run:
         waiting=sorted(inbox.waiting.values())[:LISTED],
     )
     newest = versions.newest(job.out)
+    written = None if newest is None else _rewritten(inbox, newest)
+    if newest is not None and written is not None:
+        return replace(run, message=f"waits for {written}, which is being written", counts=_counts(newest))
     if not inbox.ready:
         waiting = f", {counted(len(inbox.waiting), 'file')} being written" if inbox.waiting else ""
         return replace(run, message=f"no input{waiting}", counts={"read": 0})
@@ -239,9 +242,6 @@ def _work(job: Job, began: Run, earlier: Sequence[Run]) -> Run:
                 f"{inbox.missing[0]} is not there any more; nothing was released, as all that came from it would go. "
                 "Bring it back, or take it out of --source."
             )
-        written = _rewritten(inbox, newest)
-        if written:
-            return replace(run, message=f"waits for {written}, which is being written", counts=_counts(newest))
         done = {one.fingerprint for one in earlier if one.status != FAILED} - {None}
         if job.fingerprint(inbox) in done:
             return replace(run, message="nothing new", counts=_counts(newest), fingerprint=job.fingerprint(inbox))
