@@ -20,7 +20,7 @@ import sys
 import threading
 import time
 from collections.abc import Callable, Mapping, Sequence
-from contextlib import ExitStack
+from contextlib import ExitStack, suppress
 from dataclasses import dataclass, replace
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
@@ -486,7 +486,14 @@ class Watch:
         return self
 
     def __exit__(self, *_: object) -> None:
+        if self._child is None or self._child_run is None:
+            return
         self._end_child()
+        # What the server cannot be told now, the next start tells it.
+        with suppress(httpx.HTTPError, ObjectNotFound):
+            one = self._client.read_flow_run(self._child_run)
+            if one.state is not None and not one.state.is_final():
+                self._bury(one)
 
     def run(self, tell: Callable[[str], None], server: EmbeddedServer | None) -> NoReturn:
         """Fire it for ever.
