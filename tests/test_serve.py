@@ -160,7 +160,9 @@ def test_publication_belongs_to_the_run(scheduled, inbox, tmp_path, monkeypatch)
     monkeypatch.setattr(pipeline, "verify_and_send", there)
     assert scheduled(repo="ada/pier").is_completed(), "the release was there already, its publication was not"
     assert last(tmp_path).status == RELEASED
-    assert last(tmp_path).publication["tag"] == "v1.0.0"
+    publication = last(tmp_path).publication
+    assert publication is not None
+    assert publication["tag"] == "v1.0.0"
     scheduled(repo="ada/pier")
     assert sent == [("1.0.0", "ada/pier")]
 
@@ -205,7 +207,9 @@ def test_of_what_is_due_the_latest_runs_and_the_rest_is_skipped(watch, client, i
     watch._tick()
     now = datetime.now(UTC)
     due = [
-        client.create_flow_run_from_deployment(watch._deployment, state=Scheduled(now - timedelta(minutes=minutes)))
+        client.create_flow_run_from_deployment(
+            watch._deployment, state=Scheduled(scheduled_time=now - timedelta(minutes=minutes))
+        )
         for minutes in (3, 1, 2)
     ]
     watch._tick()
