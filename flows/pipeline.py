@@ -41,6 +41,7 @@ from prefect.task_runners import TaskRunner, ThreadPoolTaskRunner
 
 from flows.deduplicate.stage import Repeats, find_repeats, with_repeats
 from flows.errors import CopydeskError, NetworkError
+from flows.ingest.inputs import FileState
 from flows.ingest.run import Ingested, ingest
 from flows.normalize.normalize import normalize
 from flows.progress import Progress, ShardSize, counted, duration
@@ -103,9 +104,15 @@ class Built:
 
 
 @task(name="ingest", cache_policy=NO_CACHE)
-def ingest_sources(inputs: Sequence[str], work: Path, settings: Settings, columns: Mapping[str, str]) -> Ingested:
+def ingest_sources(
+    inputs: Sequence[str],
+    work: Path,
+    settings: Settings,
+    columns: Mapping[str, str],
+    states: Mapping[Path, FileState | None] | None,
+) -> Ingested:
     """Files → shards of `sources` and `provenance`; what is no document → `rejects`."""
-    return ingest(inputs, work, settings, columns)
+    return ingest(inputs, work, settings, columns, states)
 
 
 @task(name="normalize", cache_policy=NO_CACHE)
@@ -207,7 +214,9 @@ def build(
         A state whose data is `Built`, or, when it failed for a reason that a person can act on, the error.
     """
     try:
-        built = _build(sources, Path(out), Settings(**settings), columns, release_version, release_date, takedowns)
+        built = build_release(
+            sources, Path(out), Settings(**settings), columns, release_version, release_date, takedowns
+        )
     except CopydeskError as error:
         return Failed(message=str(error), data=error)
     _tell(built)
@@ -236,12 +245,7 @@ def publish(
         A state whose data is `Published`, or, when it failed for a reason that a person can act on, the error.
     """
     try:
-        _done(verify_release(Path(release), return_state=True))
-        published = _done(
-            send_release(
-                Path(release), repo, visibility, include_reserved_text=include_reserved_text, return_state=True
-            )
-        )
+        published = verify_and_send(Path(release), repo, visibility, include_reserved_text=include_reserved_text)
     except CopydeskError as error:
         return Failed(message=str(error), data=error)
     create_markdown_artifact(
@@ -251,6 +255,18 @@ def publish(
         f"{published.sent_count:,} files sent, {published.edition} edition, {markdown(published.address)}",
     )
     return Completed(message=f"{published.tag} {published.outcome}", data=published)
+
+
+def verify_and_send(release: Path, repo: str, visibility: str | None, *, include_reserved_text: bool) -> Published:
+    """What `publish` does, inside whatever flow is running.
+
+    Raises:
+        CopydeskError: as `publish_release`.
+    """
+    _done(verify_release(release, return_state=True))
+    return _done(
+        send_release(release, repo, visibility, include_reserved_text=include_reserved_text, return_state=True)
+    )
 
 
 def run_build(server: EmbeddedServer | None, **parameters: Any) -> Built:
@@ -285,14 +301,14 @@ def _run(one: Flow[..., Any], server: EmbeddedServer | None, parameters: Mapping
     if server is None or PREFECT_API_URL.value():
         if server is not None:
             server.stop()
-        _check_server()
+        check_server()
         return _outcome(one(**parameters, return_state=True))
     server.wait()
     with temporary_settings({PREFECT_API_URL: server.api_url}):
         return _outcome(one(**parameters, return_state=True))
 
 
-def _check_server() -> None:
+def check_server() -> None:
     """Ask the configured server whether it is there, before a flow fails in the middle of Prefect."""
     with get_client(sync_client=True) as client:
         failure = client.api_healthcheck()
@@ -311,19 +327,35 @@ def _outcome(state: Any) -> object:
     return left
 
 
-def _build(
-    sources: list[str],
+def build_release(
+    sources: Sequence[str],
     out: Path,
     settings: Settings,
     columns: dict[str, str],
     release_version: str | None,
     release_date: str | None,
     takedowns: str | None,
+    states: Mapping[Path, FileState | None] | None = None,
 ) -> Built:
+    """What `build` does, inside whatever flow is running.
+
+    Args:
+        sources: files, folders or patterns.
+        out: folder of releases.
+        settings: all settings in force.
+        columns: our column of a record → its name in the containers, where they differ.
+        release_version: the version wished for.
+        release_date: the release's date, as YYYY-MM-DD.
+        takedowns: file with what must not be released; by default those beside the documents.
+        states: as for `ingest`.
+
+    Raises:
+        CopydeskError: no release came of it.
+    """
     seconds: dict[str, float] = {}
     with locked(out) as lock, staged(lock) as work:
         with _timed("ingest", seconds):
-            found = _done(ingest_sources(sources, work, settings, columns, return_state=True))
+            found = _done(ingest_sources(sources, work, settings, columns, states, return_state=True))
         log.info("ingest: %s read, %s rejected", counted(found.read_count, "document"), f"{found.rejected_count:,}")
         if not found.read_count:
             given = ", ".join(sources)

@@ -49,15 +49,28 @@ def locked(out: Path) -> Iterator[Lock]:
         LockedError: another run holds it.
         CopydeskError: the folder cannot be written to.
     """
-    with clear_errors(out):
-        _make(out)
-        descriptor = os.open(out / LOCK, os.O_RDWR | os.O_CREAT | os.O_CLOEXEC | os.O_NOFOLLOW, 0o644)
-    try:
+    with held(out, LOCK):
         with clear_errors(out):
-            _take(descriptor, out)
             for stale in out.glob(f"{STAGING}*"):
                 remove(stale)
         yield Lock(out)
+
+
+@contextmanager
+def held(out: Path, name: str) -> Iterator[None]:
+    """Hold the lock that is a hidden file of a folder of releases, which is created if need be.
+
+    Raises:
+        LockedError: another process holds it.
+        CopydeskError: the folder cannot be written to.
+    """
+    with clear_errors(out):
+        _make(out)
+        descriptor = os.open(out / name, os.O_RDWR | os.O_CREAT | os.O_CLOEXEC | os.O_NOFOLLOW, 0o644)
+    try:
+        with clear_errors(out):
+            _take(descriptor, out)
+        yield
     finally:
         os.close(descriptor)
 
