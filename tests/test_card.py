@@ -94,7 +94,7 @@ def test_the_features_are_those_that_datasets_finds_in_the_files(tmp_path: Path)
 
 def test_every_snippet_for_the_disk_runs_in_the_folder_of_the_release(tmp_path: Path):
     result = release(two_stories(), tmp_path / "dist", Settings(), BuildInfo([], COUNTS))
-    section = (result.path / "README.md").read_text().split("### From disk")[1].split("### From the Hub")[0]
+    section = (result.path / "README.md").read_text().split("### From disk")[1].split("\n## ")[0]
     snippets = re.findall(r"```python\n(.*?)```", section, re.DOTALL)
     assert len(snippets) == 4
     names = ("HF_HOME", "HF_HUB_OFFLINE", "HF_DATASETS_OFFLINE")
@@ -115,7 +115,9 @@ def test_every_snippet_for_the_disk_runs_in_the_folder_of_the_release(tmp_path: 
 
 
 def test_snippets_for_the_hub_name_repository_and_tag_and_are_python(tmp_path: Path):
-    section = card_of(two_stories(), tmp_path, hub_repo="desk/news").split("### From the Hub")[1]
+    section = (
+        card_of(two_stories(), tmp_path, hub_repo="desk/news").split("### From the Hub")[1].split("### From disk")[0]
+    )
     snippets = re.findall(r"```python\n(.*?)```", section, re.DOTALL)
     assert len(snippets) == 4
     for snippet in snippets:

@@ -95,6 +95,7 @@ def card(release: Release) -> str:
         overlap_kinds=counted(release.rows("overlaps"), "kind"),
         example=overlap_example(release),
         rejected=counted(release.rows("rejects"), "rule"),
+        taken_down=counted(release.rows("tombstones"), "table"),
         headline=headline,
         versions=versions_of(release.changes),
     )
@@ -172,7 +173,7 @@ def described(table: Table) -> dict[str, Any]:
         "columns": [
             {
                 "name": name,
-                "type": type_name(types.field(name).type),
+                "type": _trusted(type_name(types.field(name).type)),
                 "unit": (column.metadata or {}).get("unit", ""),
                 "is_nullable": column.nullable,
                 "description": _trusted(column.description or ""),
