@@ -18,7 +18,7 @@ _COMMIT = re.compile(r"[0-9a-f]{40}")
 
 def is_of_the_hub(name: str) -> bool:
     """Whether a path in a release is the Hub's or its client's, and says nothing of the release."""
-    return name == GITATTRIBUTES or name == NOTES or name.startswith(f"{NOTES}/")
+    return name in (GITATTRIBUTES, NOTES) or name.startswith(f"{NOTES}/")
 
 
 def is_snapshot(folder: Path) -> bool:
