@@ -80,6 +80,12 @@ def cli() -> None:
     type=click.Path(path_type=Path),
     help="What must not be released; by default every takedowns.toml beside the documents.",
 )
+@click.option(
+    "--state",
+    metavar="DIR",
+    type=click.Path(path_type=Path),
+    help="Where builds keep what makes the next one faster, by default .state in --out; it may be deleted.",
+)
 @click.option("--verbose", is_flag=True, help="Show what Prefect logs.")
 def build(
     sources: tuple[str, ...],
@@ -90,6 +96,7 @@ def build(
     settings_file: Path | None,
     overrides: tuple[str, ...],
     takedowns: Path | None,
+    state: Path | None,
     verbose: bool,
 ) -> None:
     """Build a release from SOURCEs: files, folders or patterns (by default the folder seeds).
@@ -113,6 +120,7 @@ def build(
             "release_version": release_version,
             "release_date": None if release_date is None else release_date.date().isoformat(),
             "takedowns": None if takedowns is None else str(takedowns),
+            "state": None if state is None else str(state),
         },
         verbose=verbose,
     )
