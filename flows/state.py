@@ -101,12 +101,7 @@ class KeptRows:
         """The rows of a kept shard whose sources are among those asked for, and known by the same facts."""
         tables = {name: pl.read_parquet(self.folder / name / shard.name) for name in shard.files}
         same = tables[FACTS].join(facts, on=["source_id", "facts"], how="semi", maintain_order="left")
-        if same.height < tables[FACTS].height:
-            ids = {"source_id": same["source_id"]}
-            tables["articles"] = _of(tables["articles"], ids["source_id"])
-            tables["passages"] = _of(tables["passages"], ids["source_id"])
-            tables["evidence"] = _of(tables["evidence"], tables["articles"]["article_id"])
-        return tables | {FACTS: same}
+        return tables if same.height == tables[FACTS].height else _of_sources(tables, same)
 
 
 def facts_of(sources: pl.DataFrame, provenance: pl.DataFrame) -> pl.DataFrame:
@@ -231,9 +226,14 @@ def _kept(build: Path, work: Path, shard: str, rejected: pl.Series) -> KeptShard
     facts = pl.read_parquet(work / FACTS / shard).join(whole, on="source_id", how="semi", maintain_order="left")
     if facts.is_empty():
         return None
-    facts.write_parquet(build / FACTS / shard, compression="lz4", statistics=False)
-    for name in KEPT:
-        _share(work / name / shard, build / name / shard)
+    if facts.height == sources.height:
+        facts.write_parquet(build / FACTS / shard, compression="lz4", statistics=False)
+        for name in KEPT:
+            _share(work / name / shard, build / name / shard)
+    else:
+        tables = {name: pl.read_parquet(work / name / shard) for name in KEPT}
+        for name, rows in _of_sources(tables, facts).items():
+            rows.write_parquet(build / name / shard, compression="lz4", statistics=False)
     files = {name: file_sha256(build / name / shard) for name in (FACTS, *KEPT)}
     return KeptShard(shard, str(facts["source_id"][0]), str(facts["source_id"][-1]), files)
 
@@ -255,6 +255,14 @@ def dependencies() -> dict[str, str | None]:
     }
 
 
-def _of(rows: pl.DataFrame, ids: pl.Series) -> pl.DataFrame:
-    """The rows whose value in the column of that name is one of the ids."""
-    return rows.filter(pl.col(ids.name).is_in(ids.implode()))
+def _of_sources(tables: Mapping[str, pl.DataFrame], facts: pl.DataFrame) -> dict[str, pl.DataFrame]:
+    """The rows of the tables of KEPT that belong to these sources, and the facts of these."""
+    of_sources = pl.col("source_id").is_in(facts["source_id"].implode())
+    articles = tables["articles"].filter(of_sources)
+    of_articles = pl.col("article_id").is_in(articles["article_id"].implode())
+    return {
+        FACTS: facts,
+        "passages": tables["passages"].filter(of_sources),
+        "articles": articles,
+        "evidence": tables["evidence"].filter(of_articles),
+    }
