@@ -74,7 +74,8 @@ def _build(folder: Path, pages: Path, out: Path, seconds: float) -> Cost:
 
 
 def _line(name: str, spent: Cost) -> str:
-    return f"{name:<15} wall {spent.wall_seconds:.1f} s, cpu {spent.cpu_seconds:.1f} s, peak {spent.peak_bytes / 1e9:.2f} GB"
+    figures = f"wall {spent.wall_seconds:.1f} s, cpu {spent.cpu_seconds:.1f} s, peak {spent.peak_bytes / 1e9:.2f} GB"
+    return f"{name:<15} {figures}"
 
 
 def _digests(release: Path) -> dict[str, str]:

@@ -417,8 +417,10 @@ def _keep(state: Path, work: Path, shards: Sequence[str]) -> tuple[str, ...]:
     """Keep what the next build can take over; a warning if that cannot be written, which spoils no release."""
     try:
         _done(keep_rows(state, work, shards, return_state=True))
-    except OSError as error:
-        reason = os.strerror(error.errno) if error.errno else str(error).splitlines()[0]
+    except (OSError, pl.exceptions.ComputeError) as error:
+        # polars tells of a full disk by an error of its own.
+        number = getattr(error, "errno", None)
+        reason = os.strerror(number) if number else str(error).splitlines()[0]
         return (f"cannot write the state to {state}: {reason}; the next build will take longer",)
     return ()
 

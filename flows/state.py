@@ -42,6 +42,9 @@ KEPT = ("passages", "articles", "evidence")
 # Libraries whose version may show in what a source is made into.
 LIBRARIES = ("polars", "pyarrow", "numpy", "numba", "pandera", "pydantic", "py3langid")
 
+# Shards that are written at once, each of which is held while it is looked through.
+SHARDS_AT_ONCE = 2
+
 _BUILD = re.compile(r"state-[0-9a-f]{16}")
 _SHARD = re.compile(r"\d{5,}\.parquet")
 
@@ -202,7 +205,7 @@ def write_state(folder: Path, work: Path, shards: Sequence[str]) -> None:
         for name in (FACTS, *KEPT):
             (folder / build / name).mkdir(parents=True)
         rejected = pl.read_parquet(work / "rejects" / "*.parquet", columns=["source_id"])["source_id"].drop_nulls()
-        with ThreadPoolExecutor() as pool:
+        with ThreadPoolExecutor(SHARDS_AT_ONCE) as pool:
             kept = list(pool.map(lambda shard: _kept(folder / build, work, shard, rejected), shards))
         index = {"build": build, "depends_on": dependencies(), "shards": [asdict(one) for one in kept if one]}
         draft = folder / f"{INDEX}.new"
