@@ -10,16 +10,13 @@ import hashlib
 import json
 import os
 import random
-import resource
 import shutil
 import signal
 import subprocess
 import sys
-import time
 from collections.abc import Iterator
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any
 
 import polars as pl
 import pytest
@@ -27,7 +24,7 @@ import pytest
 from flows.errors import CopydeskError
 from flows.release.staging import LOCK, STAGING, clear_errors, locked, staged
 from flows.verify import verify
-from tests.builds import ROOT, Builder, Outcome
+from tests.builds import Builder, Outcome
 
 CASES = int(os.environ.get("COPYDESK_CRASH_CASES", "20"))
 SEED = 20
@@ -158,7 +155,7 @@ def check_one_clear_line(outcome: Outcome, out: Path, reason: str) -> None:
 
 def test_a_build_that_is_killed_at_any_call_leaves_whole_releases_and_the_next_one_finishes(build, world, tmp_path):
     before = digest(world.pages)
-    count = min(CASES // 2, len(world.calls)) if CASES < 2 * len(world.calls) else len(world.calls)
+    count = min(CASES // 2, len(world.calls)) if 2 * len(world.calls) > CASES else len(world.calls)
     chosen = random.Random(SEED)
     # What comes at the end matters most: the rename, and what is flushed and removed around it.
     rename = world.calls.index("rename_new")
