@@ -18,6 +18,10 @@ class UsageError(CopydeskError):
     exit_code = 2
 
 
+class ChangedError(CopydeskError):
+    """An input changed while it was read."""
+
+
 class NetworkError(CopydeskError):
     """The Hub, a server or the network failed; trying again may help."""
 

@@ -30,6 +30,22 @@ def stop_on_sigterm(grace_seconds: float = GRACE_SECONDS) -> None:
     threading.Thread(target=_end_in_time, args=(told, grace_seconds), name="stopping", daemon=True).start()
 
 
+def stop_quietly() -> None:
+    """Let SIGTERM and SIGINT end this process with 0 instead: that is how a schedule ends.
+
+    There is no bound on the time: the runs of a schedule are processes of their own, which are ended with it.
+    """
+    signal.set_wakeup_fd(-1)
+    for number in (signal.SIGTERM, signal.SIGINT):
+        signal.signal(number, _stop_quietly)
+
+
+def _stop_quietly(signum: int, frame: FrameType | None) -> NoReturn:  # noqa: ARG001 - the signature of a signal handler
+    for number in (signal.SIGTERM, signal.SIGINT):
+        signal.signal(number, signal.SIG_IGN)
+    sys.exit(0)
+
+
 def _stop(signum: int, frame: FrameType | None) -> NoReturn:  # noqa: ARG001 - the signature of a signal handler
     """End with the shell's code for a signal; what is staged is removed on the way out."""
     sys.exit(128 + signum)

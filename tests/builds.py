@@ -205,7 +205,7 @@ def _build(case: Case, tell: Callable[[Outcome], None]) -> None:
     _wrap_calls(case, calls.append)
     began = time.monotonic()
     try:
-        built = pipeline._build(
+        built = pipeline.build_release(
             [os.fsdecode(source.encode()) for source in case.sources],  # as the command line hands them over
             Path(case.out),
             Settings(**case.settings),

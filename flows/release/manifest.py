@@ -8,6 +8,8 @@ from importlib.metadata import PackageNotFoundError, version
 from pathlib import Path
 from typing import Any
 
+from pydantic import ValidationError
+
 import flows
 import schemas
 from flows.errors import CopydeskError
@@ -152,9 +154,50 @@ def read_manifest(release: Path) -> dict[str, Any]:
     """
     try:
         content = json.loads((release / MANIFEST).read_bytes())
+    except FileNotFoundError as error:
+        raise CopydeskError(f"{release} is no whole release: {_why_none(release)}") from error
     except (OSError, ValueError) as error:
         raise CopydeskError(f"{release / MANIFEST} cannot be read, so {release} is no whole release") from error
     is_manifest = isinstance(content, dict) and isinstance(content.get("tables"), dict)
     if not is_manifest or not isinstance(content.get("rows_sha256"), str):
         raise CopydeskError(f"{release / MANIFEST} is not the manifest of a release")
     return dict(content)
+
+
+def settings_of(manifest: Mapping[str, Any]) -> Settings:
+    """The settings that a release was made with, as far as this program knows them.
+
+    Raises:
+        CopydeskError: one of them has a value that it cannot have.
+    """
+    stated = manifest.get("settings")
+    known = {name: value for name, value in (stated or {}).items() if name in Settings.model_fields}
+    try:
+        return Settings(**known)
+    except ValidationError as error:
+        name = ".".join(str(part) for part in error.errors()[0]["loc"])
+        raise CopydeskError(f"{MANIFEST} states a value for the setting {name} that it cannot have") from error
+
+
+def _why_none(folder: Path) -> str:
+    """Why a folder is no release, and which ones may be meant."""
+    if not folder.is_dir():
+        return "there is no such folder"
+    inside = max((path.parent.name for path in folder.glob(f"[0-9]*/{MANIFEST}")), default=None)
+    return f"it has no {MANIFEST}" + ("" if inside is None else f"; name a release in it, such as {folder / inside}")
+
+
+def check_outputs(release: Path, manifest: Mapping[str, Any], below: str) -> None:
+    """Compare the files below a folder of a release with their hashes in the manifest.
+
+    Raises:
+        CopydeskError: one is missing, cannot be read, or is not the one stated.
+    """
+    stated = {path: digest for path, digest in manifest["outputs"].items() if path.startswith(below)}
+    try:
+        found = {path: file_sha256(release / path) for path in stated}
+    except OSError as error:
+        raise CopydeskError(f"{error.filename} cannot be read, so {release} is not whole: {error.strerror}") from error
+    wrong = next((path for path in stated if found[path] != stated[path]), None)
+    if wrong is not None:
+        raise CopydeskError(f"{release / wrong} is not what {MANIFEST} states; copydesk verify {release} says more")

@@ -23,6 +23,8 @@ from flows.errors import CopydeskError, LockedError, UsageError
 
 LOCK = ".lock"
 STAGING = ".staging-"
+# A folder that stands by itself, and that no lock protects: nobody but its maker removes it.
+NEW = ".new-"
 # linux/fs.h and fcntl.h
 RENAME_NOREPLACE = 1
 AT_FDCWD = -100
@@ -47,15 +49,28 @@ def locked(out: Path) -> Iterator[Lock]:
         LockedError: another run holds it.
         CopydeskError: the folder cannot be written to.
     """
-    with clear_errors(out):
-        _make(out)
-        descriptor = os.open(out / LOCK, os.O_RDWR | os.O_CREAT | os.O_CLOEXEC | os.O_NOFOLLOW, 0o644)
-    try:
+    with held(out, LOCK):
         with clear_errors(out):
-            _take(descriptor, out)
             for stale in out.glob(f"{STAGING}*"):
                 remove(stale)
         yield Lock(out)
+
+
+@contextmanager
+def held(out: Path, name: str) -> Iterator[None]:
+    """Hold the lock that is a hidden file of a folder of releases, which is created if need be.
+
+    Raises:
+        LockedError: another process holds it.
+        CopydeskError: the folder cannot be written to.
+    """
+    with clear_errors(out):
+        _make(out)
+        descriptor = os.open(out / name, os.O_RDWR | os.O_CREAT | os.O_CLOEXEC | os.O_NOFOLLOW, 0o644)
+    try:
+        with clear_errors(out):
+            _take(descriptor, out)
+        yield
     finally:
         os.close(descriptor)
 
@@ -92,6 +107,26 @@ def staged(lock: Lock) -> Iterator[Path]:
         folder.mkdir()
         try:
             yield folder
+        finally:
+            remove(folder)
+
+
+@contextmanager
+def new_folder(target: Path) -> Iterator[Path]:
+    """A new hidden folder beside a place that must be free; it gets its name when the context ends without an error.
+
+    Raises:
+        UsageError: something has that name.
+        CopydeskError: it cannot be written to (disk full, read-only, no permission, no such parent).
+    """
+    if target.exists() or target.is_symlink():
+        raise UsageError(f"{target} exists; name a folder that does not")
+    with clear_errors(target):
+        folder = target.absolute().parent / f"{NEW}{os.getpid()}-{os.urandom(4).hex()}"
+        folder.mkdir(parents=True)
+        try:
+            yield folder
+            publish(folder, target)
         finally:
             remove(folder)
 
