@@ -314,6 +314,74 @@ def explain(release: Path, key: str, as_json: bool) -> None:
         explaining.print_steps(steps, Console(highlight=False, markup=False, emoji=False))
 
 
+@cli.command(epilog=EPILOG)
+@click.argument("release", type=click.Path(path_type=Path))
+@click.option(
+    "--out",
+    required=True,
+    metavar="DIR",
+    type=click.Path(path_type=Path),
+    help="Folder to write; it must not exist.",
+)
+def edition(release: Path, out: Path) -> None:
+    """Write the public edition of a RELEASE: without the texts whose rights are reserved or unknown.
+
+    It is what publish sends to a public repository. Its card says what is withheld and why.
+    """
+    from flows.edition import public_edition
+    from flows.release.harmless import plain_line
+
+    public_edition(release, out)
+    click.echo(f"public edition of {plain_line(release)}: {plain_line(out)}")
+
+
+@cli.command(epilog=EPILOG)
+@click.argument("edition", type=click.Path(path_type=Path))
+@click.option(
+    "--sources",
+    "paths",
+    required=True,
+    metavar="PATH",
+    multiple=True,
+    type=click.Path(path_type=Path),
+    help="What the release was built from: file or folder. Repeatable.",
+)
+@click.option(
+    "--out",
+    required=True,
+    metavar="DIR",
+    type=click.Path(path_type=Path),
+    help="Folder to write; it must not exist.",
+)
+@click.option(
+    "--column",
+    "columns",
+    metavar="OURS=THEIRS",
+    multiple=True,
+    help="Where records keep a value, as it was given to build. Repeatable.",
+)
+def hydrate(edition: Path, paths: tuple[Path, ...], out: Path, columns: tuple[str, ...]) -> None:
+    """Fill in the texts that a public EDITION withholds, from the pages that it was made of.
+
+    Each text is checked against its hash. What is not found, or has another hash, is named on a line that begins with
+    MISSING; the rest is written all the same, and the exit code is 1.
+    """
+    from flows.hydrate import hydrate as hydrated
+    from flows.release.harmless import plain_line
+
+    renamed = dict(_pair(column, "--column", "OURS=THEIRS") for column in columns)
+    result = hydrated(edition, paths, out, renamed or None)
+    for line in result.missing:
+        click.echo(f"MISSING {plain_line(line)}")
+    for line in result.notes:
+        click.echo(f"note  {plain_line(line)}")
+    if result.is_whole:
+        click.echo(f"{result.filled_count:,} texts filled in; the full release: {plain_line(out)}")
+    else:
+        click.echo(f"{result.filled_count:,} texts filled in, {result.withheld_count:,} not; tables: {plain_line(out)}")
+        click.get_current_context().exit(CopydeskError.exit_code)
+
+
 def main(arguments: Sequence[str] | None = None) -> NoReturn:
     """Run a command; errors that a person can act on become one to three lines and an exit code."""
     signal.signal(signal.SIGTERM, _stop)

@@ -69,9 +69,9 @@ def source_ids(sources: pl.DataFrame) -> pl.Series:
 
 
 def sha256_of(texts: pl.Series) -> pl.Series:
-    """SHA-256 of each text in UTF-8, in hexadecimal digits."""
+    """SHA-256 of each text in UTF-8, in hexadecimal digits; null of null."""
     values = texts.cast(pl.Binary).to_arrow(compat_level=pl.CompatLevel.oldest())
-    digests = [hashlib.sha256(value.as_buffer()).hexdigest() for value in values]
+    digests = [hashlib.sha256(value.as_buffer()).hexdigest() if value.is_valid else None for value in values]
     return pl.Series("sha256", digests, dtype=pl.String)
 
 

@@ -6,7 +6,9 @@ It puts together the verification, the rights and the Hub, which know nothing of
 from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
+from tempfile import TemporaryDirectory
 
+from flows.edition import public_edition
 from flows.errors import CopydeskError, UsageError
 from flows.publish.hub import Edition, Plan, Published, check_visibility, destination, plan, send
 from flows.publish.repository import checked_name
@@ -58,18 +60,8 @@ def chosen_edition(release: Path, *, is_private: bool, include_reserved_text: bo
     elif whole.name == "public":
         yield whole
     else:
-        with public_edition(release) as folder:
-            yield edition_in(folder)
-
-
-@contextmanager
-def public_edition(release: Path) -> Iterator[Path]:
-    """The public edition of a release, in a folder that is gone afterwards."""
-    raise CopydeskError(
-        f"there is no public edition of {release} yet, and a public repository gets no other\n"
-        "Publish to a private repository, or pass --include-reserved-text if all of its texts are yours to give away."
-    )
-    yield release
+        with TemporaryDirectory(prefix="copydesk-") as folder:
+            yield edition_in(public_edition(release, Path(folder) / whole.version))
 
 
 def publish_release(

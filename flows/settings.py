@@ -214,11 +214,30 @@ class Settings(BaseModel):
         max_length=200,
         description="Name of the dataset, as the card's headline and `pretty_name`.",
     )
+    dataset_creator: str = Field(
+        default="Copydesk",
+        min_length=1,
+        max_length=200,
+        description="Who made the dataset, as citations name them.",
+    )
     metadata_license: str = Field(
         default="CC0-1.0",
         pattern=r"^[A-Za-z0-9.+-]+$",
         description="SPDX identifier of the licence for what the pipeline adds (offsets, roles, relations, counts). "
         "The texts stay their publishers'.",
+    )
+    short_quote_words: int = Field(
+        default=7,
+        ge=0,
+        description="Words of the longest quotation that a public edition gives although the rights of its text are "
+        "reserved or unknown. A text is withheld as well, whatever its own rights are, if it says one word more than "
+        "that of a withheld one.",
+    )
+    takedown_contact: str = Field(
+        default="",
+        max_length=200,
+        description="Address that the card names for whoever wants something taken down; the discussions of the "
+        "repository where it is empty.",
     )
     listed_articles: int = Field(
         default=100,

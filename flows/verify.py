@@ -17,7 +17,9 @@ from pydantic import ValidationError
 from flows.errors import CopydeskError
 from flows.ingest.again import documents_again
 from flows.ingest.documents import Document, Refusal
+from flows.publish.rights import is_given, rights_of
 from flows.release.card import CARD
+from flows.release.described import PUBLIC
 from flows.release.manifest import MANIFEST
 from flows.release.parquet import DATA
 from flows.release.provenance import PROVENANCE
@@ -40,12 +42,13 @@ from flows.validate.between import (
     repeats_of,
 )
 from flows.validate.conservation import conservation
+from flows.validate.failures import failing
 from flows.validate.models import model_failures
 from flows.validate.quarantine import row_key
 from flows.validate.slices import slice_failures
 from flows.validate.tombstones import tombstone_failures, withheld_failures
 from flows.validate.validate import OF_SHARD, shard_failures
-from schemas.tables import TABLES
+from schemas.tables import TABLES, hash_column, text_columns
 
 ReleasedTables = Mapping[str, ReleasedTable]
 
@@ -55,7 +58,7 @@ class CheckedRows:
     """What is kept of a release whose rows were all read.
 
     Attributes:
-        sources: the table without its texts, and `text_digest`, the SHA-256 of each text, null where that is withheld.
+        sources: the table without its texts, and `text_digest`, the SHA-256 of each text, null where there is none.
         others: the tables whose rows hang on no single source.
     """
 
@@ -107,7 +110,7 @@ def _check_release(release: Path, findings: Findings) -> tuple[Manifest, Release
         return None
     tables = open_tables(release, manifest, files.sha256, findings)
     try:
-        rows = None if tables is None else check_rows(tables, findings, is_full=manifest.edition == "full")
+        rows = None if tables is None else check_rows(tables, findings, is_public=manifest.edition == PUBLIC)
     except UnreadableError:
         rows = None
     if tables is None or rows is None:
@@ -122,11 +125,12 @@ def _check_release(release: Path, findings: Findings) -> tuple[Manifest, Release
     return manifest, tables, rows
 
 
-def check_rows(tables: ReleasedTables, findings: Findings, *, is_full: bool) -> CheckedRows:
+def check_rows(tables: ReleasedTables, findings: Findings, *, is_public: bool) -> CheckedRows:
     """Check every row against its contract, the other tables, and the text that it speaks of.
 
     A rule that many rows of a file break is one failure that names the first of them by its key. Some sources are
-    looked at at a time, with all that hangs on them. In a full release only what was taken down may lack its text.
+    looked at at a time, with all that hangs on them. In a full release only what was taken down may lack its text; in a
+    public edition only what is open may have one.
 
     Raises:
         UnreadableError: a file cannot be read, which was noted.
@@ -144,7 +148,7 @@ def check_rows(tables: ReleasedTables, findings: Findings, *, is_full: bool) -> 
         for part in aligned({name: tables[name] for name in OF_SHARD}):
             _report([shard_failures(part), *slice_failures(part)], part, tables, findings)
             with_stones = part | {"tombstones": others["tombstones"]}
-            withheld = withheld_failures(with_stones) if is_full else []
+            withheld = given_failures(part) if is_public else withheld_failures(with_stones)
             _report([*tombstone_failures(with_stones), *withheld], with_stones, tables, findings)
             sources.append(_without_text(part["sources"]))
             clusters.append(clusters_of(part["articles"]))
@@ -163,6 +167,21 @@ def check_rows(tables: ReleasedTables, findings: Findings, *, is_full: bool) -> 
     return CheckedRows(pl.concat(sources), others)
 
 
+def given_failures(part: Mapping[str, pl.DataFrame]) -> list[pl.DataFrame]:
+    """Rows of a public edition that give a text whose rights are not open: frames `table, row, rule, detail`.
+
+    Args:
+        part: all rows of some sources, each with its index in the table as `row`.
+    """
+    rights = rights_of(part["articles"], lambda: [part["passages"]])
+    detail = "it gives a text whose rights are reserved or unknown"
+    return [
+        failing(rows, name, is_given(name) & ~rights.may_be_given(name), "given", detail)
+        for name, rows in part.items()
+        if text_columns(name)
+    ]
+
+
 def _report(
     failures: Sequence[pl.DataFrame],
     rows: Mapping[str, pl.DataFrame],
@@ -178,12 +197,13 @@ def _report(
 
 
 def _without_text(sources: pl.DataFrame) -> pl.DataFrame:
-    """`sources` with the hash of each text in its place.
+    """`sources` with the hash of each text in its place, also of one that is withheld.
 
     A Python loop, because polars has no SHA-256.
     """
     digests = [None if text is None else hashlib.sha256(text.encode()).hexdigest() for text in sources["text"]]
-    return sources.drop("text").with_columns(text_digest=pl.Series(digests, dtype=pl.String))
+    digest = pl.coalesce(pl.Series(digests, dtype=pl.String), hash_column("text"))
+    return sources.drop("text").with_columns(text_digest=digest)
 
 
 def check_counts(manifest: Manifest, checked: CheckedRows, findings: Findings) -> None:

@@ -5,7 +5,17 @@ from typing import Annotated
 import pandera.polars as pa
 import polars as pl
 
-from schemas.columns import ARTICLE_ID, ARTICLE_KINDS, BASES, CODE_POINTS, LANGUAGE_TAG, RIGHTS_POLICIES, SOURCE_ID
+from schemas.columns import (
+    ARTICLE_ID,
+    ARTICLE_KINDS,
+    BASES,
+    CODE_POINTS,
+    LANGUAGE_TAG,
+    RIGHTS_POLICIES,
+    SHA256,
+    SOURCE_ID,
+    hash_of_withheld,
+)
 
 
 class Articles(pa.DataFrameModel):
@@ -55,8 +65,12 @@ class Articles(pa.DataFrameModel):
         isin=list(RIGHTS_POLICIES), description="What follows from the statement by rule; `unknown` without one."
     )
     text: pl.String = pa.Field(nullable=True, description="The clean body: all content passages, in reading order.")
+    text_sha256: pl.String = pa.Field(nullable=True, str_matches=SHA256, description=hash_of_withheld("text"))
     unique_text: pl.String = pa.Field(
         nullable=True, description="The body without the passages that repeat an earlier one."
+    )
+    unique_text_sha256: pl.String = pa.Field(
+        nullable=True, str_matches=SHA256, description=hash_of_withheld("unique_text")
     )
     word_count: pl.UInt32 = pa.Field(metadata={"unit": "words"}, description="Words of `text`.")
     cluster_id: pl.String = pa.Field(

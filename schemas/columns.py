@@ -17,6 +17,12 @@ LANGUAGE_TAG = r"^[a-z]{2,3}(-[A-Z][a-z]{3})?(-([A-Z]{2}|\d{3}))?$"
 
 CODE_POINTS = {"unit": "code points"}
 
+
+def hash_of_withheld(column: str) -> str:
+    """The description of the column that stands for a text in an edition that withholds it."""
+    return f"SHA-256 of `{column}` (UTF-8) where this edition withholds it for its rights; null where it is given."
+
+
 ROLES = {
     "title": "a headline of the page or of an article in it, wherever it stands and however often",
     "byline": "who wrote it, the outlet named as author included",
@@ -39,6 +45,9 @@ ROLES = {
 
 # What an article consists of. All other roles are cut, and the passage says so in `drop_reason`.
 CONTENT_ROLES = ("body", "question", "speech", "speaker_label", "summary")
+
+# Passages that name a text, its makers, and who owns it. A public edition gives them whatever the rights are.
+GIVEN_ROLES = ("title", "byline", "dateline", "speaker_label", "rights", "disclaimer", "source_url")
 
 REPEAT = "repeat"
 DROP_REASONS = (*(role for role in ROLES if role not in CONTENT_ROLES), REPEAT)

@@ -3,7 +3,17 @@
 import pandera.polars as pa
 import polars as pl
 
-from schemas.columns import ARTICLE_ID, CODE_POINTS, DROP_REASONS, OVERLAP_KINDS, PASSAGE_ID, ROLES, SOURCE_ID
+from schemas.columns import (
+    ARTICLE_ID,
+    CODE_POINTS,
+    DROP_REASONS,
+    OVERLAP_KINDS,
+    PASSAGE_ID,
+    ROLES,
+    SHA256,
+    SOURCE_ID,
+    hash_of_withheld,
+)
 
 
 class Passages(pa.DataFrameModel):
@@ -32,6 +42,7 @@ class Passages(pa.DataFrameModel):
         nullable=True,
         description="The passage cleaned: white space folded, control characters gone, false breaks healed.",
     )
+    text_sha256: pl.String = pa.Field(nullable=True, str_matches=SHA256, description=hash_of_withheld("text"))
     is_kept: pl.Boolean = pa.Field(description="Whether it stands in `articles.unique_text`.")
     drop_reason: pl.String = pa.Field(
         nullable=True,

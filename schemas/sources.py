@@ -5,7 +5,7 @@ from typing import Annotated
 import pandera.polars as pa
 import polars as pl
 
-from schemas.columns import SHA256, SOURCE_ID
+from schemas.columns import SHA256, SOURCE_ID, hash_of_withheld
 
 
 class Sources(pa.DataFrameModel):
@@ -47,6 +47,7 @@ class Sources(pa.DataFrameModel):
     text: pl.String = pa.Field(
         nullable=True, description="The document as decoded, untouched; null where it, or a part of it, is withheld."
     )
+    text_sha256: pl.String = pa.Field(nullable=True, str_matches=SHA256, description=hash_of_withheld("text"))
 
     class Config:
         """Columns and their order are the release format."""

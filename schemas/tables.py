@@ -52,6 +52,11 @@ class Table:
         return pl.DataFrame(schema=self.dtypes)
 
 
+def hash_column(column: str) -> str:
+    """The column that holds the hash of a text where an edition withholds it."""
+    return f"{column}_sha256"
+
+
 TABLES: dict[str, Table] = {
     table.name: table
     for table in (
@@ -86,3 +91,9 @@ TABLES: dict[str, Table] = {
         Table("tombstones", Tombstones, ("id",)),
     )
 }
+
+
+def text_columns(table: str) -> list[str]:
+    """The columns of a table that hold texts which an edition may withhold."""
+    dtypes = TABLES[table].dtypes
+    return [name for name in dtypes if hash_column(name) in dtypes]

@@ -14,7 +14,8 @@ import yaml
 from hypothesis import given
 from hypothesis import strategies as st
 
-from flows.release.card import Release, card, described, overlap_example
+from flows.release.card import card, described, overlap_example
+from flows.release.described import Release
 from flows.release.harmless import markdown, plain_line
 from flows.release.parquet import write_table
 from flows.release.release import BuildInfo, release
@@ -220,3 +221,37 @@ def test_a_large_release_lists_a_sample(tmp_path: Path):
 @pytest.mark.parametrize("name", list(TABLES))
 def test_every_table_says_what_a_row_is(name: str):
     assert described(TABLES[name])["text"].startswith("One row per ")
+
+
+def test_the_hub_client_and_datasets_read_the_front_matter(tmp_path: Path):
+    """The checks that the clients make by themselves; the Hub's own asks the Hub."""
+    from datasets.info import DatasetInfosDict
+    from datasets.utils.metadata import MetadataConfigs
+    from huggingface_hub import DatasetCard, DatasetCardData
+
+    text = card_of(two_stories(), tmp_path, hub_repo="desk/news")
+    read = DatasetCard(text)
+    assert isinstance(read.data, DatasetCardData)
+    head = front_matter(text)
+    assert yaml.safe_load(read.data.to_yaml()) == head
+    assert (head["license"], head["license_name"]) == ("other", "rights-of-the-publishers")
+    # https://huggingface.co/docs/hub/datasets-cards: a licence "other" has a name in small letters, digits, . and -.
+    assert re.fullmatch(r"[a-z0-9.-]+", head["license_name"])
+    assert head["license_link"] == "https://huggingface.co/datasets/desk/news/blob/v1.2.3/README.md#rights-and-licence"
+    assert all(re.fullmatch(r"[a-z0-9-]+", tag) for tag in head["tags"])
+    configs = MetadataConfigs.from_dataset_card_data(read.data)
+    assert configs.get_default_config_name() == "articles"
+    infos = DatasetInfosDict.from_dataset_card_data(read.data)
+    for name, info in infos.items():
+        assert info.splits is not None
+        assert info.splits["train"].num_examples == two_stories()[name].height
+
+
+def test_the_card_says_how_to_cite_and_what_pages_say_of_their_rights(tmp_path: Path):
+    statement = "© Harbour Gazette | all rights `reserved`"
+    tables = changed(two_stories(), "articles", pl.lit(True), rights_statement=statement, rights_policy="reserved")
+    text = card_of(tables, tmp_path, takedown_contact="mail to <desk@gazette.example>")
+    assert "@misc{name-1.2.3," in text
+    assert r"| © Harbour Gazette &#124; all rights \`reserved\` | `reserved` | 2 |" in text
+    assert r"mail to &lt;desk\@gazette.example&gt;" in text
+    assert "What is withheld" not in text

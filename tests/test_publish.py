@@ -10,7 +10,7 @@ from flows.publish.repository import BATCH_FILES
 from tests.hub.faults import Fault
 from tests.hub.publisher import Outcome, Publisher
 from tests.hub.releases import contents, three_releases
-from tests.hub.server import Hub
+from tests.hub.server import PART_BYTES, Hub
 
 TOKEN = "hf_the_token_of_ada"
 READER = "hf_of_somebody_who_may_only_read"
@@ -345,6 +345,18 @@ def test_a_server_that_only_fails_is_given_up_in_time(hub, publisher, releases, 
     assert (outcome.code, "503" in outcome.message) == (4, True)
     assert 20 < outcome.seconds < 90
     assert len(outcome.message.splitlines()) == 1
+
+
+def test_a_server_that_takes_all_parts_and_never_the_whole_is_given_up_in_time(hub, publisher, releases, tmp_path):
+    large = shutil.copytree(releases[0], tmp_path / "1.0.0")
+    (large / "data" / "large.parquet").write_bytes(bytes(PART_BYTES + 1))
+    hub.faults.set(Fault("503", "/complete$", times=-1))
+    outcome = publisher.publish(large, "ada/pier")
+    assert (outcome.code, "503" in outcome.message) == (4, True)
+    assert outcome.seconds < 150
+    hub.faults.set()
+    succeeded(publisher.publish(large, "ada/pier"))
+    assert there(hub, "ada/pier", "v1.0.0") == contents(large)
 
 
 def test_a_server_that_asks_for_more_time_than_there_is_is_given_up_at_once(hub, publisher, releases):

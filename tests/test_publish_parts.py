@@ -85,7 +85,7 @@ class Clock:
 
 def test_patience_counts_from_the_beginning_of_what_failed_first():
     clock = Clock()
-    patience = Patience(clock)
+    patience = Patience(clock=clock)
     clock.now += 500
     assert patience.left() == PATIENCE_SECONDS, "nothing failed so far"
     patience.failed(clock.now - 20, "it took 20 s to fail")
@@ -97,13 +97,23 @@ def test_patience_counts_from_the_beginning_of_what_failed_first():
 
 def test_progress_renews_patience():
     clock = Clock()
-    patience = Patience(clock)
+    patience = Patience(clock=clock)
     patience.failed(clock.now, "first")
     clock.now += 50
     patience.progressed()
     clock.now += 1000
     patience.failed(clock.now - 1005, "what began before the progress and failed after it")
     assert patience.left() == PATIENCE_SECONDS - 1000
+
+
+def test_sending_the_same_bytes_again_is_no_progress():
+    clock = Clock()
+    patience = Patience(100, clock)
+    for passed in (10, 20, 30):
+        patience.failed(clock.now, "it does not end well")
+        clock.now += passed
+        patience.sent(60)
+    assert patience.left() == PATIENCE_SECONDS - 30, "the third time is too often"
 
 
 @given(st.integers(0, 10_000))

@@ -202,7 +202,8 @@ def sealed(path: Path) -> None:
     """Make manifest, provenance and sums state the files as they are now."""
 
     def outputs(content: dict[str, Any]) -> None:
-        content["outputs"] = {name: file_sha256(path / name) for name in files_of(path) if "/" in name or ".md" in name}
+        own = ("manifest.json", "provenance.json", "SHA256SUMS")
+        content["outputs"] = {name: file_sha256(path / name) for name in files_of(path) if name not in own}
         write_provenance(path, content)
 
     restated(path, outputs)

@@ -93,6 +93,7 @@ class Shards:
             "retrieved_at": document.retrieved_at or known.retrieved_at,
             "char_count": len(document.text),
             "text": document.text,
+            "text_sha256": None,
         }
         for field, stated, known_value in values:
             row[field] = stated or known_value
@@ -129,6 +130,7 @@ class Shards:
             encoding=pl.lit("utf-8"),
             retrieved_at=pl.coalesce("retrieved_at", pl.lit(known.retrieved_at, _SOURCE_DTYPES["retrieved_at"])),
             char_count=pl.col("text").str.len_chars(),
+            text_sha256=pl.lit(None, pl.String),
         )
         rows = rows.with_columns(source_id=source_ids(rows))
         self._heaps.put(rows.select(pl.col(name).cast(dtype) for name, dtype in _ROW_DTYPES.items()))

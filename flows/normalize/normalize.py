@@ -177,6 +177,7 @@ def _passages(spans: pl.DataFrame, parts: pl.DataFrame, sources: pl.DataFrame) -
         .with_columns(
             passage_id=passage_id(pl.col("source_id"), pl.col("ordinal")),
             text=changed_where(spans["found"], looks(spans["found"])["may_be_loose"], passage_text),
+            text_sha256=pl.lit(None, pl.String),
             is_kept=is_content,
             drop_reason=pl.when(~is_content).then("role"),
             repeats_passage_id=pl.lit(None, pl.String),
@@ -265,7 +266,9 @@ def _articles(articles: pl.DataFrame, evidence: pl.DataFrame) -> pl.DataFrame:
             published_date=pl.col("published_date").str.to_date("%Y-%m-%d"),
             is_ai_generated=pl.col("is_ai_generated") == "true",
             rights_policy=pl.col("rights_statement").replace_strict(statements, policies, return_dtype=pl.String),
+            text_sha256=pl.lit(None, pl.String),
             unique_text=pl.col("text"),
+            unique_text_sha256=pl.lit(None, pl.String),
             word_count=word_counts(articles["text"]),
             cluster_id=pl.col("article_id"),
             is_canonical=pl.lit(value=True),

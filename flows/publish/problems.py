@@ -23,6 +23,17 @@ HUB_ERRORS = (
     ValueError,
     LookupError,
 )
+# What answers mean that stand against something for a while. 412 is about a commit that was not on top of the head,
+# although the head is where it was seen.
+PASSING = {
+    409: "the Hub is busy with something that stands against it; try again",
+    412: "the Hub says that the repository moved, and shows no move; try again",
+}
+REFUSALS = {
+    401: "the Hub does not accept the token; set HF_TOKEN to a valid one or run `hf auth login`",
+    403: "the token has no right to do that, and needs to be one that may write there",
+    404: "the Hub has no such thing",
+}
 MAX_CHARS = 200
 
 
@@ -68,10 +79,8 @@ def _known(error: BaseException) -> Problem | None:
     match error:
         case CopydeskError():
             return _ours(error)
-        case OfflineModeIsEnabled():
-            return Problem("the hub client is in offline mode; unset HF_HUB_OFFLINE")
-        case OIDCError() | LocalTokenNotFoundError():
-            return Problem(f"there is no token to be had: {_line(error)}", RefusedError)
+        case OfflineModeIsEnabled() | OIDCError() | LocalTokenNotFoundError():
+            return _not_asked(error)
         case HfHubHTTPError():
             return _answered(error)
         case httpx2.UnsupportedProtocol() | httpx2.InvalidURL():
@@ -86,6 +95,13 @@ def _ours(error: CopydeskError) -> Problem:
     if isinstance(error, AskedToWaitError):
         return Problem(str(error), may_pass=True, wait_seconds=error.seconds)
     return Problem(str(error), type(error))
+
+
+def _not_asked(error: BaseException) -> Problem:
+    """What it means that the client sent nothing."""
+    if isinstance(error, OfflineModeIsEnabled):
+        return Problem("the hub client is in offline mode; unset HF_HUB_OFFLINE")
+    return Problem(f"there is no token to be had: {_line(error)}", RefusedError)
 
 
 def _broken(error: BaseException) -> Problem:
@@ -126,19 +142,10 @@ def _answered(error: HfHubHTTPError) -> Problem:
         wait = float(stated) if stated.isdigit() else 0.0
         text = "the Hub gets too many requests" if status == 429 else f"the Hub fails with {status}"
         return Problem(f"{text}{because}; try again later", may_pass=True, wait_seconds=wait)
-    if status == 412:
-        # A commit that was not on top of the head, although the head is where it was seen.
-        return Problem(f"the Hub says that the repository moved, and shows no move{because}; try again", may_pass=True)
-    if status == 409:
-        return Problem(f"the Hub is busy with something that stands against it{because}; try again", may_pass=True)
-    if status == 401:
-        text = "the Hub does not accept the token; set HF_TOKEN to a valid one or run `hf auth login`"
-        return Problem(text, RefusedError)
-    if status == 403:
-        text = f"the token has no right to do that{because}; it needs to be one that may write there"
-        return Problem(text, RefusedError)
-    if status == 404:
-        return Problem(f"the Hub has no such thing{because}", RefusedError)
+    if status in PASSING:
+        return Problem(PASSING[status] + because, may_pass=True)
+    if status in REFUSALS:
+        return Problem(REFUSALS[status] + because, RefusedError)
     return Problem(f"the Hub does not accept it: {status}{because}", CopydeskError)
 
 

@@ -44,7 +44,6 @@ def check_bytes(repository: Repository, commit: str, local: Mapping[str, LocalFi
                 path = futures[future]
                 if future.result():
                     del wanted[path]
-                    repository.session.patience.progressed()
                 else:
                     wrong.append(path)
         finally:
@@ -72,6 +71,7 @@ def _has_bytes(repository: Repository, commit: str, path: str, file: LocalFile) 
                 digest.update(chunk)
                 size += len(chunk)
         if (size, digest.hexdigest()) == (file.byte_count, file.sha256):
+            repository.session.patience.progressed()
             return True
     return False
 

@@ -151,21 +151,26 @@ class Repository:
         total = sum(one.upload_info.size for one in files)
         sent_files = sent_bytes = 0
         for batch in batches(files):
-            size = sum(one.upload_info.size for one in batch)
-            self.session.insist(f"upload to {self.name}", lambda batch=batch, size=size: self._upload(batch, size))  # type: ignore[misc]
-            sent_files, sent_bytes = sent_files + len(batch), sent_bytes + size
+            sent_files, sent_bytes = sent_files + len(batch), sent_bytes + self._upload(batch)
             log.info(
                 "upload: %s of %s files, %s of %s", sent_files, len(files), megabytes(sent_bytes), megabytes(total)
             )
 
-    def _upload(self, batch: Sequence[CommitOperationAdd], size: int) -> None:
-        self.session.in_background(
+    def _upload(self, batch: Sequence[CommitOperationAdd]) -> int:
+        """Send some files; how many bytes they have."""
+        size = sum(one.upload_info.size for one in batch)
+
+        def send() -> None:
             # An ignore file in the repository must not keep part of a release from it.
-            lambda: self.session.api.preupload_lfs_files(
+            self.session.api.preupload_lfs_files(
                 self.name, batch, repo_type="dataset", revision=BRANCH, free_memory=False, gitignore_content=""
-            ),
-            PATIENCE_SECONDS + size / SLOWEST_BYTES_PER_SECOND,
-        )
+            )
+
+        def action() -> None:
+            self.session.in_background(send, PATIENCE_SECONDS + size / SLOWEST_BYTES_PER_SECOND)
+
+        self.session.insist(f"upload to {self.name}", action, size)
+        return size
 
     def commit(
         self,

@@ -42,6 +42,8 @@ CONNECT_SECONDS = 10.0
 READ_SECONDS = 20.0
 # The Hub works on a large commit before it answers. If that is not enough, it will be found done.
 COMMIT_SECONDS = 45.0
+# What a request counts as that does not state how much it sends; a part of a large file has at least that.
+UNKNOWN_BYTES = 5_000_000
 # Waits between two attempts: random up to a bound that doubles ("full jitter": M. Brooker, Exponential Backoff And
 # Jitter, AWS Architecture Blog 2015).
 FIRST_WAIT_SECONDS = 0.5
@@ -60,8 +62,10 @@ class Patience:
         cause: of the newest failure, for a person.
     """
 
-    def __init__(self, clock: Callable[[], float] = time.monotonic) -> None:
+    def __init__(self, byte_count: int = 0, clock: Callable[[], float] = time.monotonic) -> None:
+        """Of something that has that many bytes to send."""
         self._clock = clock
+        self._unsent = byte_count
         self._failing_since: float | None = None
         self._progress_at = clock()
         self.cause = "it was ended"
@@ -80,6 +84,12 @@ class Patience:
         """Note that part of it is done for good."""
         self._progress_at = self._clock()
         self._failing_since = None
+
+    def sent(self, byte_count: int) -> None:
+        """Note that so many bytes are sent; sending the same ones over and over is no progress."""
+        if self._unsent > 0:
+            self._unsent -= byte_count
+            self.progressed()
 
     def left(self, limit: float = PATIENCE_SECONDS) -> float:
         """Seconds until it is over."""
@@ -114,7 +124,7 @@ class PatientClient(httpx2.Client):
                 response.close()
                 raise AskedToWaitError(asked)
         elif request.method == "PUT" and response.is_success:
-            patience.progressed()
+            patience.sent(int(request.headers.get("content-length", UNKNOWN_BYTES)))
         return response
 
 
@@ -189,18 +199,19 @@ class Session:
         scheme, slashes, place = constants.ENDPOINT.partition("://")
         return f"{scheme}{slashes}{place.rpartition('@')[2]}"
 
-    def insist(self, doing: str, action: Callable[[], Result]) -> Result:
+    def insist(self, doing: str, action: Callable[[], Result], byte_count: int = 0) -> Result:
         """Do something, again and again as long as it fails for reasons that may pass.
 
         Args:
             doing: what it is, for a person, after "cannot".
             action: finds out first whether an earlier attempt got through, where doing it twice would matter.
+            byte_count: what it has to send.
 
         Raises:
             NetworkError: it went on failing.
             CopydeskError: it failed for good; also what `action` itself raises.
         """
-        self.patience = Patience()
+        self.patience = Patience(byte_count)
         for attempt in itertools.count():
             began = self.patience.now()
             try:

@@ -3,8 +3,6 @@
 import inspect
 import re
 from collections.abc import Mapping
-from dataclasses import dataclass
-from datetime import date
 from pathlib import Path
 from typing import Any
 
@@ -16,11 +14,12 @@ from jinja2 import Environment, PackageLoader, StrictUndefined
 from markupsafe import Markup
 
 from flows.release.changelog import versions_of
+from flows.release.citation import bibtex
+from flows.release.described import HUB, Release
 from flows.release.harmless import finalize, markdown, plain_line
 from flows.release.parquet import DATA, arrow_schema, table_files
-from flows.settings import Settings
-from schemas.columns import ROLES
-from schemas.tables import TABLES, Table
+from schemas.columns import GIVEN_ROLES, ROLES
+from schemas.tables import TABLES, Table, hash_column, text_columns
 
 CARD = "README.md"
 DEFAULT_TABLE = "articles"
@@ -29,6 +28,7 @@ QUOTED_CHARS = 200
 EXAMPLE_ROWS = 10
 # Characters of a title, and of the text where there is none.
 TITLE_CHARS = 120
+LISTED_STATEMENTS = 20
 FIRST_CHARS = 60
 # https://huggingface.co/docs/hub/datasets-cards: upper bound of rows → the Hub's name for it.
 SIZES = (
@@ -43,39 +43,6 @@ SIZES = (
 NAME = re.compile(r"[\w-]+", re.ASCII)
 # Columns of articles that may be unknown and that a reader asks for first.
 KNOWN = ("title", "publisher", "authors", "published_date", "language", "canonical_url", "rights_statement")
-
-
-@dataclass(frozen=True)
-class Release:
-    """What the card of a release speaks of.
-
-    Attributes:
-        folder: where its Parquet files are.
-        version: its version.
-        date: its date, if it has one.
-        conservation: what became of the records that were read.
-        settings: all settings in force.
-        changes: its changelog.
-    """
-
-    folder: Path
-    version: str
-    date: date | None
-    conservation: Mapping[str, int]
-    settings: Settings
-    changes: str = ""
-
-    @property
-    def tables(self) -> list[str]:
-        """The tables that it has, in the order in which a reader meets them."""
-        return [name for name in TABLES if table_files(self.folder, name)]
-
-    def rows(self, name: str) -> pl.LazyFrame:
-        """The rows of a table, read when and as far as they are asked for.
-
-        Only for a release whose files are known to be whole: polars does not look at the checksums of pages.
-        """
-        return pl.scan_parquet(table_files(self.folder, name))
 
 
 def card(release: Release) -> str:
@@ -100,11 +67,20 @@ def card(release: Release) -> str:
         front_matter=Markup(front_matter(release)),  # noqa: S704 - YAML, and no HTML is made of it
         name=release.settings.dataset_name,
         version=Markup(release.version),  # noqa: S704 - three numbers
+        tag=Markup(release.tag),  # noqa: S704 - the same
+        bibtex=Markup(bibtex(release)),  # noqa: S704 - one line each, without what ends a block of code
+        withheld=withheld_texts(release) if release.is_public else None,
+        longest_quote=release.settings.short_quote_words,
+        given_roles=GIVEN_ROLES,
+        statement_count=single(articles.select(pl.col("rights_statement").drop_nulls().n_unique())),
+        statements=rights_statements(articles),
+        contact=release.settings.takedown_contact,
+        discussions=Markup(f"{HUB}/{repo}/discussions"),  # noqa: S704 - as the setting asks
         date=release.date,
         counts=release.conservation,
         repo=Markup(repo),  # noqa: S704 - letters, digits and four signs, as its setting asks
         metadata_license=release.settings.metadata_license,
-        row_counts=row_counts(release),
+        row_counts=release.row_counts,
         tables=[described(TABLES[name]) for name in release.tables],
         articles=listed_articles(release, release.settings.listed_articles),
         kinds=counted(articles, "kind"),
@@ -129,20 +105,17 @@ def front_matter(release: Release) -> str:
 
     A table without rows has no configuration: `datasets` cannot load one.
     """
-    counts = row_counts(release)
+    counts = release.row_counts
     names = [name for name, count in counts.items() if count]
-    language = pl.col("language").str.extract(r"^([a-z]{2,3})").drop_nulls().unique().sort()
-    languages = release.rows("articles").select(language).collect().to_series()
     rows = counts[DEFAULT_TABLE]
-    repo = release.settings.hub_repo
     content: dict[str, Any] = {
         "pretty_name": plain_line(release.settings.dataset_name),
-        "language": languages.to_list(),
+        "language": release.languages,
         "license": "other",
         "license_name": "rights-of-the-publishers",
-        "license_link": f"https://huggingface.co/datasets/{repo}/blob/{release.version}/README.md#rights-and-licence",
+        "license_link": release.license_address,
         "size_categories": [next((size for bound, size in SIZES if rows < bound), "1B<n<10B")],
-        "tags": ["news", "text-reuse", "deduplication", "provenance"],
+        "tags": list(release.keywords),
         "configs": [
             {
                 "config_name": name,
@@ -156,14 +129,6 @@ def front_matter(release: Release) -> str:
     if not content["language"]:
         del content["language"]
     return yaml.safe_dump(content, allow_unicode=True, sort_keys=False, width=10_000)
-
-
-def row_counts(release: Release) -> dict[str, int]:
-    """Table → its number of rows, from the footers of its files."""
-    return {
-        name: sum(pq.read_metadata(file).num_rows for file in table_files(release.folder, name))
-        for name in release.tables
-    }
 
 
 def dataset_info(folder: Path, name: str) -> dict[str, Any]:
@@ -250,6 +215,30 @@ def single(rows: pl.LazyFrame) -> int:
     return int(rows.collect(engine="streaming").item())
 
 
+def withheld_texts(release: Release) -> list[dict[str, Any]]:
+    """How many texts are withheld: one row per column that may be, `table, column, hash, withheld, given`."""
+    found = []
+    for table in release.tables:
+        for column in text_columns(table):
+            withheld, given = pl.col(hash_column(column)).is_not_null().sum(), pl.col(column).is_not_null().sum()
+            counts = release.rows(table).select(withheld=withheld, given=given).collect(engine="streaming")
+            found.append({"table": table, "column": column, "hash": hash_column(column), **counts.row(0, named=True)})
+    return found
+
+
+def rights_statements(articles: pl.LazyFrame) -> list[dict[str, Any]]:
+    """What pages say of their rights, the most frequent first: `rights_statement, rights_policy, count`."""
+    return (
+        articles.drop_nulls("rights_statement")
+        .group_by("rights_statement", "rights_policy")
+        .agg(count=pl.len())
+        .sort("count", "rights_statement", "rights_policy", descending=[True, False, False])
+        .head(LISTED_STATEMENTS)
+        .collect(engine="streaming")
+        .to_dicts()
+    )
+
+
 def counted(rows: pl.LazyFrame, column: str) -> list[tuple[str | None, int]]:
     """How often each value of a column stands, the most frequent first."""
     return (
@@ -328,8 +317,8 @@ def overlap_example(release: Release) -> dict[str, Any] | None:
     most = related.sort("overlap_count", *ends, descending=[True, False, False]).select(ends).head(1).collect()
     if most.is_empty():
         return None
-    passages = release.rows("passages").select("passage_id", "article_id")
-    passages = passages.filter(pl.col("article_id").is_in(list(most.row(0)))).collect()
+    is_theirs = pl.col("article_id").is_in(list(most.row(0)))
+    passages = release.rows("passages").select("passage_id", "article_id").filter(is_theirs).collect()
     both = [pl.col(f"{side}_passage_id").is_in(passages["passage_id"].implode()) for side in ("a", "b")]
     tables = {"overlaps": release.rows("overlaps").filter(*both).collect(), "passages": passages}
     overlaps = with_articles(tables).drop_nulls(["a_article_id", "b_article_id"])

@@ -14,6 +14,7 @@ CAUSES = (SOURCE_ADDED, SOURCE_REMOVED, SOURCE_CHANGED, SOURCE_RENAMED, TAKEDOWN
 WITHOUT_EFFECT_ON_ROWS = frozenset(
     {
         "compression_level",
+        "dataset_creator",
         "dataset_name",
         "file_bytes",
         "hub_repo",
@@ -22,6 +23,8 @@ WITHOUT_EFFECT_ON_ROWS = frozenset(
         "parquet_memory_bytes",
         "row_group_bytes",
         "shard_bytes",
+        "short_quote_words",
+        "takedown_contact",
     }
 )
 

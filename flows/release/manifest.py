@@ -8,6 +8,8 @@ from importlib.metadata import PackageNotFoundError, version
 from pathlib import Path
 from typing import Any
 
+from pydantic import ValidationError
+
 import flows
 import schemas
 from flows.errors import CopydeskError
@@ -158,3 +160,34 @@ def read_manifest(release: Path) -> dict[str, Any]:
     if not is_manifest or not isinstance(content.get("rows_sha256"), str):
         raise CopydeskError(f"{release / MANIFEST} is not the manifest of a release")
     return dict(content)
+
+
+def settings_of(manifest: Mapping[str, Any]) -> Settings:
+    """The settings that a release was made with, as far as this program knows them.
+
+    Raises:
+        CopydeskError: one of them has a value that it cannot have.
+    """
+    stated = manifest.get("settings")
+    known = {name: value for name, value in (stated or {}).items() if name in Settings.model_fields}
+    try:
+        return Settings(**known)
+    except ValidationError as error:
+        name = ".".join(str(part) for part in error.errors()[0]["loc"])
+        raise CopydeskError(f"{MANIFEST} states a value for the setting {name} that it cannot have") from error
+
+
+def check_outputs(release: Path, manifest: Mapping[str, Any], below: str) -> None:
+    """Compare the files below a folder of a release with their hashes in the manifest.
+
+    Raises:
+        CopydeskError: one is missing, cannot be read, or is not the one stated.
+    """
+    stated = {path: digest for path, digest in manifest["outputs"].items() if path.startswith(below)}
+    try:
+        found = {path: file_sha256(release / path) for path in stated}
+    except OSError as error:
+        raise CopydeskError(f"{error.filename} cannot be read, so {release} is not whole: {error.strerror}") from error
+    wrong = next((path for path in stated if found[path] != stated[path]), None)
+    if wrong is not None:
+        raise CopydeskError(f"{release / wrong} is not what {MANIFEST} states; copydesk verify {release} says more")

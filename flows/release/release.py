@@ -15,10 +15,12 @@ import polars as pl
 
 from flows.errors import CopydeskError
 from flows.release import versions
-from flows.release.card import CARD, Release, card
+from flows.release.card import CARD, card
 from flows.release.changelog import CHANGELOG, changelog, first_changelog
 from flows.release.compare import STEPS, Snapshot
+from flows.release.described import Release
 from flows.release.diff import Diff, column_units, diff_between, staged_snapshot
+from flows.release.documents import write_documents
 from flows.release.manifest import (
     MANIFEST,
     Input,
@@ -179,15 +181,14 @@ class Draft:
         """Table → its number of rows."""
         return {name: table.row_count for name, table in self.tables.items()}
 
-    def card(self, version: str, changes: str) -> str:
-        """The text of the card; `changes` is the changelog."""
-        return card(Release(self.folder, version, self.date, self.build.conservation, self.settings, changes))
+    def described(self, version: str, changes: str) -> Release:
+        """What the documents of the release speak of; `changes` is the changelog."""
+        return Release(self.folder, version, self.date, self.build.conservation, self.settings, changes)
 
     def finish(self, version: str, parent: Mapping[str, str] | None, changes: str) -> None:
         """Write all files but those of the tables; `changes` is the changelog."""
-        (self.folder / CHANGELOG).write_text(changes, encoding="utf-8", newline="\n")
-        (self.folder / CARD).write_text(self.card(version, changes), encoding="utf-8", newline="\n")
         known = {file: digest for table in self.tables.values() for file, digest in table.files.items()}
+        write_documents(self.described(version, changes), known)
         content = manifest(
             release_version=version,
             parent=parent,
@@ -302,6 +303,6 @@ def _publish(draft: Draft, lock: Lock, version: str, newest: Path | None, found:
 def _changed_since(newest: Path, draft: Draft) -> list[str]:
     """The files for people that would differ if a release with the same rows were written today."""
     changes = newest / CHANGELOG
-    text = draft.card(newest.name, changes.read_text(encoding="utf-8") if changes.is_file() else "")
+    text = card(draft.described(newest.name, changes.read_text(encoding="utf-8") if changes.is_file() else ""))
     is_same = (newest / CARD).is_file() and (newest / CARD).read_bytes() == text.encode()
     return [] if is_same else [CARD]

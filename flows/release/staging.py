@@ -20,6 +20,8 @@ from flows.errors import CopydeskError, LockedError, UsageError
 
 LOCK = ".lock"
 STAGING = ".staging-"
+# A folder that stands by itself, and that no lock protects: nobody but its maker removes it.
+NEW = ".new-"
 # linux/fs.h and fcntl.h
 RENAME_NOREPLACE = 1
 AT_FDCWD = -100
@@ -79,6 +81,26 @@ def staged(lock: Lock) -> Iterator[Path]:
         folder.mkdir()
         try:
             yield folder
+        finally:
+            remove(folder)
+
+
+@contextmanager
+def new_folder(target: Path) -> Iterator[Path]:
+    """A new hidden folder beside a place that must be free; it gets its name when the context ends without an error.
+
+    Raises:
+        UsageError: something has that name.
+        CopydeskError: it cannot be written to (disk full, read-only, no permission, no such parent).
+    """
+    if target.exists() or target.is_symlink():
+        raise UsageError(f"{target} exists; name a folder that does not")
+    with clear_errors(target):
+        folder = target.absolute().parent / f"{NEW}{os.getpid()}-{os.urandom(4).hex()}"
+        folder.mkdir(parents=True)
+        try:
+            yield folder
+            publish(folder, target)
         finally:
             remove(folder)
 

@@ -1,5 +1,6 @@
 """The manifest of a release: its form, and what it says of itself and of the releases beside it."""
 
+import hashlib
 import json
 import os
 from pathlib import Path
@@ -7,7 +8,7 @@ from typing import Annotated, Any, Literal
 
 from pydantic import BaseModel, ConfigDict, Field, ValidationError
 
-from flows.release.manifest import MANIFEST, file_sha256
+from flows.release.manifest import MANIFEST
 from flows.release.rows import all_rows_sha256
 from flows.release.verify.findings import Findings
 from flows.release.versions import VERSION, parse
@@ -69,8 +70,17 @@ class Manifest(_Model):
     lock_sha256: Sha256 | None
     tables: dict[str, TableEntry]
     rows_sha256: Sha256
+    full_manifest_sha256: Sha256 | None = None
     conservation: Counts
     outputs: dict[str, Sha256]
+
+    def release_sha256(self, own: str) -> str:
+        """The SHA-256 by which other releases name this one: that of the full release's manifest.
+
+        Args:
+            own: SHA-256 of this manifest.
+        """
+        return own if self.full_manifest_sha256 is None else self.full_manifest_sha256
 
 
 class _AmbiguousError(ValueError):
@@ -110,7 +120,9 @@ def check_manifest(release: Path, manifest: Manifest, digest: str, findings: Fin
     """
     # The name as it was given, links not followed: a link is no release of that name.
     folder = Path(os.path.abspath(release))  # noqa: PTH100 - Path.resolve would follow it
-    if folder.name != manifest.version:
+    # The folder of an edition is named by whoever asks for it, but not like another version.
+    may_be_other = manifest.edition == "public" and not VERSION.fullmatch(folder.name)
+    if folder.name != manifest.version and not may_be_other:
         findings.fail(MANIFEST, "version", f"it is of version {manifest.version}, and the folder is {folder.name}")
     if all_rows_sha256({name: table.rows_sha256 for name, table in manifest.tables.items()}) != manifest.rows_sha256:
         findings.fail(MANIFEST, "rows_sha256", "it is not the hash over the hashes of the tables")
@@ -118,7 +130,7 @@ def check_manifest(release: Path, manifest: Manifest, digest: str, findings: Fin
     if counts.read != counts.released + counts.rejected + counts.taken_down:
         findings.fail(MANIFEST, "conservation", "read is not the sum of released, rejected and taken_down")
     check_parent(folder, manifest, findings)
-    check_child(folder, manifest, digest, findings)
+    check_child(folder, manifest, manifest.release_sha256(digest), findings)
 
 
 def check_parent(folder: Path, manifest: Manifest, findings: Findings) -> None:
@@ -131,14 +143,16 @@ def check_parent(folder: Path, manifest: Manifest, findings: Findings) -> None:
         findings.fail(MANIFEST, "parent", f"its parent {parent.version} is no older version")
         return
     try:
-        found = file_sha256(folder.parent / parent.version / MANIFEST)
+        data = (folder.parent / parent.version / MANIFEST).read_bytes()
     except FileNotFoundError:
         findings.notes.append(f"the parent {parent.version} is not in the folder, so it was not compared")
         return
     except OSError as error:
         findings.notes.append(f"the parent {parent.version} cannot be read ({error.strerror}), so it was not compared")
         return
-    if found != parent.manifest_sha256:
+    found = hashlib.sha256(data).hexdigest()
+    content = parsed_manifest(data, Findings())  # what ails it is found when it is verified
+    if parent.manifest_sha256 not in (found, content and content.release_sha256(found)):
         findings.fail(
             MANIFEST, "parent", f"the release {parent.version} in the folder is not the one it was built upon"
         )

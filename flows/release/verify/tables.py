@@ -20,9 +20,6 @@ from flows.release.verify.findings import Findings
 from flows.release.verify.manifest import Manifest, TableEntry
 from schemas.tables import TABLES, Table
 
-# Columns that a public edition has beside each text that it withholds.
-_HASH_OF_WITHHELD = "_sha256"
-
 
 class UnreadableError(Exception):
     """A file of the release cannot be read; it was noted."""
@@ -138,8 +135,7 @@ def open_table(
         except (OSError, ValueError, MemoryError, pa.ArrowException) as error:
             _unreadable(file, error, findings)
             continue
-        extra = [name for name in schema.names if is_hash_of_withheld(name, table, manifest)]
-        wrong = schema_difference(table, schema, extra)
+        wrong = schema_difference(table, schema)
         if wrong:
             findings.fail(file, "schema", f"the table {table.name} {wrong}{_made_by(manifest)}")
             continue
@@ -234,23 +230,10 @@ class _Waiting:
         return rows
 
 
-def is_hash_of_withheld(column: str, table: Table, manifest: Manifest) -> bool:
-    """Whether a column is what a public edition has beside a text that it withholds."""
-    text = column.removesuffix(_HASH_OF_WITHHELD)
-    is_new = column not in table.dtypes and text != column
-    return manifest.edition == "public" and is_new and table.dtypes.get(text) == pl.String
-
-
-def schema_difference(table: Table, schema: pa.Schema, extra: list[str]) -> str | None:
-    """In what the columns of a file differ from the contract of its table; null if in nothing.
-
-    Args:
-        table: the table.
-        schema: of the file.
-        extra: columns that it may have beside those of the contract.
-    """
+def schema_difference(table: Table, schema: pa.Schema) -> str | None:
+    """In what the columns of a file differ from the contract of its table; null if in nothing."""
     expected = {field.name: _type(field.type) for field in arrow_schema(table.empty())}
-    found = [(field.name, _type(field.type)) for field in schema if field.name not in extra]
+    found = [(field.name, _type(field.type)) for field in schema]
     if found == list(expected.items()):
         return None
     names = [name for name, _ in found]
