@@ -77,14 +77,14 @@ def words_of_batches(batches: Iterable[pl.Series], memory_bytes: int, folder: Pa
         line_total += len(part.line_words)
         byte_total += part.byte_count
         if file is not None:
-            part.words.tofile(file)
+            file.write(part.words.data)
             continue
         # Grows where it lies: the system moves pages, not words, so that they are never held twice.
         words.resize(word_total, refcheck=False)
         words[word_total - len(part.words) :] = part.words
         if words.nbytes > memory_bytes:
             file = tempfile.TemporaryFile(prefix="copydesk-words-", dir=folder)  # noqa: SIM115 - lives as long as the store
-            words.tofile(file)
+            file.write(words.data)
             words = np.empty(0, np.uint32)
     if file is not None:
         file.flush()
