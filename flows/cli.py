@@ -2,19 +2,18 @@
 
 import logging
 import os
-import signal
 import sys
 from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager, nullcontext
 from datetime import datetime
 from importlib.metadata import version
 from pathlib import Path
-from types import FrameType
 from typing import TYPE_CHECKING, Any, NoReturn
 
 import click
 
 from flows.errors import CopydeskError, UsageError
+from flows.stopping import stop_on_sigterm, stop_quietly
 
 if TYPE_CHECKING:
     from flows.pipeline import Built
@@ -73,6 +72,12 @@ def _build_options(command: Callable[..., None]) -> Callable[..., None]:
             type=click.Path(path_type=Path),
             help="What must not be released; by default every takedowns.toml beside the documents.",
         ),
+        click.option(
+            "--state",
+            metavar="DIR",
+            type=click.Path(path_type=Path),
+            help="Where builds keep what makes the next one faster, by default .state in --out; it may be deleted.",
+        ),
     )
     for option in reversed(options):
         command = option(command)
@@ -121,6 +126,7 @@ def build(
     settings_file: Path | None,
     overrides: tuple[str, ...],
     takedowns: Path | None,
+    state: Path | None,
     verbose: bool,
 ) -> None:
     """Build a release from SOURCEs: files, folders or patterns (by default the folder seeds).
@@ -144,6 +150,7 @@ def build(
             "release_version": release_version,
             "release_date": None if release_date is None else release_date.date().isoformat(),
             "takedowns": None if takedowns is None else str(takedowns),
+            "state": None if state is None else str(state),
         },
         verbose=verbose,
     )
@@ -392,6 +399,7 @@ def serve(
     settings_file: Path | None,
     overrides: tuple[str, ...],
     takedowns: Path | None,
+    state: Path | None,
     verbose: bool,
 ) -> None:
     """Build, and publish with --repo, by a schedule: whatever is new in the inbox, until the command is ended.
@@ -399,7 +407,7 @@ def serve(
     The files of the inbox stay as they are. Every run leaves a record in DIR/.runs; one with nothing
     new makes no release.
     """
-    _end_quietly()
+    stop_quietly()
     from flows.settings import Settings
 
     settings = Settings.load(settings_file, overrides)
@@ -435,6 +443,7 @@ def serve(
             "release_version": release_version,
             "release_date": None if release_date is None else release_date.date().isoformat(),
             "takedowns": None if takedowns is None else str(takedowns.absolute()),
+            "state": None if state is None else str(state.absolute()),
             "repo": repo,
             "visibility": None if is_private is None else "private" if is_private else "public",
             "include_reserved_text": include_reserved_text,
@@ -515,7 +524,7 @@ def hydrate(edition: Path, paths: tuple[Path, ...], out: Path, columns: tuple[st
 
 def main(arguments: Sequence[str] | None = None) -> NoReturn:
     """Run a command; errors that a person can act on become one to three lines and an exit code."""
-    signal.signal(signal.SIGTERM, _stop)
+    stop_on_sigterm()
     try:
         code = cli.main(args=arguments, prog_name="copydesk", standalone_mode=False)
     except CopydeskError as error:
@@ -564,18 +573,6 @@ def _seconds(text: str) -> float:
     return seconds
 
 
-def _end_quietly() -> None:
-    """End with 0 when told to: that is how a schedule ends."""
-
-    def end(signum: int, frame: FrameType | None) -> NoReturn:  # noqa: ARG001 - the signature of a signal handler
-        for number in (signal.SIGTERM, signal.SIGINT):
-            signal.signal(number, signal.SIG_IGN)
-        sys.exit(0)
-
-    for number in (signal.SIGTERM, signal.SIGINT):
-        signal.signal(number, end)
-
-
 def _show_progress() -> None:
     """Send what the stages report to stdout, and keep Prefect's handlers from printing it twice."""
     handler = logging.StreamHandler(sys.stdout)
@@ -584,8 +581,3 @@ def _show_progress() -> None:
     logger.handlers = [handler]
     logger.propagate = False
     logger.setLevel(logging.INFO)
-
-
-def _stop(signum: int, frame: FrameType | None) -> NoReturn:  # noqa: ARG001 - the signature of a signal handler
-    """End with the shell's code for a signal; what is staged is removed on the way out."""
-    sys.exit(128 + signum)

@@ -101,6 +101,7 @@ def scheduled(
     release_version: str | None = None,
     release_date: str | None = None,
     takedowns: str | None = None,
+    state: str | None = None,
     repo: str | None = None,
     visibility: str | None = None,
     include_reserved_text: bool = False,
@@ -116,6 +117,7 @@ def scheduled(
         release_version: the version wished for, until there is a release with it.
         release_date: the release's date, as YYYY-MM-DD.
         takedowns: file with what must not be released.
+        state: folder of what earlier builds made, by default in `out`.
         repo: [OWNER/]NAME on the Hub; without it nothing is published.
         visibility: `private` or `public`, to create the repository with.
         include_reserved_text: send the full edition to a public repository, too.
@@ -132,6 +134,7 @@ def scheduled(
         release_version=release_version,
         release_date=release_date,
         takedowns=takedowns,
+        state=None if state is None else Path(state),
         repo=repo,
         visibility=visibility,
         include_reserved_text=include_reserved_text,
@@ -163,6 +166,7 @@ class Job:
     release_version: str | None
     release_date: str | None
     takedowns: str | None
+    state: Path | None
     repo: str | None
     visibility: str | None
     include_reserved_text: bool
@@ -172,7 +176,7 @@ class Job:
         """SHA-256 over all that a release is made from: inbox, parameters, code, libraries, and the release before."""
         newest = versions.newest(self.out)
         before = None if newest is None else (newest.name, file_sha256(newest / MANIFEST))
-        parameters = replace(self, settings=None, out=None, settle=None)  # type: ignore[arg-type]
+        parameters = replace(self, settings=None, out=None, state=None, settle=None)  # type: ignore[arg-type]
         made_from = (inbox.fingerprint, repr(parameters), self.settings.model_dump_json(), code_identity(), before)
         return hashlib.sha256(repr((*made_from, lock_sha256())).encode()).hexdigest()
 
@@ -254,6 +258,7 @@ def _work(job: Job, began: Run, earlier: Sequence[Run]) -> Run:
             None if job.release_version is None or (job.out / job.release_version).exists() else job.release_version,
             job.release_date,
             job.takedowns,
+            job.state,
             inbox.ready,
         )
     except ChangedError as error:

@@ -8,7 +8,7 @@ from pathlib import Path
 
 import polars as pl
 
-from flows.errors import ChangedError
+from flows.errors import NO_ROOM, ChangedError
 from flows.ids import reject_id
 from flows.ingest.documents import Document, Notes, Records, Refusal, record_columns, too_large
 from flows.ingest.formats import Formats
@@ -244,20 +244,19 @@ class _Ingest:
         if known.url:
             notes.sentences.append("its url in sources.toml is not that of a single document; it was not applied")
         before = self._met_count
-        try:
-            for document in self._formats.containers[file.suffix](file.path, self._columns, self._settings, notes):
-                if isinstance(document, Refusal):
-                    self._refuse(file.uri, document)
-                    continue
-                if isinstance(document, Records):
-                    self._met_count += document.rows.height
-                    self._shards.add_records(self._all_named(document, file.uri, notes), file.uri, known)
-                    continue
-                self._met_count += 1
-                named = self._named(document, file.uri, notes)
-                self._shards.add(named, file.uri, hashlib.sha256(document.data).hexdigest(), known)
-        except OSError as error:
-            self._refuse(file.uri, unreadable(error))
+        for document in _until_unreadable(
+            self._formats.containers[file.suffix](file.path, self._columns, self._settings, notes)
+        ):
+            if isinstance(document, Refusal):
+                self._refuse(file.uri, document)
+                continue
+            if isinstance(document, Records):
+                self._met_count += document.rows.height
+                self._shards.add_records(self._all_named(document, file.uri, notes), file.uri, known)
+                continue
+            self._met_count += 1
+            named = self._named(document, file.uri, notes)
+            self._shards.add(named, file.uri, hashlib.sha256(document.data).hexdigest(), known)
         if self._met_count == before:
             self._refuse(file.uri, Refusal("empty", "The file holds no record."))
         if file_state(file.path) != state:
@@ -305,6 +304,22 @@ class _Ingest:
         folder.mkdir(parents=True, exist_ok=True)
         rejects.write_parquet(folder / "ingest.parquet")
         return rejects
+
+
+def _until_unreadable(documents: Iterator[Document | Records | Refusal]) -> Iterator[Document | Records | Refusal]:
+    """The documents of a container; if it cannot be read any further, a refusal comes last.
+
+    Only errors of reading are the container's: where what was read cannot be written, the run has to end.
+
+    Raises:
+        OSError: there is no room for what a reader puts aside.
+    """
+    try:
+        yield from documents
+    except OSError as error:
+        if error.errno in NO_ROOM:
+            raise
+        yield unreadable(error)
 
 
 def _digest(file: Path) -> tuple[str, int]:
