@@ -206,7 +206,13 @@ def _build(case: Case, tell: Callable[[Outcome], None]) -> None:
     began = time.monotonic()
     try:
         built = pipeline.build_release(
-            case.sources, Path(case.out), Settings(**case.settings), {}, case.release_version, None, None
+            [os.fsdecode(source.encode()) for source in case.sources],  # as the command line hands them over
+            Path(case.out),
+            Settings(**case.settings),
+            {},
+            case.release_version,
+            None,
+            None,
         )
     except CopydeskError as error:
         tell(Outcome(0, error.exit_code, str(error), calls=tuple(calls)))

@@ -11,7 +11,7 @@ from pathlib import Path
 
 from flows.errors import UsageError
 from flows.ingest.documents import Refusal
-from flows.ingest.printable import printable
+from flows.ingest.printable import printable, printable_path
 
 _WILDCARD = re.compile(r"[*?\[]")
 _UNFINISHED = (".part", ".tmp")
@@ -122,14 +122,14 @@ class _Search:
             self._add(base, path)
 
     def _add(self, base: Path, path: Path) -> None:
-        uri = printable(path.relative_to(base).as_posix())
+        uri = printable_path(path.relative_to(base).as_posix())
         if path.name in SIDE_FILES or (uri, path) in self._seen:
             return
         self._seen.add((uri, path))
         name = path.name.lower()
         suffix = next((known for known in self._suffixes if name.endswith(known)), None)
         if suffix is None:
-            self.found.skipped[printable(path.suffix.lower()) or "(none)"] += 1
+            self.found.skipped[printable_path(path.suffix.lower()) or "(none)"] += 1
             return
         for folder in path.parents:
             if folder == base:
@@ -138,7 +138,7 @@ class _Search:
         self.found.files.add(InputFile(uri, path, suffix))
 
     def _add_folder(self, base: Path, folder: Path) -> None:
-        uri = printable(folder.relative_to(base).as_posix())
+        uri = printable_path(folder.relative_to(base).as_posix())
         self.found.folders[folder] = min(uri, self.found.folders.get(folder, uri))
 
     def _entries(self, folder: Path, base: Path) -> list[os.DirEntry[str]]:
@@ -146,7 +146,7 @@ class _Search:
             with os.scandir(folder) as entries:
                 return sorted(entries, key=lambda entry: entry.name)
         except OSError as error:
-            uri = self._given if folder == base else printable(folder.relative_to(base).as_posix()) + "/"
+            uri = self._given if folder == base else printable_path(folder.relative_to(base).as_posix()) + "/"
             self.found.refused[uri] = Refusal("unreadable", f"The folder cannot be listed: {error.strerror}.")
             return []
 

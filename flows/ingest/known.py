@@ -12,7 +12,7 @@ from pydantic import BaseModel, BeforeValidator, ConfigDict, Field, ValidationEr
 from flows.errors import CopydeskError
 from flows.ingest.documents import MAX_VALUE_CHARS, day_of, instant_of, web_address
 from flows.ingest.inputs import PROVENANCE_FILE, InputFile
-from flows.ingest.printable import one_line, printable
+from flows.ingest.printable import one_line, printable, printable_path
 
 
 def _line(value: object) -> str:
@@ -101,8 +101,9 @@ class Known:
             if entry.uri in stated:
                 raise CopydeskError(f"{printable(str(file))}: {entry.uri} has two entries; write all in one")
             stated.add(entry.uri)
-            self._entries[_name(file.parent / entry.uri)] = entry
-            if not os.path.lexists(file.parent / entry.uri):
+            path = file.parent / os.fsdecode(entry.uri.encode())  # as Python names it under this locale
+            self._entries[_name(path)] = entry
+            if not os.path.lexists(path):
                 self.warnings.append(f"{printable(str(file))}: {entry.uri} is not there")
 
     def of(self, file: InputFile, sha256: str) -> KnownSource:
@@ -118,7 +119,7 @@ class Known:
 
 
 def _name(path: Path) -> str:
-    return printable(path.as_posix())
+    return printable_path(path.as_posix())
 
 
 def _read(file: Path) -> _KnownSources:

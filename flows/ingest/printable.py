@@ -1,5 +1,6 @@
 """Names from outside made safe to print: file names and addresses end in tables, log lines and messages."""
 
+import os
 import re
 
 # Control characters (C0, C1), line and paragraph separators, the controls of writing direction (they let a name show
@@ -19,6 +20,11 @@ def _percent(match: re.Match[str]) -> str:
 def printable(name: str) -> str:
     """The name with what cannot be printed percent-encoded, byte by byte; all other characters stay as they are."""
     return _UNPRINTABLE.sub(_percent, name)
+
+
+def printable_path(path: str) -> str:
+    """The same for a path that the system gave: its bytes as UTF-8 under every locale, as ids are made of it."""
+    return printable(os.fsencode(path).decode("utf-8", "surrogateescape"))
 
 
 def one_line(value: str, max_chars: int) -> str | None:
