@@ -54,6 +54,7 @@ def test_the_card_says_what_is_in_the_release(tmp_path: Path):
     lede = PAGES["evening.txt"][2][1]
     assert f"| `repeat` | 1 | {len(lede)} | content that repeats an earlier passage |" in text
     assert f"| {LEDE} | {lede} |" in text
+    assert "| earlier: Ferries stop at noon (Harbour Gazette) | later: Ferries sail again (Harbour Gazette) |" in text
     assert "| `same_series` | 1 |" in text
     for name, table in TABLES.items():
         assert f"\n### {name}\n" in text
@@ -94,7 +95,7 @@ def test_the_features_are_those_that_datasets_finds_in_the_files(tmp_path: Path)
 
 def test_every_snippet_for_the_disk_runs_in_the_folder_of_the_release(tmp_path: Path):
     result = release(two_stories(), tmp_path / "dist", Settings(), BuildInfo([], COUNTS))
-    section = (result.path / "README.md").read_text().split("### From disk")[1].split("### From the Hub")[0]
+    section = (result.path / "README.md").read_text().split("### From disk")[1].split("\n## ")[0]
     snippets = re.findall(r"```python\n(.*?)```", section, re.DOTALL)
     assert len(snippets) == 4
     names = ("HF_HOME", "HF_HUB_OFFLINE", "HF_DATASETS_OFFLINE")
@@ -115,7 +116,9 @@ def test_every_snippet_for_the_disk_runs_in_the_folder_of_the_release(tmp_path: 
 
 
 def test_snippets_for_the_hub_name_repository_and_tag_and_are_python(tmp_path: Path):
-    section = card_of(two_stories(), tmp_path, hub_repo="desk/news").split("### From the Hub")[1]
+    section = (
+        card_of(two_stories(), tmp_path, hub_repo="desk/news").split("### From the Hub")[1].split("### From disk")[0]
+    )
     snippets = re.findall(r"```python\n(.*?)```", section, re.DOTALL)
     assert len(snippets) == 4
     for snippet in snippets:
@@ -133,7 +136,7 @@ def test_a_hostile_page_stays_in_its_cell(tmp_path: Path):
     head = front_matter(text)
     assert head["license"] == "other"
     assert "{{ 7" not in text.split("---\n", 2)[2]
-    assert "49" not in text.split("## Articles")[1].split("By kind")[0]
+    assert "49" not in text.split("## The articles")[1].split("By kind")[0]
     for found in (
         "<script",
         "![x](",
@@ -146,7 +149,7 @@ def test_a_hostile_page_stays_in_its_cell(tmp_path: Path):
         "https://e.example",
     ):
         assert found not in text
-    for line in text.split("## Articles")[1].split("By kind")[0].splitlines():
+    for line in text.split("## The articles")[1].split("By kind")[0].splitlines():
         if line.startswith("|"):
             assert len(re.findall(r"(?<!\\)\|", line)) == 7
 
@@ -158,7 +161,7 @@ def test_escaped_text_is_one_line_of_text(text: str):
     assert not re.search(r"[<>|\x00-\x1f\x7f-\x9f\u202a-\u202e\u2066-\u2069\u200b\u2028]", escaped)
     assert not re.match(r"(-|#|\d+[.)]\s|```|~~~|>|=)", escaped)
     assert not re.search(r"(?<!\\)(\\\\)*[`*_\[\]!~$@]", escaped)
-    assert "://" not in escaped
+    assert not re.search(r"(?<!\\)://", escaped)
     assert not re.search(r"\bwww\.", escaped)
     # Nothing that can be seen is lost.
     back = re.sub(r"\\(.)", r"\1", escaped)
@@ -187,6 +190,9 @@ def test_the_example_is_the_pair_that_shares_most(tmp_path: Path):
     nothing = overlap_example(release_of(withheld, tmp_path / "withheld"))
     assert nothing is not None
     assert nothing["rows"][0]["a"] is None
+    text = card_of(withheld, tmp_path / "again")
+    assert "share 1: Ferries stop at noon (Harbour Gazette), and later Ferries sail again (Harbour Gazette)." in text
+    assert "| near, score" not in text
 
 
 def test_a_long_passage_is_quoted_in_part(tmp_path: Path):
@@ -209,6 +215,25 @@ def test_rejects_and_withheld_text_and_nothing_in_common(tmp_path: Path):
     assert "1 article in 1 saved page," in text
     assert "language" not in front_matter(text)
     assert "rejects" in [one["config_name"] for one in front_matter(text)["configs"]]
+
+
+def test_what_was_taken_down_is_counted_and_not_named(tmp_path: Path):
+    stones = [
+        {
+            "id": f"{number:016x}",
+            "table": table,
+            "reason": "A judge said so.",
+            "date": date(2031, 5, 3),
+            "uri": "gone.txt",
+        }
+        for number, table in enumerate(["sources", "articles", "articles"])
+    ]
+    text = card_of(tables_of(PAGES) | {"tombstones": frame("tombstones", stones)}, tmp_path / "stones")
+    section = text.split("## What was removed")[1].split("\n## ")[0]
+    assert "| `articles` | 2 |\n| `sources` | 1 |\n" in section
+    assert "gone.txt" not in text
+    assert "A judge" not in text
+    assert "taken down on request" not in card_of(tables_of(PAGES), tmp_path / "none")
 
 
 def test_a_large_release_lists_a_sample(tmp_path: Path):

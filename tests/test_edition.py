@@ -294,8 +294,12 @@ def test_what_cannot_be_done_is_one_clear_error(full: Path, pages: Path, tmp_pat
         hydrate(full, [pages], tmp_path / "again")
     with pytest.raises(CopydeskError, match=r"nowhere"):
         hydrate(edition, [tmp_path / "nowhere"], tmp_path / "again")
-    with pytest.raises(CopydeskError, match=r"no whole release"):
+    with pytest.raises(CopydeskError, match=r"no whole release: it has no manifest\.json$"):
         public_edition(tmp_path, tmp_path / "again")
+    with pytest.raises(CopydeskError, match=r"no whole release: .* name a release in it, such as .*/dist/1\.0\.0$"):
+        public_edition(full.parent, tmp_path / "again")
+    with pytest.raises(CopydeskError, match=r"no whole release: there is no such folder$"):
+        public_edition(tmp_path / "nowhere", tmp_path / "again")
     (full / "data/sources/00000.parquet").write_bytes(b"PAR1")
     with pytest.raises(CopydeskError, match=r"sources/00000\.parquet is not what manifest\.json states"):
         public_edition(full, tmp_path / "again")

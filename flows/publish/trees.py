@@ -10,6 +10,8 @@ from huggingface_hub.hf_api import RepoFile, RepoFolder
 
 # The Hub's own: which files it stores as large ones. It is neither compared nor touched.
 GITATTRIBUTES = ".gitattributes"
+# What its client notes in a folder that it pulled into.
+NOTES = ".cache/huggingface/"
 CHUNK_BYTES = 1 << 20
 
 
@@ -67,9 +69,9 @@ class Change:
 
 
 def local_tree(folder: Path) -> dict[str, LocalFile]:
-    """Path in the repository → file, of all files in a folder."""
-    paths = (path for path in folder.rglob("*") if path.is_file())
-    return {path.relative_to(folder).as_posix(): _read(path) for path in sorted(paths)}
+    """Path in the repository → file, of all files in a folder but what a pull from the Hub leaves beside them."""
+    paths = {path.relative_to(folder).as_posix(): path for path in sorted(folder.rglob("*")) if path.is_file()}
+    return {name: _read(path) for name, path in paths.items() if name != GITATTRIBUTES and not name.startswith(NOTES)}
 
 
 def remote_tree(entries: Iterable[RepoFile | RepoFolder]) -> dict[str, RemoteFile]:

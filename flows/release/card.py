@@ -95,6 +95,7 @@ def card(release: Release) -> str:
         overlap_kinds=counted(release.rows("overlaps"), "kind"),
         example=overlap_example(release),
         rejected=counted(release.rows("rejects"), "rule"),
+        taken_down=counted(release.rows("tombstones"), "table"),
         headline=headline,
         versions=versions_of(release.changes),
     )
@@ -172,7 +173,7 @@ def described(table: Table) -> dict[str, Any]:
         "columns": [
             {
                 "name": name,
-                "type": type_name(types.field(name).type),
+                "type": _trusted(type_name(types.field(name).type)),
                 "unit": (column.metadata or {}).get("unit", ""),
                 "is_nullable": column.nullable,
                 "description": _trusted(column.description or ""),
@@ -310,7 +311,8 @@ def overlap_example(release: Release) -> dict[str, Any] | None:
 
     Returns:
         `a`, `b`: the articles' rows; `count`: their overlaps; `rows`: the first of them, each with `kind`, `score`,
-        `a` and `b`, the shared words of either side cut to QUOTED_CHARS, null where they are withheld.
+        `a` and `b`, the shared words of either side, null where they are withheld; `is_given`: whether there are any;
+        `limit`: the characters of them to show.
     """
     ends = ("from_article_id", "to_article_id")
     related = release.rows("relations").filter(pl.col("overlap_count") > 0)
@@ -338,13 +340,15 @@ def overlap_example(release: Release) -> dict[str, Any] | None:
         .collect()
         for name, key in (("sources", "source_id"), ("passages", "passage_id"))
     }
+    shown = with_words(rows, words).select("kind", "score", "a", "b")
     ids = [first["a_article_id"], first["b_article_id"]]
     articles = {row["article_id"]: row for row in _articles(release, pl.Series(ids)).iter_rows(named=True)}
     return {
         "a": articles[ids[0]],
         "b": articles[ids[1]],
         "count": first["count"],
-        "rows": with_words(rows, words).select("kind", "score", "a", "b").to_dicts(),
+        "rows": shown.to_dicts(),
+        "is_given": bool(shown.select(pl.any_horizontal(pl.col("a", "b").is_not_null()).any()).item()),
         "limit": QUOTED_CHARS,
     }
 

@@ -154,6 +154,8 @@ def read_manifest(release: Path) -> dict[str, Any]:
     """
     try:
         content = json.loads((release / MANIFEST).read_bytes())
+    except FileNotFoundError as error:
+        raise CopydeskError(f"{release} is no whole release: {_why_none(release)}") from error
     except (OSError, ValueError) as error:
         raise CopydeskError(f"{release / MANIFEST} cannot be read, so {release} is no whole release") from error
     is_manifest = isinstance(content, dict) and isinstance(content.get("tables"), dict)
@@ -175,6 +177,14 @@ def settings_of(manifest: Mapping[str, Any]) -> Settings:
     except ValidationError as error:
         name = ".".join(str(part) for part in error.errors()[0]["loc"])
         raise CopydeskError(f"{MANIFEST} states a value for the setting {name} that it cannot have") from error
+
+
+def _why_none(folder: Path) -> str:
+    """Why a folder is no release, and which ones may be meant."""
+    if not folder.is_dir():
+        return "there is no such folder"
+    inside = max((path.parent.name for path in folder.glob(f"[0-9]*/{MANIFEST}")), default=None)
+    return f"it has no {MANIFEST}" + ("" if inside is None else f"; name a release in it, such as {folder / inside}")
 
 
 def check_outputs(release: Path, manifest: Mapping[str, Any], below: str) -> None:

@@ -14,6 +14,7 @@ from pathlib import Path
 from flows.release.manifest import MANIFEST, SUMS, file_sha256
 from flows.release.verify.findings import Findings
 from flows.release.verify.manifest import Manifest, parsed_manifest
+from flows.release.verify.pulled import is_cached, is_of_the_hub
 
 _LINE = re.compile(rb"([0-9a-f]{64})  ([^\n]+)\n")
 # Two unrelated digests agree in 4 of 64 digits on average, and in 32 or more less than once in 10^19 times.
@@ -34,7 +35,10 @@ class CheckedFiles:
 
 
 def check_files(release: Path, findings: Findings) -> CheckedFiles:
-    """Compare every file of a release with what is stated of it; hidden files and empty folders count."""
+    """Compare every file of a release with what is stated of it; hidden files and empty folders count.
+
+    What the client of the Hub leaves beside a release that it pulled does not, and is mentioned.
+    """
     paths, empty = paths_in(release, findings)
     hashes: dict[str, str] = {}
     documents: dict[str, bytes] = {}
@@ -67,13 +71,15 @@ def check_files(release: Path, findings: Findings) -> CheckedFiles:
 
 
 def paths_in(release: Path, findings: Findings) -> tuple[dict[str, Path], list[str]]:
-    """What stands in a release. What is neither a regular file nor a folder fails.
+    """What stands in a release. What is neither a regular file nor a folder fails, but for links of the Hub's cache.
 
     Returns:
         Path in the release → file, sorted; and the folders with nothing in them.
     """
     found: dict[str, Path] = {}
-    empty = []
+    empty: list[str] = []
+    of_the_hub: list[str] = []
+    place = release.resolve()
     folders = [release]
     while folders:
         folder = folders.pop()
@@ -87,7 +93,11 @@ def paths_in(release: Path, findings: Findings) -> tuple[dict[str, Path], list[s
             empty.append(_name(folder, release))
         for entry in entries:
             path = folder / entry.name
-            if entry.is_symlink():
+            if is_of_the_hub(_name(path, release)):
+                of_the_hub.append(_name(path, release))
+            elif entry.is_symlink() and is_cached(path, place):
+                found[_name(path, release)] = path
+            elif entry.is_symlink():
                 findings.fail(_name(path, release), "link", "it is a link; the files of a release stand in its folder")
             elif entry.is_dir():
                 folders.append(path)
@@ -95,6 +105,8 @@ def paths_in(release: Path, findings: Findings) -> tuple[dict[str, Path], list[s
                 found[_name(path, release)] = path
             else:
                 findings.fail(_name(path, release), "file_type", "it is neither a file nor a folder")
+    if of_the_hub:
+        findings.notes.append(f"{' and '.join(sorted(of_the_hub))}: the Hub's, no part of the release, not looked at")
     return dict(sorted(found.items())), empty
 
 

@@ -11,6 +11,7 @@ from pydantic import BaseModel, ConfigDict, Field, ValidationError
 from flows.release.manifest import MANIFEST
 from flows.release.rows import all_rows_sha256
 from flows.release.verify.findings import Findings
+from flows.release.verify.pulled import is_snapshot
 from flows.release.versions import VERSION, parse
 
 Sha256 = Annotated[str, Field(pattern=r"^[0-9a-f]{64}$")]
@@ -121,7 +122,7 @@ def check_manifest(release: Path, manifest: Manifest, digest: str, findings: Fin
     # The name as it was given, links not followed: a link is no release of that name.
     folder = Path(os.path.abspath(release))  # noqa: PTH100 - Path.resolve would follow it
     # The folder of an edition is named by whoever asks for it, but not like another version.
-    may_be_other = manifest.edition == "public" and not VERSION.fullmatch(folder.name)
+    may_be_other = is_snapshot(folder) or (manifest.edition == "public" and not VERSION.fullmatch(folder.name))
     if folder.name != manifest.version and not may_be_other:
         findings.fail(MANIFEST, "version", f"it is of version {manifest.version}, and the folder is {folder.name}")
     if all_rows_sha256({name: table.rows_sha256 for name, table in manifest.tables.items()}) != manifest.rows_sha256:
