@@ -127,7 +127,7 @@ def add_up_features(
                 sums[count, language] = 0
 
 
-def look_at(  # noqa: PLR0912 - one loop, compiled
+def look_at(
     data: npt.NDArray[np.uint8],
     starts: npt.NDArray[np.int64],
     char_count: npt.NDArray[np.uint32],
