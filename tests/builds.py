@@ -176,7 +176,7 @@ def _wrap_calls(case: Case, seen: Callable[[str], None]) -> None:
     for name in CALLS:
         setattr(os, name, wrapped(name, getattr(os, name)))
     # It goes to the system without os.
-    staging.rename_new = wrapped("rename_new", staging.rename_new)  # type: ignore[assignment]
+    staging.rename_new = wrapped("rename_new", staging.rename_new)
 
 
 def _moved_clock(seconds: float) -> None:
@@ -205,7 +205,7 @@ def _build(case: Case, tell: Callable[[Outcome], None]) -> None:
     _wrap_calls(case, calls.append)
     began = time.monotonic()
     try:
-        built = pipeline._build(
+        built = pipeline.build_release(
             case.sources, Path(case.out), Settings(**case.settings), {}, case.release_version, None, None
         )
     except CopydeskError as error:

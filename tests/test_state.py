@@ -12,6 +12,7 @@ import pytest
 from flows import pipeline, state
 from flows.errors import LockedError, UsageError
 from flows.ingest.run import ingest
+from flows.normalize.normalize import normalize
 from flows.release.staging import locked
 from flows.settings import Settings
 from flows.state import FACTS, INDEX, KEPT, facts_of, merged, read_state, write_state
@@ -295,7 +296,6 @@ def test_only_what_is_new_or_changed_is_normalized(server, tmp_path, monkeypatch
         seen.extend(sources["uri"])
         return normalize(sources, provenance)
 
-    normalize = pipeline.normalize
     monkeypatch.setattr(pipeline, "normalize", watched)
     pages = tmp_path / "pages"
     pages.mkdir()

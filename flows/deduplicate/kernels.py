@@ -257,7 +257,7 @@ def _tokenize(  # noqa: PLR0912, PLR0915 - a kernel calls no other, so that each
         line_ends[text - first] = lines
 
 
-def _needs_normal_form(
+def _needs_normal_form(  # noqa: PLR0912 - one loop, compiled
     data: npt.NDArray[np.uint8],
     starts: npt.NDArray[np.int64],
     unstable: npt.NDArray[np.uint8],

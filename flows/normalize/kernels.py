@@ -127,7 +127,7 @@ def add_up_features(
                 sums[count, language] = 0
 
 
-def look_at(
+def look_at(  # noqa: PLR0912 - one loop, compiled
     data: npt.NDArray[np.uint8],
     starts: npt.NDArray[np.int64],
     char_count: npt.NDArray[np.uint32],
