@@ -2,19 +2,18 @@
 
 import logging
 import os
-import signal
 import sys
-from collections.abc import Iterator, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager, nullcontext
 from datetime import datetime
 from importlib.metadata import version
 from pathlib import Path
-from types import FrameType
 from typing import TYPE_CHECKING, Any, NoReturn
 
 import click
 
 from flows.errors import CopydeskError, UsageError
+from flows.stopping import stop_on_sigterm, stop_quietly
 
 if TYPE_CHECKING:
     from flows.pipeline import Built
@@ -22,6 +21,8 @@ if TYPE_CHECKING:
     from flows.server import EmbeddedServer
 
 DEFAULT_SOURCE = "seeds"
+
+UNITS = {"s": 1, "m": 60, "h": 3600, "d": 86400}
 
 OUTCOMES = {
     "published": "published {tag}, {edition} edition",
@@ -40,6 +41,64 @@ Exit codes:
 """
 
 
+def _build_options(command: Callable[..., None]) -> Callable[..., None]:
+    """The options of a command that builds releases."""
+    options = (
+        click.option(
+            "--release-version", metavar="V", help="Version of the release, MAJOR.MINOR.PATCH; computed by default."
+        ),
+        click.option(
+            "--release-date",
+            metavar="YYYY-MM-DD",
+            type=click.DateTime(["%Y-%m-%d"]),
+            help="Date of the release; the newest date in the inputs by default.",
+        ),
+        click.option(
+            "--column",
+            "columns",
+            metavar="OURS=THEIRS",
+            multiple=True,
+            help="Where records keep a value: text, uri, publisher, published_date or retrieved_at. Repeatable.",
+        ),
+        click.option(
+            "--settings", "settings_file", metavar="FILE.toml", type=click.Path(path_type=Path), help="Settings file."
+        ),
+        click.option(
+            "--set", "overrides", metavar="NAME=VALUE", multiple=True, help="One setting, in TOML. Repeatable."
+        ),
+        click.option(
+            "--takedowns",
+            metavar="FILE.toml",
+            type=click.Path(path_type=Path),
+            help="What must not be released; by default every takedowns.toml beside the documents.",
+        ),
+        click.option(
+            "--state",
+            metavar="DIR",
+            type=click.Path(path_type=Path),
+            help="Where builds keep what makes the next one faster, by default .state in --out; it may be deleted.",
+        ),
+    )
+    for option in reversed(options):
+        command = option(command)
+    return command
+
+
+_private = click.option(
+    "--private/--public",
+    "is_private",
+    default=None,
+    help="How to create the repository, private by default. One that exists must be like that.",
+)
+
+_include_reserved_text = click.option(
+    "--include-reserved-text",
+    is_flag=True,
+    help="Send all texts to a public repository, also those whose rights are reserved or unknown. "
+    "Giving these away may break the law.",
+)
+
+
 @click.group(context_settings={"help_option_names": ["-h", "--help"], "max_content_width": 100}, epilog=EPILOG)
 @click.version_option(version("copydesk"), prog_name="copydesk")
 def cli() -> None:
@@ -56,30 +115,7 @@ def cli() -> None:
     type=click.Path(path_type=Path),
     help="Folder of releases.",
 )
-@click.option("--release-version", metavar="V", help="Version of the release, MAJOR.MINOR.PATCH; computed by default.")
-@click.option(
-    "--release-date",
-    metavar="YYYY-MM-DD",
-    type=click.DateTime(["%Y-%m-%d"]),
-    help="Date of the release; the newest date in the inputs by default.",
-)
-@click.option(
-    "--column",
-    "columns",
-    metavar="OURS=THEIRS",
-    multiple=True,
-    help="Where records keep a value: text, uri, publisher, published_date or retrieved_at. Repeatable.",
-)
-@click.option(
-    "--settings", "settings_file", metavar="FILE.toml", type=click.Path(path_type=Path), help="Settings file."
-)
-@click.option("--set", "overrides", metavar="NAME=VALUE", multiple=True, help="One setting, in TOML. Repeatable.")
-@click.option(
-    "--takedowns",
-    metavar="FILE.toml",
-    type=click.Path(path_type=Path),
-    help="What must not be released; by default every takedowns.toml beside the documents.",
-)
+@_build_options
 @click.option("--verbose", is_flag=True, help="Show what Prefect logs.")
 def build(
     sources: tuple[str, ...],
@@ -90,6 +126,7 @@ def build(
     settings_file: Path | None,
     overrides: tuple[str, ...],
     takedowns: Path | None,
+    state: Path | None,
     verbose: bool,
 ) -> None:
     """Build a release from SOURCEs: files, folders or patterns (by default the folder seeds).
@@ -113,6 +150,7 @@ def build(
             "release_version": release_version,
             "release_date": None if release_date is None else release_date.date().isoformat(),
             "takedowns": None if takedowns is None else str(takedowns),
+            "state": None if state is None else str(state),
         },
         verbose=verbose,
     )
@@ -163,19 +201,9 @@ def _server(*, verbose: bool) -> Iterator["EmbeddedServer | None"]:
 @cli.command(epilog=EPILOG)
 @click.argument("release", type=click.Path(path_type=Path))
 @click.option("--repo", required=True, metavar="[OWNER/]NAME", help="Repository of data on the Hub.")
-@click.option(
-    "--private/--public",
-    "is_private",
-    default=None,
-    help="How to create the repository, private by default. One that exists must be like that.",
-)
+@_private
 @click.option("--dry-run", is_flag=True, help="Only read, and print a line a file: what would happen to it.")
-@click.option(
-    "--include-reserved-text",
-    is_flag=True,
-    help="Send all texts to a public repository, also those whose rights are reserved or unknown. "
-    "Giving these away may break the law.",
-)
+@_include_reserved_text
 @click.option("--verbose", is_flag=True, help="Show what Prefect logs.")
 def publish(
     release: Path, repo: str, is_private: bool | None, dry_run: bool, include_reserved_text: bool, verbose: bool
@@ -318,6 +346,118 @@ def explain(release: Path, key: str, as_json: bool) -> None:
 
 
 @cli.command(epilog=EPILOG)
+@click.option(
+    "--source",
+    "sources",
+    metavar="SOURCE",
+    multiple=True,
+    required=True,
+    help="The inbox: a folder, file or pattern that is looked at in every run. Repeatable.",
+)
+@click.option(
+    "--out",
+    default="dist",
+    show_default=True,
+    metavar="DIR",
+    type=click.Path(path_type=Path),
+    help="Folder of releases, and of the runs' records.",
+)
+@click.option("--cron", "cron_expression", metavar="EXPRESSION", help="When to run, as in '30 2 * * *'.")
+@click.option("--timezone", default="UTC", show_default=True, metavar="ZONE", help="Time zone of --cron.")
+@click.option("--interval", metavar="TIME", help="How often to run instead: seconds, or as in 15m, 6h, 1d.")
+@click.option("--repo", metavar="[OWNER/]NAME", help="Publish every new release to this repository of data on the Hub.")
+@_private
+@_include_reserved_text
+@click.option(
+    "--settle",
+    default=5.0,
+    show_default=True,
+    type=click.FloatRange(min=0),
+    metavar="SECONDS",
+    help="A file that changed within so many seconds waits for the next run.",
+)
+@click.option(
+    "--notify",
+    "addresses",
+    metavar="URL",
+    multiple=True,
+    help="Whom to tell what is worth it, as an apprise address; also COPYDESK_NOTIFY. Repeatable.",
+)
+@_build_options
+@click.option("--verbose", is_flag=True, help="Show what Prefect logs.")
+def serve(
+    sources: tuple[str, ...],
+    out: Path,
+    cron_expression: str | None,
+    timezone: str,
+    interval: str | None,
+    repo: str | None,
+    is_private: bool | None,
+    include_reserved_text: bool,
+    settle: float,
+    addresses: tuple[str, ...],
+    release_version: str | None,
+    release_date: datetime | None,
+    columns: tuple[str, ...],
+    settings_file: Path | None,
+    overrides: tuple[str, ...],
+    takedowns: Path | None,
+    state: Path | None,
+    verbose: bool,
+) -> None:
+    """Build, and publish with --repo, by a schedule: whatever is new in the inbox, until the command is ended.
+
+    The files of the inbox stay as they are. Every run leaves a record in DIR/.runs; one with nothing
+    new makes no release.
+    """
+    stop_quietly()
+    from flows.settings import Settings
+
+    settings = Settings.load(settings_file, overrides)
+    if (cron_expression is None) == (interval is None):
+        raise UsageError("give either --cron or --interval")
+    seconds = None if interval is None else _seconds(interval)
+    if repo is not None:
+        from flows.publish.repository import checked_name
+
+        repo = checked_name(repo)
+    if not verbose:
+        os.environ.setdefault("PREFECT_LOGGING_LEVEL", "CRITICAL")
+    click.echo("starting Prefect …")
+    from flows import deploy, notices
+
+    wrong = notices.check_addresses(addresses)
+    if wrong:
+        raise UsageError(
+            f"--notify number {wrong[0]} is no address that apprise knows (it is not shown: it may hold a password)"
+        )
+    try:
+        schedule = deploy.interval(seconds) if seconds else deploy.cron(str(cron_expression), timezone)
+    except ValueError as error:
+        raise UsageError(f"--cron {cron_expression}, --timezone {timezone}: no such time") from error
+    _show_progress()
+    deploy.serve(
+        schedule,
+        {
+            "sources": [os.path.abspath(source) for source in sources],  # noqa: PTH100 - Path.resolve follows links
+            "out": str(out.absolute()),
+            "settings": settings.model_dump(),
+            "columns": dict(_pair(column, "--column", "OURS=THEIRS") for column in columns),
+            "release_version": release_version,
+            "release_date": None if release_date is None else release_date.date().isoformat(),
+            "takedowns": None if takedowns is None else str(takedowns.absolute()),
+            "state": None if state is None else str(state.absolute()),
+            "repo": repo,
+            "visibility": None if is_private is None else "private" if is_private else "public",
+            "include_reserved_text": include_reserved_text,
+            "settle": settle,
+        },
+        addresses,
+        lambda name: click.echo(f"serving {name}"),
+    )
+
+
+@cli.command(epilog=EPILOG)
 @click.argument("release", type=click.Path(path_type=Path))
 @click.option(
     "--out",
@@ -387,7 +527,7 @@ def hydrate(edition: Path, paths: tuple[Path, ...], out: Path, columns: tuple[st
 
 def main(arguments: Sequence[str] | None = None) -> NoReturn:
     """Run a command; errors that a person can act on become one to three lines and an exit code."""
-    signal.signal(signal.SIGTERM, _stop)
+    stop_on_sigterm()
     try:
         code = cli.main(args=arguments, prog_name="copydesk", standalone_mode=False)
     except CopydeskError as error:
@@ -424,6 +564,18 @@ def _pair(text: str, option: str, form: str) -> tuple[str, str]:
     return name, value
 
 
+def _seconds(text: str) -> float:
+    """A span of time: seconds, or a number with s, m, h or d."""
+    number, unit = (text[:-1], text[-1]) if text[-1:] in UNITS else (text, "s")
+    try:
+        seconds = float(number) * UNITS[unit]
+    except ValueError as error:
+        raise UsageError(f"--interval {text}: expected seconds, or as in 15m, 6h, 1d") from error
+    if not 1 <= seconds <= 366 * UNITS["d"]:
+        raise UsageError(f"--interval {text}: expected a second to a year")
+    return seconds
+
+
 def _show_progress() -> None:
     """Send what the stages report to stdout, and keep Prefect's handlers from printing it twice."""
     handler = logging.StreamHandler(sys.stdout)
@@ -432,8 +584,3 @@ def _show_progress() -> None:
     logger.handlers = [handler]
     logger.propagate = False
     logger.setLevel(logging.INFO)
-
-
-def _stop(signum: int, frame: FrameType | None) -> NoReturn:  # noqa: ARG001 - the signature of a signal handler
-    """End with the shell's code for a signal; what is staged is removed on the way out."""
-    sys.exit(128 + signum)

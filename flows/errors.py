@@ -1,5 +1,10 @@
 """Errors that a person can act on. The command line prints them as one to three lines and ends with their code."""
 
+import errno
+
+# Errors of the system that only writing meets: they say nothing of a file that was being read.
+NO_ROOM = (errno.ENOSPC, errno.EDQUOT, errno.EFBIG, errno.EROFS)
+
 
 class CopydeskError(Exception):
     """No release came of it, a check failed, or something could not be found."""
@@ -11,6 +16,10 @@ class UsageError(CopydeskError):
     """The command was called in a way that cannot work: a bad option, a version or folder that exists."""
 
     exit_code = 2
+
+
+class ChangedError(CopydeskError):
+    """An input changed while it was read."""
 
 
 class NetworkError(CopydeskError):

@@ -40,7 +40,7 @@ from flows.release.staging import new_folder
 from flows.settings import Settings
 from flows.text import joined_texts, passage_text
 from flows.verify import Places, difference
-from schemas.tables import TABLES, hash_column, text_columns
+from schemas.tables import TABLES, Table, hash_column, text_columns
 
 # Bytes of documents that are put aside together.
 _BYTES_AT_A_TIME = 8_000_000
@@ -186,7 +186,7 @@ class _Hydration:
         self.withheld_sources: set[str] = set()
         self.problems: list[str] = []
         self._writers = {name: TableWriter(folder, name, TABLES[name].empty(), settings, pool) for name in names}
-        self._rows = {name: _Rows(table_batches(edition, name), TABLES[name].order[0]) for name in names}
+        self._rows = {name: _Rows(table_batches(edition, name), TABLES[name]) for name in names}
 
     def write(self, heaps: Iterator[pl.DataFrame]) -> None:
         """Write all rows.
@@ -250,10 +250,11 @@ class _Hydration:
 class _Rows:
     """The rows of a table, taken from its beginning on."""
 
-    def __init__(self, batches: Iterator[pl.DataFrame], key: str) -> None:
-        """Rows that are sorted by this column, whose values begin with the digits of a place."""
+    def __init__(self, batches: Iterator[pl.DataFrame], table: Table) -> None:
+        """Rows in the order of their table, whose first column begins with the digits of a place."""
         self._batches = batches
-        self._key = key
+        self._key = table.order[0]
+        self._none = table.empty()
         self._read: pl.DataFrame | None = None
 
     def until(self, place: str) -> pl.DataFrame:
@@ -268,7 +269,7 @@ class _Rows:
                 self._read = batch.slice(count)
                 break
             batch = self._next()
-        return pl.concat(taken) if taken else pl.DataFrame()
+        return pl.concat(taken) if taken else self._none
 
     def rest(self) -> Iterator[pl.DataFrame]:
         """All rows that are left, batch by batch."""

@@ -40,7 +40,8 @@ from prefect.states import Completed, Failed
 from prefect.task_runners import TaskRunner, ThreadPoolTaskRunner
 
 from flows.deduplicate.stage import Repeats, find_repeats, with_repeats
-from flows.errors import CopydeskError, NetworkError
+from flows.errors import CopydeskError, NetworkError, UsageError
+from flows.ingest.inputs import FileState
 from flows.ingest.run import Ingested, ingest
 from flows.normalize.normalize import normalize
 from flows.progress import Progress, ShardSize, counted, duration
@@ -54,6 +55,7 @@ from flows.release.release import BuildInfo, Released, release_parts
 from flows.release.staging import Lock, locked, staged
 from flows.server import EmbeddedServer
 from flows.settings import Settings
+from flows.state import FACTS, STATE, KeptRows, facts_of, merged, read_state, write_state
 from flows.takedown.requests import Takedown, takedowns_in_force
 from flows.takedown.stage import TakenDown, take_down_shards
 from flows.validate.between import KEY_COLUMNS, between_failures, keys_of
@@ -103,20 +105,49 @@ class Built:
 
 
 @task(name="ingest", cache_policy=NO_CACHE)
-def ingest_sources(inputs: Sequence[str], work: Path, settings: Settings, columns: Mapping[str, str]) -> Ingested:
+def ingest_sources(
+    inputs: Sequence[str],
+    work: Path,
+    settings: Settings,
+    columns: Mapping[str, str],
+    states: Mapping[Path, FileState | None] | None,
+) -> Ingested:
     """Files → shards of `sources` and `provenance`; what is no document → `rejects`."""
-    return ingest(inputs, work, settings, columns)
+    return ingest(inputs, work, settings, columns, states)
+
+
+@task(name="state", cache_policy=NO_CACHE)
+def read_kept_rows(state: Path) -> KeptRows:
+    """What earlier builds made of their sources, as far as it can be taken over."""
+    return read_state(state)
 
 
 @task(name="normalize", cache_policy=NO_CACHE)
-def normalize_shard(work: Path, shard: str) -> ShardSize:
-    """A shard of `sources` and `provenance` → `passages`, `articles`, `evidence`, checked, and perhaps `rejects`."""
-    sources = pl.read_parquet(work / "sources" / shard)
-    found = normalize(sources, pl.read_parquet(work / "provenance" / shard))
-    tables = {"sources": sources, **{name: getattr(found, name) for name in ("passages", "articles", "evidence")}}
-    checked = check_shard(tables)
-    _write_shard(work, shard, checked, "normalize", [name for name in OF_SHARD if name != "sources"])
+def normalize_shard(work: Path, shard: str, kept: KeptRows) -> ShardSize:
+    """A shard of `sources` and `provenance` → `passages`, `articles`, `evidence`, checked, and perhaps `rejects`.
+
+    What was kept of a source that is as it was is taken over, and passed the gate when it was made.
+    """
+    sources, provenance = (pl.read_parquet(work / name / shard) for name in ("sources", "provenance"))
+    facts = facts_of(sources, provenance)
+    _write(facts, work / FACTS / shard)
+    known = kept.tables_of(facts)
+    is_known = pl.col("source_id").is_in(known[FACTS]["source_id"].implode())
+    fresh = sources.filter(~is_known)
+    found = normalize(fresh, provenance.filter(~is_known))
+    made = {name: getattr(found, name) for name in ("passages", "articles", "evidence")}
+    checked = check_shard({"sources": fresh, **made})
+    known["sources"] = sources.filter(is_known)
+    tables = {name: merged(name, known[name], rows) for name, rows in checked.tables.items()}
+    names = [name for name in OF_SHARD if name != "sources"]
+    _write_shard(work, shard, CheckedShard(tables, checked.rejects), "normalize", names)
     return ShardSize(sources.height, int(sources["byte_count"].sum()))
+
+
+@task(name="state", cache_policy=NO_CACHE)
+def keep_rows(state: Path, work: Path, shards: Sequence[str]) -> None:
+    """All shards → what the next build can take over."""
+    write_state(state, work, shards)
 
 
 @task(name="takedown", cache_policy=NO_CACHE)
@@ -200,14 +231,24 @@ def build(
     release_version: str | None = None,
     release_date: str | None = None,
     takedowns: str | None = None,
+    state: str | None = None,
 ) -> State[Built]:
-    """Turn sources into a release in the folder `out`.
+    """Turn sources into a release in the folder `out`; `state` is where builds keep what makes the next ones faster.
 
     Returns:
         A state whose data is `Built`, or, when it failed for a reason that a person can act on, the error.
     """
     try:
-        built = _build(sources, Path(out), Settings(**settings), columns, release_version, release_date, takedowns)
+        built = build_release(
+            sources,
+            Path(out),
+            Settings(**settings),
+            columns,
+            release_version,
+            release_date,
+            takedowns,
+            None if state is None else Path(state),
+        )
     except CopydeskError as error:
         return Failed(message=str(error), data=error)
     _tell(built)
@@ -236,12 +277,7 @@ def publish(
         A state whose data is `Published`, or, when it failed for a reason that a person can act on, the error.
     """
     try:
-        _done(verify_release(Path(release), return_state=True))
-        published = _done(
-            send_release(
-                Path(release), repo, visibility, include_reserved_text=include_reserved_text, return_state=True
-            )
-        )
+        published = verify_and_send(Path(release), repo, visibility, include_reserved_text=include_reserved_text)
     except CopydeskError as error:
         return Failed(message=str(error), data=error)
     create_markdown_artifact(
@@ -251,6 +287,18 @@ def publish(
         f"{published.sent_count:,} files sent, {published.edition} edition, {markdown(published.address)}",
     )
     return Completed(message=f"{published.tag} {published.outcome}", data=published)
+
+
+def verify_and_send(release: Path, repo: str, visibility: str | None, *, include_reserved_text: bool) -> Published:
+    """What `publish` does, inside whatever flow is running.
+
+    Raises:
+        CopydeskError: as `publish_release`.
+    """
+    _done(verify_release(release, return_state=True))
+    return _done(
+        send_release(release, repo, visibility, include_reserved_text=include_reserved_text, return_state=True)
+    )
 
 
 def run_build(server: EmbeddedServer | None, **parameters: Any) -> Built:
@@ -285,14 +333,14 @@ def _run(one: Flow[..., Any], server: EmbeddedServer | None, parameters: Mapping
     if server is None or PREFECT_API_URL.value():
         if server is not None:
             server.stop()
-        _check_server()
+        check_server()
         return _outcome(one(**parameters, return_state=True))
     server.wait()
     with temporary_settings({PREFECT_API_URL: server.api_url}):
         return _outcome(one(**parameters, return_state=True))
 
 
-def _check_server() -> None:
+def check_server() -> None:
     """Ask the configured server whether it is there, before a flow fails in the middle of Prefect."""
     with get_client(sync_client=True) as client:
         failure = client.api_healthcheck()
@@ -311,19 +359,38 @@ def _outcome(state: Any) -> object:
     return left
 
 
-def _build(
-    sources: list[str],
+def build_release(
+    sources: Sequence[str],
     out: Path,
     settings: Settings,
     columns: dict[str, str],
     release_version: str | None,
     release_date: str | None,
     takedowns: str | None,
+    state: Path | None = None,
+    states: Mapping[Path, FileState | None] | None = None,
 ) -> Built:
+    """What `build` does, inside whatever flow is running.
+
+    Args:
+        sources: files, folders or patterns.
+        out: folder of releases.
+        settings: all settings in force.
+        columns: our column of a record → its name in the containers, where they differ.
+        release_version: the version wished for.
+        release_date: the release's date, as YYYY-MM-DD.
+        takedowns: file with what must not be released; by default those beside the documents.
+        state: folder of what earlier builds made, by default in `out`.
+        states: as for `ingest`.
+
+    Raises:
+        CopydeskError: no release came of it.
+    """
     seconds: dict[str, float] = {}
-    with locked(out) as lock, staged(lock) as work:
+    state = out / STATE if state is None else state
+    with locked(out) as lock, _locked_state(state, out), staged(lock) as work:
         with _timed("ingest", seconds):
-            found = _done(ingest_sources(sources, work, settings, columns, return_state=True))
+            found = _done(ingest_sources(sources, work, settings, columns, states, return_state=True))
         log.info("ingest: %s read, %s rejected", counted(found.read_count, "document"), f"{found.rejected_count:,}")
         if not found.read_count:
             given = ", ".join(sources)
@@ -332,12 +399,16 @@ def _build(
         earlier = [] if newest is None else read_manifest(newest).get("takedowns", [])
         in_force = takedowns_in_force(None if takedowns is None else Path(takedowns), found.folders, earlier)
         try:
+            with _timed("state", seconds):
+                kept = _done(read_kept_rows(state, return_state=True))
             with _timed("normalize", seconds):
-                sizes = _normalize(work, found)
+                sizes = _normalize(work, found, kept)
             with _timed("takedown", seconds):
                 taken = _done(take_down_sources(work, found.shards, in_force, out, return_state=True))
             if taken.source_count:
                 log.info("takedown: %s", counted(taken.source_count, "source"))
+            with _timed("state", seconds):
+                unkept = _keep(state, work, found.shards)
             counts = _deduplicate(work, found, taken, settings, seconds)
             info = BuildInfo(
                 inputs=[Input(file.uri, file.sha256, file.byte_count) for file in found.inputs],
@@ -352,7 +423,38 @@ def _build(
                 released = _done(release_shards(work, sizes, lock, settings, info, return_state=True))
         except CopydeskError as error:
             raise _with_rejects(error, work, out) from error
-    return Built(released, counts, (*found.warnings, *taken.warnings), seconds)
+    return Built(released, counts, (*found.warnings, *kept.warnings, *taken.warnings, *unkept), seconds)
+
+
+@contextmanager
+def _locked_state(state: Path, out: Path) -> Iterator[None]:
+    """Hold the lock on the folder of the state; one inside the folder of releases is covered by the lock on that.
+
+    Raises:
+        UsageError: it would lie among the releases.
+        LockedError: another run holds the lock.
+    """
+    place, releases = state.resolve(), out.resolve()
+    if not place.is_relative_to(releases):
+        with locked(state):
+            yield
+        return
+    inside = place.relative_to(releases).parts
+    if not inside or not inside[0].startswith("."):
+        raise UsageError(f"the state cannot lie in {state}: only releases and hidden files are in {out}")
+    yield
+
+
+def _keep(state: Path, work: Path, shards: Sequence[str]) -> tuple[str, ...]:
+    """Keep what the next build can take over; a warning if that cannot be written, which spoils no release."""
+    try:
+        _done(keep_rows(state, work, shards, return_state=True))
+    except (OSError, pl.exceptions.ComputeError) as error:
+        # polars tells of a full disk by an error of its own.
+        number = getattr(error, "errno", None)
+        reason = os.strerror(number) if number else str(error).splitlines()[0]
+        return (f"cannot write the state to {state}: {reason}; the next build will take longer",)
+    return ()
 
 
 def _earlier_tombstones(out: Path) -> pl.DataFrame:
@@ -363,10 +465,10 @@ def _earlier_tombstones(out: Path) -> pl.DataFrame:
     return read_table(newest, "tombstones")
 
 
-def _normalize(work: Path, found: Ingested) -> dict[str, ShardSize]:
+def _normalize(work: Path, found: Ingested, kept: KeptRows) -> dict[str, ShardSize]:
     """All shards, two at a time: shard → its size."""
     progress = Progress("normalize", len(found.shards), found.released_count)
-    futures = {shard: normalize_shard.submit(work, shard, return_state=False) for shard in found.shards}
+    futures = {shard: normalize_shard.submit(work, shard, kept, return_state=False) for shard in found.shards}
     sizes = {}
     for shard, future in futures.items():
         future.wait()
@@ -498,6 +600,8 @@ def _timed(stage: str, seconds: dict[str, float]) -> Iterator[None]:
 
 def _write(rows: pl.DataFrame, file: Path) -> None:
     file.parent.mkdir(parents=True, exist_ok=True)
+    # The state may share the file that was there.
+    file.unlink(missing_ok=True)
     rows.write_parquet(file, compression="lz4", statistics=False)
 
 

@@ -42,7 +42,15 @@ _ENVIRONMENT = {
 class EmbeddedServer:
     """The server's process and address; entering starts it without waiting, leaving ends it."""
 
-    def __init__(self) -> None:
+    def __init__(self, *, with_schedules: bool = False) -> None:
+        """A server that is not started yet.
+
+        Args:
+            with_schedules: also run what creates scheduled runs and finds late ones, which a single run can do without.
+        """
+        self._environment = dict(_ENVIRONMENT)
+        if with_schedules:
+            del self._environment["PREFECT__SERVER_EPHEMERAL"]
         self._process: subprocess.Popen[bytes] | None = None
         self._output: IO[bytes] | None = None
         self._port = 0
@@ -51,6 +59,11 @@ class EmbeddedServer:
     def api_url(self) -> str:
         """What PREFECT_API_URL must say."""
         return f"http://127.0.0.1:{self._port}/api"
+
+    @property
+    def is_running(self) -> bool:
+        """Whether it was started and has not ended."""
+        return self._process is not None and self._process.poll() is None
 
     def __enter__(self) -> Self:
         self._output = tempfile.TemporaryFile()
@@ -65,7 +78,7 @@ class EmbeddedServer:
                 pass_fds=[listener.fileno()],
                 # A terminal's interrupt is for the caller, who then ends the server.
                 start_new_session=True,
-                env={**os.environ, **_ENVIRONMENT},
+                env={**os.environ, **self._environment},
             )
         return self
 

@@ -146,11 +146,11 @@ def test_a_notice_with_a_figure_that_is_printed_every_day_is_a_form() -> None:
     assert kinds(notices) == {}
 
 
-def dial(number: int) -> str:
+def dial(number: int, every: int = 9) -> str:
     """A notice whose slots hold no name, no figure and no capital."""
     pick = random.Random(number)
     fixed = [word.lower().rstrip(".") for word in prose(70, 90)]
-    for at in range(4, 90, 9):
+    for at in range(4, 90, every):
         fixed[at] = "".join(pick.choices(SYLLABLES, k=3))
     return " ".join(fixed)
 
@@ -159,6 +159,15 @@ def test_a_form_is_known_by_where_its_fillings_differ_whatever_stands_there() ->
     fillings = {f"f{number:02d}": dial(number) for number in range(12)}
     fillings["reprint"] = " ".join(edited(fillings["f07"].split(), 0.02, 71))
     assert set(kinds(fillings)) == {("f07", "reprint")}
+
+
+def test_an_edit_may_hit_some_slots_of_a_form_if_it_hits_other_words_too() -> None:
+    fillings = {f"f{number:02d}": dial(number, every=5) for number in range(60)}
+    words = fillings["f07"].split()
+    words[4], words[44], words[74] = "gantrel", "hoistem", "pennar"  # three of 18 slots
+    assert kinds({**fillings, "other": " ".join(words)}) == {}
+    words[21] = "quayside"
+    assert set(kinds({**fillings, "reprint": " ".join(words)})) == {("f07", "reprint")}
 
 
 def test_the_words_in_the_slots_of_a_form_are_marked() -> None:

@@ -37,8 +37,8 @@ def test_wire_stories_forms_and_outlets_without_a_name(tmp_path: Path) -> None:
     write_corpus(6_000, tmp_path / "press.parquet", seed=12, is_hard=True, unnamed_share=1.0)
     result = judged(tmp_path / "press.parquet")
     assert result.precision == 1
-    # Of one story's 500 copies here some that are edited most are nobody's but one another's.
-    assert result.recall >= 0.94
+    # Of one story's 500 copies here four lost a paragraph and a fifth of the other words.
+    assert result.recall >= 0.986
     assert min(share for kind, share in result.recall_by_kind.items() if not kind.startswith("wire_")) >= 0.998
     assert result.forms >= 600
     assert result.merged_forms == 0

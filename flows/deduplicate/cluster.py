@@ -50,9 +50,11 @@ def star_clusters(edges: pl.DataFrame) -> pl.DataFrame:
     Returns:
         `item, cluster`: one row per item that has an edge, sorted; `cluster` is its canonical item.
     """
-    pairs = edges.select(pl.col("a", "b").cast(pl.Int64)).unique().sort("a", "b")
-    items = pl.concat([pairs["a"], pairs["b"]]).unique().sort()
-    centres = np.empty(1 + int(items.to_numpy().max(initial=0)), np.int64)
-    run = stars.chosen(is_compiled=pairs.height >= _COMPILE_FROM_EDGES)
-    run(pairs["a"].to_numpy(), pairs["b"].to_numpy(), centres)
-    return pl.DataFrame({"item": items, "cluster": centres[items.to_numpy()]}).cast(pl.UInt32)
+    a, b = (edges[side].to_numpy().astype(np.int64) for side in ("a", "b"))
+    order = np.lexsort((b, a))
+    a, b = a[order], b[order]
+    count = 1 + int(b.max(initial=0))
+    items = np.flatnonzero(np.bincount(a, minlength=count) + np.bincount(b, minlength=count))
+    centres = np.empty(count, np.int64)
+    stars.chosen(is_compiled=len(a) >= _COMPILE_FROM_EDGES)(a, b, centres)
+    return pl.DataFrame({"item": items, "cluster": centres[items]}).cast(pl.UInt32)

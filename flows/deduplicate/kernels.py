@@ -38,6 +38,9 @@ _MIX_B = 0x045D9F3B
 LONG_LINE_WORDS = 80
 CUT_BITS, LEAST_PIECE_WORDS = 7, 5
 
+# Bytes that are asked together whether they are ASCII.
+ASCII_BLOCK = 64
+
 # Words on both sides of a gap that are still aligned word by word; a longer gap is left as unmatched.
 MAX_GAP = 128
 # The product of both sides' words: what an alignment costs.
@@ -133,6 +136,11 @@ def _tokenize(  # noqa: PLR0912, PLR0915 - a kernel calls no other, so that each
         line_words: out, as long: their number.
         line_ends: out, shape (last - first): lines up to the end of each text.
     """
+    # Lower case of the ASCII letters and digits, 0 for all other bytes: one look-up for each.
+    folded = np.zeros(256, np.int64)
+    for letter in range(0x80):
+        if classes[letter] in (LETTER, CAPITAL, DIGIT):
+            folded[letter] = lower[letter]
     count = 0
     lines = 0
     for text in range(first, last):
@@ -190,10 +198,10 @@ def _tokenize(  # noqa: PLR0912, PLR0915 - a kernel calls no other, so that each
                 hashed = ((hashed ^ point) * _MIX_A) & _MASK_32
                 # Most letters are ASCII and followed by another: the same step without the questions.
                 while at < end:
-                    letter = data[at]
-                    if letter >= 0x80 or classes[letter] not in (LETTER, CAPITAL, DIGIT):
+                    letter = folded[data[at]]
+                    if letter == 0:
                         break
-                    hashed = ((hashed ^ np.int64(lower[letter])) * _MIX_A) & _MASK_32
+                    hashed = ((hashed ^ letter) * _MIX_A) & _MASK_32
                     at += 1
                 continue
             if in_word:
@@ -249,7 +257,7 @@ def _tokenize(  # noqa: PLR0912, PLR0915 - a kernel calls no other, so that each
         line_ends[text - first] = lines
 
 
-def _needs_normal_form(
+def _needs_normal_form(  # noqa: PLR0912 - one loop, compiled
     data: npt.NDArray[np.uint8],
     starts: npt.NDArray[np.int64],
     unstable: npt.NDArray[np.uint8],
@@ -268,6 +276,19 @@ def _needs_normal_form(
         end = starts[text + 1]
         found[text] = False
         while at < end:
+            # Most text is ASCII: a block of it is one question. (Compiled, the loop is a few vector instructions.)
+            while at + ASCII_BLOCK <= end:
+                bits = np.uint8(0)
+                for step in range(ASCII_BLOCK):
+                    bits |= data[at + step]
+                if bits >= 0x80:
+                    break
+                at += ASCII_BLOCK
+            if at == end:
+                break
+            # What stands before the next other character, and that itself.
+            while at < end - 1 and data[at] < 0x80:
+                at += 1
             byte = np.int64(data[at])
             if byte < 0x80:
                 at += 1

@@ -3,6 +3,7 @@
 Text is read once for its words, and a second time, shard by shard, for the few passages that are looked at by letter.
 """
 
+import os
 import tempfile
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
@@ -282,7 +283,8 @@ def _room(count: int, memory_bytes: int, work: Path) -> tuple[npt.NDArray[np.uin
     if count * 4 <= memory_bytes:
         return np.empty(count, np.uint32), None
     file = tempfile.TemporaryFile(prefix="copydesk-words-", dir=work)  # noqa: SIM115 - lives as long as the store
-    file.truncate(count * 4)
+    # Reserved, not only promised: where a page of a mapped file finds the disk full, the process ends with SIGBUS.
+    os.posix_fallocate(file.fileno(), 0, count * 4)
     return np.memmap(file, np.uint32, "r+", shape=(count,)), file
 
 

@@ -59,6 +59,7 @@ _SLOT_SHARE = 0.5
 # differs: at most so many places for each word; or in so many times what as many edits would hit by chance. Where most
 # slots differ, it is another filling if they are this share of all places that differ.
 _FORM_SLOT_SHARE = 0.1
+_EDITED_SLOT_SHARE = 0.2
 _FORM_EDITS = 0.1
 _FORM_CHANCE = 3
 _FORM_PLACES = 0.3
@@ -171,6 +172,8 @@ class Verdict:
         slot_share = slots / np.maximum(slots + measures[:, SAME_SLOTS], 1)
         variable = measures[:, OTHER_VARIABLE]
         all_variable = variable + measures[:, SAME_VARIABLE]
+        places = measures[:, OTHER_PLACES]
+        is_other_filling = variable > np.where(places > 0, _EDITED_SLOT_SHARE, _FORM_SLOT_SHARE) * all_variable
         # An update changes a few figures, too, but it adds or takes away a stretch.
         is_of_one_cut = measures[:, [A_UNMATCHED, B_UNMATCHED]].max(1) <= settings.max_unmatched_words
         concentration = slots / np.maximum(slots + measures[:, OTHER_WORDS], 1)
@@ -178,11 +181,10 @@ class Verdict:
             (slots >= _MANY_SLOTS)
             | ((slots >= _SOME_SLOTS) & (concentration >= _SOME_CONCENTRATION) & is_of_one_cut)
             | ((slots >= _FEW_SLOTS) & (slot_share >= _SLOT_SHARE) & is_of_one_cut)
-            | (variable > _FORM_SLOT_SHARE * all_variable)
+            | is_other_filling
         )
-        places = measures[:, OTHER_PLACES]
         by_chance = all_variable * places / np.maximum(np.minimum(a_words, b_words), 1)
-        is_form |= (variable > _FORM_SLOT_SHARE * all_variable) & (
+        is_form |= is_other_filling & (
             (places <= _FORM_EDITS * np.minimum(a_words, b_words)) & (variable >= _FORM_CHANCE * by_chance)
             | ((variable >= _SLOT_SHARE * all_variable) & (variable >= _FORM_PLACES * (variable + places)))
         )

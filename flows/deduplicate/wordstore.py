@@ -61,8 +61,7 @@ def words_of_batches(batches: Iterable[pl.Series], memory_bytes: int, folder: Pa
         memory_bytes: bytes of words from which on they go to a temporary file.
         folder: where that file lies; where temporary files usually do if None.
     """
-    pieces: list[npt.NDArray[np.uint32]] = []
-    in_memory = 0
+    words: npt.NDArray[np.uint32] = np.empty(0, np.uint32)
     file: IO[bytes] | None = None
     word_ends: list[npt.NDArray[np.int64]] = []
     line_ends: list[npt.NDArray[np.int64]] = []
@@ -78,18 +77,16 @@ def words_of_batches(batches: Iterable[pl.Series], memory_bytes: int, folder: Pa
         line_total += len(part.line_words)
         byte_total += part.byte_count
         if file is not None:
-            part.words.tofile(file)
+            file.write(part.words.data)
             continue
-        pieces.append(part.words)
-        in_memory += part.words.nbytes
-        if in_memory > memory_bytes:
+        # Grows where it lies: the system moves pages, not words, so that they are never held twice.
+        words.resize(word_total, refcheck=False)
+        words[word_total - len(part.words) :] = part.words
+        if words.nbytes > memory_bytes:
             file = tempfile.TemporaryFile(prefix="copydesk-words-", dir=folder)  # noqa: SIM115 - lives as long as the store
-            for piece in pieces:
-                piece.tofile(file)
-            pieces.clear()
-    if file is None:
-        words = _joined(pieces, np.uint32)
-    else:
+            file.write(words.data)
+            words = np.empty(0, np.uint32)
+    if file is not None:
         file.flush()
         words = np.memmap(file, np.uint32, "r+", shape=(word_total,))
     return WordStore(
@@ -197,9 +194,9 @@ def _tokenized(texts: pl.Series, *, is_compiled: bool) -> _Part:
     )
     word_count = int(word_ends[-1])
     line_count = int(line_ends[-1])
-    # Copies, so that the room itself is given back.
+    # Copies of what is kept as it is, so that the room itself is given back.
     return _Part(
-        words=words[:word_count].copy(),
+        words=words[:word_count],
         word_ends=word_ends,
         line_hashes=hashes[:line_count].copy(),
         line_words=line_words[:line_count].copy(),

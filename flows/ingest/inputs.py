@@ -17,7 +17,11 @@ _WILDCARD = re.compile(r"[*?\[]")
 _UNFINISHED = (".part", ".tmp")
 # They stand beside the documents and are none.
 PROVENANCE_FILE = "sources.toml"
-_SIDE_FILES = (PROVENANCE_FILE, "takedowns.toml")
+SIDE_FILES = (PROVENANCE_FILE, "takedowns.toml")
+
+
+# Inode, size, and the times of contents and entry in nanoseconds.
+FileState = tuple[int, int, int, int]
 
 
 @dataclass(frozen=True, order=True)
@@ -119,7 +123,7 @@ class _Search:
 
     def _add(self, base: Path, path: Path) -> None:
         uri = printable(path.relative_to(base).as_posix())
-        if path.name in _SIDE_FILES or (uri, path) in self._seen:
+        if path.name in SIDE_FILES or (uri, path) in self._seen:
             return
         self._seen.add((uri, path))
         name = path.name.lower()
@@ -209,6 +213,20 @@ def why_unreadable(path: Path) -> Refusal | None:
     if not stat.S_ISREG(mode):
         return Refusal("not_regular_file", "It is no regular file (a folder, pipe, socket or device).")
     return None
+
+
+def file_state(path: Path) -> FileState | None:
+    """What changes when a file is written to or replaced: inode, size, and the times of contents and entry.
+
+    Null for what is gone, or no regular file.
+    """
+    try:
+        found = path.stat()
+    except OSError:
+        return None
+    if not stat.S_ISREG(found.st_mode):
+        return None
+    return found.st_ino, found.st_size, found.st_mtime_ns, found.st_ctime_ns
 
 
 def unreadable(error: OSError) -> Refusal:

@@ -2,6 +2,7 @@
 
 import contextlib
 import json
+import os
 import selectors
 import subprocess
 import sys
@@ -65,6 +66,8 @@ class ParquetReader:
                     f"{settings.parquet_memory_bytes} bytes of memory: it is corrupt, or too large for "
                     "--set parquet_timeout_seconds=SECONDS or parquet_memory_bytes=BYTES.",
                 )
+            elif "errno" in answer:
+                raise OSError(answer["errno"], os.strerror(answer["errno"]))
             elif "rule" in answer:
                 yield Refusal(answer["rule"], answer["detail"])
             else:

@@ -6,9 +6,11 @@ are written to a spool file (Arrow IPC stream, one binary column each of ours), 
 whole file was read without an error.
 """
 
+import ctypes
 import json
 import os
 import resource
+import signal
 import sys
 from collections.abc import Iterator
 from pathlib import Path
@@ -18,9 +20,13 @@ import pyarrow as pa
 import pyarrow.compute as pc
 import pyarrow.parquet as pq
 
+from flows.errors import NO_ROOM
+
 # Few, because what a row holds is bounded only after it was read: the memory limit of the process is for this many.
 BATCH_ROWS = 64
 _BUFFER_BYTES = 1 << 20
+# linux/prctl.h
+_PR_SET_PDEATHSIG = 1
 
 
 def _is_text(dtype: pa.DataType) -> bool:
@@ -135,8 +141,16 @@ def spool(request: dict[str, Any]) -> dict[str, Any]:
     return {"sentences": sorted(sentences)}
 
 
+def _end_with_caller() -> None:
+    """Let the system end this process when its caller is killed, which cannot do it any more (Linux only)."""
+    prctl = getattr(ctypes.CDLL(None), "prctl", None)
+    if prctl is not None:
+        prctl(_PR_SET_PDEATHSIG, signal.SIGKILL)
+
+
 def main(memory_bytes: int) -> None:
     """Answers requests until the standard input ends."""
+    _end_with_caller()
     _, hard_limit = resource.getrlimit(resource.RLIMIT_AS)
     if hard_limit == resource.RLIM_INFINITY or memory_bytes < hard_limit:
         resource.setrlimit(resource.RLIMIT_AS, (memory_bytes, memory_bytes))
@@ -146,10 +160,13 @@ def main(memory_bytes: int) -> None:
     for line in sys.stdin:
         try:
             answer = spool(json.loads(line))
-        except (pa.ArrowException, OSError, ValueError, MemoryError):
-            answer = _refusal(
-                "unreadable_parquet", "The file cannot be read as Parquet: it is cut, corrupt or no such file."
-            )
+        except (pa.ArrowException, OSError, ValueError, MemoryError) as error:
+            if isinstance(error, OSError) and error.errno in NO_ROOM:
+                answer = {"errno": error.errno}  # of the spool; the file may be sound
+            else:
+                answer = _refusal(
+                    "unreadable_parquet", "The file cannot be read as Parquet: it is cut, corrupt or no such file."
+                )
         answers.write(json.dumps(answer) + "\n")
         answers.flush()
 

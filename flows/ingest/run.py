@@ -8,11 +8,11 @@ from pathlib import Path
 
 import polars as pl
 
-from flows.errors import CopydeskError
+from flows.errors import NO_ROOM, ChangedError
 from flows.ids import reject_id
 from flows.ingest.documents import Document, Notes, Records, Refusal, record_columns, too_large
 from flows.ingest.formats import Formats
-from flows.ingest.inputs import InputFile, find_inputs, unreadable, why_unreadable
+from flows.ingest.inputs import FileState, InputFile, file_state, find_inputs, unreadable, why_unreadable
 from flows.ingest.known import Known
 from flows.ingest.shards import Shards
 from flows.settings import Settings
@@ -59,7 +59,13 @@ class Ingested:
     warnings: tuple[str, ...]
 
 
-def ingest(inputs: Sequence[str], staging: Path, settings: Settings, columns: Mapping[str, str]) -> Ingested:
+def ingest(
+    inputs: Sequence[str],
+    staging: Path,
+    settings: Settings,
+    columns: Mapping[str, str],
+    states: Mapping[Path, FileState | None] | None = None,
+) -> Ingested:
     """Reads all inputs into `staging/sources/`, `staging/provenance/` and `staging/rejects/ingest.parquet`.
 
     Files are read in the order of their uris and records in the order of their container, and shards are ranges of the
@@ -70,18 +76,28 @@ def ingest(inputs: Sequence[str], staging: Path, settings: Settings, columns: Ma
         staging: folder of this run; made if it is missing.
         settings: bounds of what is read.
         columns: our column of a record → its name in the containers, where they differ.
+        states: files → what `file_state` said of them when they were complete; if given, no other file is read.
 
     Raises:
         UsageError: an input is empty, or a column unknown.
-        CopydeskError: a `sources.toml` is wrong, or a container changed while it was read.
+        CopydeskError: a `sources.toml` is wrong.
+        ChangedError: a container changed while it was read, or a file since its state was taken.
     """
     with ExitStack() as stack:
-        return _Ingest(stack, staging, settings, record_columns(columns)).run(inputs)
+        return _Ingest(stack, staging, settings, record_columns(columns), states).run(inputs)
 
 
 class _Ingest:
-    def __init__(self, stack: ExitStack, staging: Path, settings: Settings, columns: dict[str, str]) -> None:
+    def __init__(
+        self,
+        stack: ExitStack,
+        staging: Path,
+        settings: Settings,
+        columns: dict[str, str],
+        states: Mapping[Path, FileState | None] | None,
+    ) -> None:
         self._staging = staging
+        self._states = states
         self._settings = settings
         self._columns = columns
         self._shards = Shards(stack, staging, settings.shard_bytes)
@@ -95,12 +111,16 @@ class _Ingest:
 
     def run(self, inputs: Sequence[str]) -> Ingested:
         found = find_inputs(inputs, self._formats.suffixes)
+        if self._states is not None:
+            found.files.intersection_update([file for file in found.files if file.path in self._states])
         self._known = Known(found.folders)
         self._container_uris = {file.uri for file in found.files if file.suffix in self._formats.containers}
         for uri, refusal in found.refused.items():
             self._refuse(uri, refusal)
         for file in self._distinct(found.files):
             self._read(file)
+            if self._states is not None and file_state(file.path) != self._states[file.path]:
+                raise ChangedError(f"{file.uri} changed while it was read; run again when it is complete")
         for uri, refusal in self._shards.close():
             self._add_reject(uri, refusal)
         rejects = self._write_rejects()
@@ -213,7 +233,7 @@ class _Ingest:
             self._shards.add(document, file.uri, sha256, known)
 
     def _read_container(self, file: InputFile) -> None:
-        state = _state(file.path)
+        state = file_state(file.path)
         opened = self._open(file)
         if isinstance(opened, Refusal):
             self._refuse(file.uri, opened)
@@ -224,24 +244,23 @@ class _Ingest:
         if known.url:
             notes.sentences.append("its url in sources.toml is not that of a single document; it was not applied")
         before = self._met_count
-        try:
-            for document in self._formats.containers[file.suffix](file.path, self._columns, self._settings, notes):
-                if isinstance(document, Refusal):
-                    self._refuse(file.uri, document)
-                    continue
-                if isinstance(document, Records):
-                    self._met_count += document.rows.height
-                    self._shards.add_records(self._all_named(document, file.uri, notes), file.uri, known)
-                    continue
-                self._met_count += 1
-                named = self._named(document, file.uri, notes)
-                self._shards.add(named, file.uri, hashlib.sha256(document.data).hexdigest(), known)
-        except OSError as error:
-            self._refuse(file.uri, unreadable(error))
+        for document in _until_unreadable(
+            self._formats.containers[file.suffix](file.path, self._columns, self._settings, notes)
+        ):
+            if isinstance(document, Refusal):
+                self._refuse(file.uri, document)
+                continue
+            if isinstance(document, Records):
+                self._met_count += document.rows.height
+                self._shards.add_records(self._all_named(document, file.uri, notes), file.uri, known)
+                continue
+            self._met_count += 1
+            named = self._named(document, file.uri, notes)
+            self._shards.add(named, file.uri, hashlib.sha256(document.data).hexdigest(), known)
         if self._met_count == before:
             self._refuse(file.uri, Refusal("empty", "The file holds no record."))
-        if _state(file.path) != state:
-            raise CopydeskError(f"{file.uri} changed while it was read; run again when it is complete")
+        if file_state(file.path) != state:
+            raise ChangedError(f"{file.uri} changed while it was read; run again when it is complete")
         self._warnings += notes.lines(file.uri)
 
     def _named(self, document: Document, container: str, notes: Notes) -> Document:
@@ -287,13 +306,20 @@ class _Ingest:
         return rejects
 
 
-def _state(file: Path) -> tuple[int, int, int] | None:
-    """What changes when a file is written to or replaced; null when it is gone."""
+def _until_unreadable(documents: Iterator[Document | Records | Refusal]) -> Iterator[Document | Records | Refusal]:
+    """The documents of a container; if it cannot be read any further, a refusal comes last.
+
+    Only errors of reading are the container's: where what was read cannot be written, the run has to end.
+
+    Raises:
+        OSError: there is no room for what a reader puts aside.
+    """
     try:
-        found = file.stat()
-    except OSError:
-        return None
-    return found.st_ino, found.st_size, found.st_mtime_ns
+        yield from documents
+    except OSError as error:
+        if error.errno in NO_ROOM:
+            raise
+        yield unreadable(error)
 
 
 def _digest(file: Path) -> tuple[str, int]:

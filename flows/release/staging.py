@@ -9,12 +9,15 @@ import ctypes
 import errno
 import fcntl
 import os
+import re
 import shutil
 import socket
 from collections.abc import Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
+
+import polars as pl
 
 from flows.errors import CopydeskError, LockedError, UsageError
 
@@ -25,6 +28,8 @@ NEW = ".new-"
 # linux/fs.h and fcntl.h
 RENAME_NOREPLACE = 1
 AT_FDCWD = -100
+# How Rust's standard library, and polars with it, prints an error of the system.
+_OS_ERROR = re.compile(r"\(os error (\d+)\)")
 
 
 @dataclass(frozen=True)
@@ -44,17 +49,38 @@ def locked(out: Path) -> Iterator[Lock]:
         LockedError: another run holds it.
         CopydeskError: the folder cannot be written to.
     """
-    with clear_errors(out):
-        out.mkdir(parents=True, exist_ok=True)
-        descriptor = os.open(out / LOCK, os.O_RDWR | os.O_CREAT | os.O_CLOEXEC | os.O_NOFOLLOW, 0o644)
-    try:
+    with held(out, LOCK):
         with clear_errors(out):
-            _take(descriptor, out)
             for stale in out.glob(f"{STAGING}*"):
                 remove(stale)
         yield Lock(out)
+
+
+@contextmanager
+def held(out: Path, name: str) -> Iterator[None]:
+    """Hold the lock that is a hidden file of a folder of releases, which is created if need be.
+
+    Raises:
+        LockedError: another process holds it.
+        CopydeskError: the folder cannot be written to.
+    """
+    with clear_errors(out):
+        _make(out)
+        descriptor = os.open(out / name, os.O_RDWR | os.O_CREAT | os.O_CLOEXEC | os.O_NOFOLLOW, 0o644)
+    try:
+        with clear_errors(out):
+            _take(descriptor, out)
+        yield
     finally:
         os.close(descriptor)
+
+
+def _make(folder: Path) -> None:
+    """Make a folder and those above it, if need be, so that they outlast a loss of power with what comes into them."""
+    missing = [one for one in (folder, *folder.parents) if not one.exists()]
+    folder.mkdir(parents=True, exist_ok=True)
+    for made in missing:
+        flush(made.parent)
 
 
 def _take(descriptor: int, out: Path) -> None:
@@ -110,6 +136,7 @@ def publish(folder: Path, target: Path) -> None:
 
     Raises:
         UsageError: something has that name.
+        CopydeskError: it is there, but may not outlast a loss of power.
         OSError: it could not be renamed.
     """
     for directory, _, files in os.walk(folder):
@@ -120,7 +147,12 @@ def publish(folder: Path, target: Path) -> None:
         rename_new(folder, target)
     except FileExistsError as error:
         raise UsageError(f"{target} exists; a release is never overwritten") from error
-    flush(target.parent)
+    try:
+        flush(target.parent)
+    except OSError as error:
+        raise CopydeskError(
+            f"{target} was released, but the disk did not confirm it: {_reason(error)}; run copydesk verify {target}"
+        ) from error
 
 
 def rename_new(source: Path, target: Path) -> None:
@@ -156,16 +188,38 @@ def remove(path: Path) -> None:
 
 @contextmanager
 def clear_errors(out: Path) -> Iterator[None]:
-    """Turn errors of the file system into one line that names the folder of releases.
+    """Turn errors of the file system into one line that names the folder of releases, or the file if it is elsewhere.
 
     Raises:
-        CopydeskError: in place of an OSError.
+        CopydeskError: in place of an OSError, and of an error of polars behind which there is one.
     """
     try:
         yield
-    except OSError as error:
-        reason = os.strerror(error.errno) if error.errno else str(error).splitlines()[0]
-        raise CopydeskError(f"cannot write to {out}: {reason}; nothing was released") from error
+    except (OSError, pl.exceptions.PolarsError) as error:
+        reason = _reason(error)
+        if reason is None:
+            raise
+        raise CopydeskError(f"{_what_failed(error, out)}: {reason}; nothing was released") from error
+
+
+def _reason(error: Exception) -> str | None:
+    """Why the system refused it, in its words; null for an error of polars behind which there is none of the system."""
+    code = error.errno if isinstance(error, OSError) else None
+    if code is None and (found := _OS_ERROR.search(str(error))):
+        code = int(found[1])
+    if code is not None:
+        return os.strerror(code)
+    return str(error).split("\n")[0] if isinstance(error, OSError) else None
+
+
+def _what_failed(error: Exception, out: Path) -> str:
+    """The folder of releases, because a file that is being written there is nothing that a person knows."""
+    name = getattr(error, "filename", None)
+    if isinstance(name, str | bytes):
+        file = Path(os.fsdecode(name))
+        if not file.absolute().is_relative_to(out.absolute()):
+            return f"cannot use {file}"
+    return f"cannot write to {out}"
 
 
 def flush(path: Path) -> None:

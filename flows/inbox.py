@@ -1,0 +1,116 @@
+"""What lies in the folders that a schedule watches, and which of it is still being written.
+
+The inbox is only looked at: no file is moved, renamed or marked. What was seen is told by sizes and times, so that a
+run with nothing new can end before it reads a page.
+"""
+
+import hashlib
+import os
+from collections.abc import Collection, Iterator, Mapping, Sequence
+from contextlib import ExitStack
+from dataclasses import dataclass
+from datetime import UTC, datetime
+from pathlib import Path
+from tempfile import TemporaryDirectory
+
+from flows.ingest.formats import Formats
+from flows.ingest.inputs import SIDE_FILES, FileState, FoundInputs, InputFile, file_state, find_inputs
+from flows.ingest.printable import printable
+
+# Arrivals of a feed that are told apart; its rhythm shows in fewer.
+ARRIVALS = 20
+
+
+@dataclass(frozen=True)
+class Feed:
+    """What comes from one place: a folder directly in a SOURCE, or what lies beside such folders.
+
+    Attributes:
+        file_count: its files that can be read.
+        arrivals: when its newest files were last written, ascending, in whole seconds, at most ARRIVALS of them.
+    """
+
+    file_count: int
+    arrivals: tuple[datetime, ...]
+
+
+@dataclass(frozen=True)
+class Inbox:
+    """What was found in it.
+
+    Attributes:
+        ready: files to be read now → their state, by which it shows whether they are changed meanwhile.
+        waiting: files that were written to a moment ago → their uri; the next run looks at them again.
+        missing: SOURCEs that are not there.
+        fingerprint: SHA-256 over places, sizes and times of the files in `ready`, and of those beside the documents.
+        feeds: name → what comes from there.
+    """
+
+    ready: dict[Path, FileState | None]
+    waiting: dict[Path, str]
+    missing: tuple[str, ...]
+    fingerprint: str
+    feeds: dict[str, Feed]
+
+
+def look(sources: Sequence[str], settle_seconds: float, now: float, beside: Collection[Path] = ()) -> Inbox:
+    """Look at SOURCEs as `build` would find them.
+
+    Args:
+        sources: files, folders or patterns.
+        settle_seconds: for how long a file must not have changed to be complete.
+        now: the time, in seconds of the epoch.
+        beside: more files that a build reads, such as one with takedowns.
+
+    Raises:
+        UsageError: a SOURCE is empty.
+    """
+    with TemporaryDirectory() as folder, ExitStack() as stack:
+        found = find_inputs(sources, Formats(stack, Path(folder)).suffixes)
+    files = sorted(found.files)
+    states = {file: file_state(file.path) for file in files}
+    sides = {path: file_state(path) for path in sorted({*_side_files(found), *beside})}
+    waiting = {file.path: file.uri for file, state in states.items() if _is_changing(state, settle_seconds, now)}
+    waiting |= {path: printable(path.name) for path, state in sides.items() if _is_changing(state, settle_seconds, now)}
+    seen = [(os.fsencode(file.path), file.uri, states[file]) for file in files if file.path not in waiting]
+    seen += [(os.fsencode(path), "", state) for path, state in sides.items()]
+    refused = sorted((uri, refusal.rule) for uri, refusal in found.refused.items())
+    return Inbox(
+        ready={file.path: state for file, state in states.items() if file.path not in waiting},
+        waiting=waiting,
+        missing=tuple(uri for uri, rule in refused if rule == "not_found"),
+        fingerprint=hashlib.sha256(repr((seen, refused, sorted(found.skipped.items()))).encode()).hexdigest(),
+        feeds=_feeds(files, states),
+    )
+
+
+def _is_changing(state: FileState | None, settle_seconds: float, now: float) -> bool:
+    """Whether a file was written to a moment ago.
+
+    Its times are the time of its contents and that of its entry: copying with the times of the original sets back the
+    first, never the second. A time in the future, after the clock was set back, must not keep a file waiting for ever.
+    """
+    return state is not None and any(abs(now - time_ns / 1e9) < settle_seconds for time_ns in state[2:])
+
+
+def _side_files(found: FoundInputs) -> Iterator[Path]:
+    for folder in found.folders:
+        yield from (folder / name for name in SIDE_FILES if (folder / name).exists())
+
+
+def _feeds(files: Sequence[InputFile], states: Mapping[InputFile, FileState | None]) -> dict[str, Feed]:
+    """The feeds by name: the first folder of a uri, or `.`."""
+    times: dict[str, set[int]] = {}
+    counts: dict[str, int] = {}
+    for file in files:
+        state = states[file]
+        if state is None:
+            continue
+        folder, slash, _ = file.uri.partition("/")
+        name = folder if slash else "."
+        times.setdefault(name, set()).add(state[2] // 1_000_000_000)
+        counts[name] = counts.get(name, 0) + 1
+    return {
+        name: Feed(counts[name], tuple(datetime.fromtimestamp(at, UTC) for at in sorted(times[name])[-ARRIVALS:]))
+        for name in sorted(times)
+    }

@@ -1,0 +1,166 @@
+"""What each scheduled run came to, as a file a run: `OUT/.runs/<UTC start>-<run id>.json`.
+
+These files are what the schedule knows of its past. Prefect's database tells the same to people, and may be lost.
+"""
+
+import json
+import os
+import re
+from collections.abc import Iterator, Mapping, Sequence
+from dataclasses import asdict, dataclass, field, fields
+from datetime import UTC, datetime
+from pathlib import Path
+from typing import Any
+
+from flows.release.staging import clear_errors, flush
+
+RUNS = ".runs"
+# Held by a run from its beginning to its end, publication included; the lock of a build ends with the build.
+RUN_LOCK = ".run.lock"
+# Held by the process that fires the schedule.
+SERVE_LOCK = ".serve.lock"
+
+RELEASED, UNCHANGED, FAILED = "released", "unchanged", "failed"
+
+# Records of runs without news that are kept, of all others there are few: with a run a minute, some three weeks.
+KEPT_UNCHANGED = 30_000
+# Records that are looked at to see what is usual.
+LOOKED_AT = 2_000
+
+_NAME = re.compile(r"\d{8}T\d{6}\d{6}Z-[0-9a-f-]{36}\.json")
+
+
+@dataclass(frozen=True)
+class Run:
+    """One run.
+
+    Attributes:
+        run_id: Prefect's id of it.
+        status: `released`, `unchanged` or `failed`.
+        message: one line for a person.
+        started_at: UTC, ISO 8601.
+        ended_at: likewise.
+        due_at: when the schedule wanted it, likewise.
+        version: the newest release when it ended, if there is one.
+        previous: the newest release when it began.
+        counts: records by what became of them.
+        seconds: stage → wall time.
+        rejects: rule → rows of `rejects`.
+        numbers: what is compared with earlier releases.
+        feeds: place that documents come from → `file_count` and `newest_at`.
+        silent: feeds of which nothing new came for unusually long.
+        waiting: uris of files that were still being written.
+        publication: `repository`, `tag`, `outcome` and `address` on the Hub.
+        notices: what was worth a notification.
+        is_interrupted: whether its process ended before it did.
+        fingerprint: SHA-256 over all that it was made from; null where it did not come to an end.
+    """
+
+    run_id: str
+    status: str
+    message: str
+    started_at: str
+    ended_at: str
+    due_at: str | None = None
+    version: str | None = None
+    previous: str | None = None
+    counts: dict[str, int] = field(default_factory=dict)
+    seconds: dict[str, float] = field(default_factory=dict)
+    rejects: dict[str, int] = field(default_factory=dict)
+    numbers: dict[str, float] = field(default_factory=dict)
+    feeds: dict[str, dict[str, Any]] = field(default_factory=dict)
+    silent: list[str] = field(default_factory=list)
+    waiting: list[str] = field(default_factory=list)
+    publication: dict[str, str] | None = None
+    notices: list[str] = field(default_factory=list)
+    is_interrupted: bool = False
+    fingerprint: str | None = None
+
+
+def instant(at: datetime) -> str:
+    """An instant as the records state it."""
+    return at.astimezone(UTC).isoformat(timespec="microseconds")
+
+
+def write(out: Path, run: Run) -> Path:
+    """Leave the record of a run, whole or not at all, and remove those of long ago that tell nothing.
+
+    Raises:
+        CopydeskError: the folder cannot be written to.
+    """
+    folder = out / RUNS
+    began = datetime.fromisoformat(run.started_at).astimezone(UTC)
+    file = folder / f"{began:%Y%m%dT%H%M%S%fZ}-{run.run_id}.json"
+    with clear_errors(out):
+        folder.mkdir(parents=True, exist_ok=True)
+        unfinished = folder / f".{file.name}"
+        unfinished.write_text(json.dumps(asdict(run), indent=2, allow_nan=False) + "\n", encoding="ascii")
+        flush(unfinished)
+        unfinished.replace(file)
+        flush(folder)
+        _prune(folder)
+    return file
+
+
+def records(out: Path) -> list[Run]:
+    """The records of the last LOOKED_AT runs, the oldest first; what is no record is passed over."""
+    found = (_read(file) for file in _files(out / RUNS)[-LOOKED_AT:])
+    return [run for run in found if run is not None]
+
+
+def is_recorded(out: Path, run_id: str) -> bool:
+    """Whether a run left its record."""
+    return any(file.name.endswith(f"-{run_id}.json") for file in _files(out / RUNS))
+
+
+def later_run(earlier: Sequence[Run], due: datetime | None) -> Run | None:
+    """The run that began when another one was already due, and came to an end: the other has nothing left to do."""
+    if due is None:
+        return None
+    done = [run for run in earlier if not run.is_interrupted and datetime.fromisoformat(run.started_at) >= due]
+    return done[-1] if done else None
+
+
+def _files(folder: Path) -> list[Path]:
+    """The records by the time at which their runs began."""
+    try:
+        with os.scandir(folder) as entries:
+            return sorted(Path(entry.path) for entry in entries if _NAME.fullmatch(entry.name))
+    except FileNotFoundError:
+        return []
+
+
+def _read(file: Path) -> Run | None:
+    try:
+        content = json.loads(file.read_bytes())
+    except (OSError, ValueError):
+        return None
+    return _run(content) if isinstance(content, Mapping) else None
+
+
+def _run(content: Mapping[str, Any]) -> Run | None:
+    """A record as it was written, by this or another version of the program."""
+    known = {one.name: content[one.name] for one in fields(Run) if one.name in content}
+    try:
+        run = Run(**known)
+        datetime.fromisoformat(run.started_at)
+    except (TypeError, ValueError):
+        return None
+    return run
+
+
+def _prune(folder: Path) -> None:
+    """Remove the oldest records of runs that changed nothing, when there are many."""
+    files = _files(folder)
+    # Looked at now and then only: telling which may go means reading them.
+    if len(files) <= KEPT_UNCHANGED or len(files) % 100:
+        return
+    for file in _of_unchanged(files[: len(files) - KEPT_UNCHANGED]):
+        file.unlink(missing_ok=True)
+
+
+def _of_unchanged(files: Sequence[Path]) -> Iterator[Path]:
+    for file in files:
+        run = _read(file)
+        if run is not None and run.status == UNCHANGED:
+            yield file

@@ -1,0 +1,247 @@
+"""What a schedule knows by itself: the inbox, the records of its runs, and what is worth telling."""
+
+import json
+import os
+import time
+from dataclasses import replace
+from datetime import UTC, datetime, timedelta
+from pathlib import Path
+from uuid import uuid4
+
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from flows import notices, runs
+from flows.errors import ChangedError
+from flows.inbox import Feed, look
+from flows.ingest.inputs import file_state
+from flows.ingest.run import ingest
+from flows.runs import FAILED, RELEASED, UNCHANGED, Run
+from flows.settings import Settings
+
+NOON = datetime(2031, 5, 4, 12, tzinfo=UTC)
+LATER = time.time() + 3600
+
+
+def run(status: str = RELEASED, *, at: datetime = NOON, **more: object) -> Run:
+    begun = Run(str(uuid4()), status, "release 1.0.0", runs.instant(at), runs.instant(at + timedelta(seconds=9)))
+    return replace(begun, **more)  # type: ignore[arg-type]
+
+
+@pytest.fixture
+def folder(tmp_path: Path) -> Path:
+    folder = tmp_path / "inbox"
+    folder.mkdir()
+    return folder
+
+
+# --- the inbox ---
+
+
+def test_a_file_that_has_just_changed_waits(folder):
+    (folder / "old.txt").write_text("A pier")
+    (folder / "new.txt").write_text("A lamp")
+    settled = look([str(folder)], 5, LATER)
+    assert {path.name for path in settled.ready} == {"old.txt", "new.txt"}
+    os.utime(folder / "new.txt", (LATER - 1, LATER - 1))
+    waits = look([str(folder)], 5, LATER)
+    assert {path.name for path in waits.ready} == {"old.txt"}
+    assert list(waits.waiting.values()) == ["new.txt"]
+    assert look([str(folder)], 0, LATER).waiting == {}
+
+
+def test_a_copy_with_the_times_of_its_original_waits_too(folder):
+    (folder / "a.txt").write_text("A pier")
+    os.utime(folder / "a.txt", (1_000_000, 1_000_000))
+    assert list(look([str(folder)], 5, time.time()).waiting.values()) == ["a.txt"]
+
+
+def test_a_time_in_the_future_keeps_no_file_waiting(folder):
+    (folder / "a.txt").write_text("A pier")
+    os.utime(folder / "a.txt", (LATER + 9e6, LATER + 9e6))
+    assert look([str(folder)], 5, LATER).waiting == {}
+
+
+@pytest.mark.parametrize("name", [".a.txt", "a.txt.part", "a.txt.tmp", "a.TMP", ".git/a.txt"])
+def test_unfinished_and_hidden_names_are_passed_over(folder, name):
+    (folder / name).parent.mkdir(exist_ok=True)
+    (folder / name).write_text("A pier")
+    found = look([str(folder)], 5, LATER)
+    assert not found.ready
+    assert not found.waiting
+
+
+def test_the_fingerprint_changes_with_every_change_and_with_nothing_else(folder):
+    (folder / "a.txt").write_text("A pier")
+    (folder / "b.txt").write_text("A lamp")
+    first = look([str(folder)], 5, LATER).fingerprint
+    assert look([str(folder)], 5, LATER + 99).fingerprint == first
+    (folder / "c.txt.part").write_text("not yet")
+    assert look([str(folder)], 5, LATER).fingerprint == first
+    seen = {first}
+    time.sleep(0.02)
+    for change in (
+        lambda: (folder / "a.txt").write_text("A peer"),  # as long as before
+        lambda: (folder / "b.txt").rename(folder / "d.txt"),
+        (folder / "d.txt").unlink,
+        lambda: (folder / "sources.toml").write_text(""),
+    ):
+        change()
+        seen.add(look([str(folder)], 5, LATER).fingerprint)
+    assert len(seen) == 5
+
+
+def test_a_file_that_waits_and_the_same_file_settled_are_not_the_same_inbox(folder):
+    (folder / "a.txt").write_text("A pier")
+    os.utime(folder / "a.txt", (LATER, LATER))
+    assert look([str(folder)], 5, LATER).fingerprint != look([str(folder)], 5, LATER + 99).fingerprint
+
+
+def test_looking_changes_nothing(folder):
+    (folder / "a.txt").write_text("A pier")
+    before = file_state(folder / "a.txt"), sorted(folder.iterdir())
+    look([str(folder)], 5, LATER)
+    assert (file_state(folder / "a.txt"), sorted(folder.iterdir())) == before
+
+
+def test_feeds_are_the_folders_of_a_source(folder):
+    for name in ("north/a.txt", "north/deep/b.txt", "south/c.txt", "d.txt"):
+        (folder / name).parent.mkdir(exist_ok=True)
+        (folder / name).write_text("A pier")
+    found = look([str(folder)], 5, LATER)
+    assert {name: feed.file_count for name, feed in found.feeds.items()} == {".": 1, "north": 2, "south": 1}
+
+
+def test_only_what_was_settled_is_read_and_only_as_it_was(folder, tmp_path):
+    (folder / "a.txt").write_text("A pier is a pier, says the keeper of it.")
+    states = look([str(folder)], 5, LATER).ready
+    (folder / "b.txt").write_text("This came a moment later")
+    found = ingest([str(folder)], tmp_path / "work", Settings(), {}, states)
+    assert [file.uri for file in found.inputs] == ["a.txt"]
+    (folder / "a.txt").write_text("A pier is")
+    with pytest.raises(ChangedError, match=r"a\.txt changed"):
+        ingest([str(folder)], tmp_path / "again", Settings(), {}, states)
+
+
+# --- records ---
+
+
+def test_records_come_back_as_they_were_the_oldest_first(tmp_path):
+    written = [run(at=NOON + timedelta(minutes=minute), counts={"read": minute}) for minute in (3, 1, 2)]
+    for one in written:
+        file = runs.write(tmp_path, one)
+        assert file.parent == tmp_path / ".runs"
+        assert json.loads(file.read_text())["status"] == RELEASED
+    assert [one.counts["read"] for one in runs.records(tmp_path)] == [1, 2, 3]
+    assert runs.is_recorded(tmp_path, written[0].run_id)
+    assert not runs.is_recorded(tmp_path, str(uuid4()))
+
+
+@pytest.mark.parametrize("content", ["", "{", "[]", "{}", '{"run_id": "x"}', "\x00", '"text"'])
+def test_what_is_no_record_is_passed_over(tmp_path, content):
+    runs.write(tmp_path, run())
+    (tmp_path / ".runs" / f"20310504T130000000000Z-{uuid4()}.json").write_text(content)
+    assert len(runs.records(tmp_path)) == 1
+
+
+def test_a_late_run_has_nothing_to_do_when_another_one_began_after_it_was_due():
+    done = [run(at=NOON), run(UNCHANGED, at=NOON + timedelta(minutes=5))]
+    assert runs.later_run(done, NOON + timedelta(minutes=4)) == done[1]
+    assert runs.later_run(done, NOON + timedelta(minutes=6)) is None
+    assert runs.later_run(done, None) is None
+    killed = [replace(done[1], status=FAILED, is_interrupted=True)]
+    assert runs.later_run(killed, NOON) is None, "a run that was killed has done nobody's work"
+
+
+# --- notices ---
+
+
+def test_a_failure_is_told_once_and_so_is_its_end():
+    failed = run(FAILED, message="disk full")
+    assert notices.notices(failed, []) == ["the run failed: disk full"]
+    assert notices.notices(failed, [run(), failed]) == []
+    assert notices.notices(run(FAILED, message="no rights"), [failed]) == ["the run failed: no rights"]
+    assert notices.notices(run(UNCHANGED), [failed]) == ["it works again: the run before failed"]
+    assert notices.notices(run(UNCHANGED), [run()]) == []
+
+
+def test_a_quarantine_that_grows_is_told_rule_by_rule():
+    before = run(rejects={"empty": 1, "invalid_utf8": 2})
+    grown = run(rejects={"empty": 4, "invalid_utf8": 2})
+    assert notices.notices(grown, [before, run(UNCHANGED)]) == ["the quarantine grew from 3 to 6: empty 1 → 4"]
+    assert notices.notices(before, [grown]) == []
+    assert notices.notices(grown, []) == []
+
+
+def test_a_number_out_of_its_usual_range_is_told():
+    usual = [run(numbers={"words_per_article": 400.0 + 10 * (day % 3)}) for day in range(8)]
+    (told,) = notices.notices(run(numbers={"words_per_article": 40.0}), usual)
+    assert told.startswith("words per article is 40, and was 410")
+    assert notices.notices(run(numbers={"words_per_article": 425.0}), usual) == []
+    assert notices.notices(run(numbers={"words_per_article": 40.0}), usual[:4]) == [], "too few to be usual"
+
+
+@given(st.lists(st.floats(0.01, 1e6), min_size=5, max_size=30))
+def test_what_was_always_the_median_is_never_unusual(values):
+    from statistics import median
+
+    usual = [run(numbers={"n": value}) for value in values]
+    assert notices.notices(run(numbers={"n": median(values[-notices.USUAL_FROM :])}), usual) == []
+
+
+def feed(*hours_ago: float) -> Feed:
+    return Feed(len(hours_ago), tuple(NOON - timedelta(hours=hours) for hours in sorted(hours_ago, reverse=True)))
+
+
+def test_a_feed_that_stops_is_silent_and_one_that_pauses_as_usual_is_not():
+    daily = [24.0 * day for day in range(8)]
+    assert notices.silent_feeds({"north": feed(*daily)}, [], NOON) == []
+    assert notices.silent_feeds({"north": feed(*(hours + 60 for hours in daily))}, [], NOON) == []
+    assert notices.silent_feeds({"north": feed(*(hours + 80 for hours in daily))}, [], NOON) == ["north"]
+    assert notices.silent_feeds({"north": feed(80, 81)}, [], NOON) == [], "two files make no rhythm"
+    quick = [hours / 60 + 3 for hours in range(9)]
+    assert notices.silent_feeds({"north": feed(*quick)}, [], NOON) == [], "nobody is silent for three hours"
+
+
+def test_a_feed_that_is_emptied_is_silent_until_it_is_back():
+    before = run(feeds={"north": {"file_count": 3, "newest_at": runs.instant(NOON)}})
+    silent = notices.silent_feeds({}, [before], NOON)
+    assert silent == ["north"]
+    now = run(UNCHANGED, silent=silent)
+    assert notices.notices(now, [before]) == ["nothing new comes from north: it has no file any more"]
+    assert notices.silent_feeds({}, [now], NOON) == ["north"]
+    assert notices.notices(now, [now]) == [], "told once"
+    assert notices.silent_feeds({"north": feed(1)}, [now], NOON) == []
+
+
+def test_a_notice_steers_no_terminal_and_is_one_line():
+    (told,) = notices.notices(run(FAILED, message="a\nb\x1b[31m"), [])
+    assert told.isprintable()
+
+
+def test_notifications_go_out_and_a_bad_address_harms_nobody(tmp_path, monkeypatch, caplog):
+    from http.server import BaseHTTPRequestHandler, HTTPServer
+    from threading import Thread
+
+    told: list[dict[str, str]] = []
+
+    class Listener(BaseHTTPRequestHandler):
+        def do_POST(self) -> None:
+            told.append(json.loads(self.rfile.read(int(self.headers["Content-Length"]))))
+            self.send_response(200)
+            self.end_headers()
+
+        def log_message(self, *_: object) -> None:
+            pass
+
+    with HTTPServer(("127.0.0.1", 0), Listener) as server:
+        Thread(target=server.serve_forever, daemon=True).start()
+        address = f"json://127.0.0.1:{server.server_port}/hook"
+        monkeypatch.setenv(notices.NOTIFY_VARIABLE, f"{address} nonsense://secret@nowhere")
+        notices.send("Copydesk", ["the run failed: disk <b>full</b>"])
+        notices.send("Copydesk", [])
+        server.shutdown()
+    assert [one["message"] for one in told] == ["the run failed: disk <b>full</b>"]
+    assert "secret" not in caplog.text
+    assert notices.check_addresses([address, "nonsense://secret@nowhere"]) == [2]
