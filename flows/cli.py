@@ -227,8 +227,11 @@ def publish(
         )
         for change in plan.changes:
             click.echo(f"{change.kind:<6} {printable(change.path)} {change.byte_count}")
-        is_new = " that is to be created" if plan.state is None else ""
-        print_error(f"dry run: {edition.tag}, {edition.name} edition, to {place}{is_new}")
+        if plan.state is None:
+            place += f", a {visibility or 'private'} repository that is to be created"
+        else:
+            place += f", a {'private' if plan.state.is_private else 'public'} repository"
+        print_error(f"dry run: {edition.tag}, {edition.name} edition, to {place}")
         return
     click.echo("starting Prefect …")
     published = _run_publish(

@@ -234,7 +234,7 @@ def _work(job: Job, began: Run, earlier: Sequence[Run]) -> Run:
         waiting=sorted(inbox.waiting.values())[:LISTED],
     )
     newest = versions.newest(job.out)
-    written = None if newest is None else _rewritten(inbox, newest)
+    written = None if newest is None else _rewritten(inbox, newest, beside)
     if newest is not None and written is not None:
         return replace(run, message=f"waits for {written}, which is being written", counts=_counts(newest))
     if not inbox.ready:
@@ -299,12 +299,12 @@ def _published(job: Job, repo: str, release: Path, run: Run) -> Run:
     )
 
 
-def _rewritten(inbox: Inbox, newest: Path) -> str | None:
+def _rewritten(inbox: Inbox, newest: Path, beside: Sequence[Path]) -> str | None:
     """A file that is being written and that a release without it would lose or misread, if there is one."""
     released = {str(one["uri"]) for one in read_manifest(newest)["inputs"]}
     needed = [uri for uri in inbox.waiting.values() if uri in released]
-    beside = [uri for path, uri in inbox.waiting.items() if path.name in SIDE_FILES or path.suffix == ".toml"]
-    return min([*needed, *beside], default=None)
+    sides = [uri for path, uri in inbox.waiting.items() if path.name in SIDE_FILES or path in beside]
+    return min([*needed, *sides], default=None)
 
 
 def _counts(release: Path) -> dict[str, int]:
@@ -570,7 +570,7 @@ class Watch:
                 if one.state is not None and one.state.is_cancelling():
                     self._end_child()
                     self._set(one.id, Cancelled())
-            elif _is_free(self._out):
+            elif self._child is None and _is_free(self._out):
                 is_interrupted = True
                 self._bury(one)
         records = runs.records(self._out)

@@ -158,9 +158,11 @@ class _Documents:
         waiting.clear()
 
     def problems(self, asked: Set[str]) -> Iterator[str]:
-        """A line for each document that was not found, or has other bytes, of the sources that are asked for."""
-        rows = self._sources.select("source_id", "uri", "record").iter_rows()
-        for (source_id, uri, record), problem in zip(rows, self._places.problems, strict=True):
+        """A line, in the order of uri, for each source that is asked for and was not found or has other bytes."""
+        rows = self._sources.select("source_id", "uri", "record").with_columns(
+            problem=pl.Series(self._places.problems, dtype=pl.String)
+        )
+        for source_id, uri, record, problem in rows.sort("uri", "record", "source_id").iter_rows():
             if problem is not None and source_id in asked:
                 yield f"source {uri}{'' if record is None else f', record {record}'}: {problem}"
 

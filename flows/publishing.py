@@ -55,7 +55,8 @@ def chosen_edition(release: Path, *, is_private: bool, include_reserved_text: bo
     if is_private or include_reserved_text:
         if whole.name != "full":
             wanted = "a private repository gets" if is_private else "--include-reserved-text asks for"
-            raise UsageError(f"{release} is the public edition, and {wanted} the full one")
+            hint = "; publish that, or this with --public to a repository that is new or public" if is_private else ""
+            raise UsageError(f"{release} is the public edition, and {wanted} the full one{hint}")
         yield whole
     elif whole.name == "public":
         yield whole

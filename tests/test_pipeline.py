@@ -339,4 +339,5 @@ def test_sigterm_ends_a_run_with_the_shells_code_and_leaves_nothing(server, tmp_
     began = time.monotonic()
     assert run.wait(40) == 143
     assert time.monotonic() - began < 30
-    assert [path.name for path in (tmp_path / "out").iterdir()] == [".lock"]
+    # What was made by then may be kept for the next run.
+    assert {".lock"} <= {path.name for path in (tmp_path / "out").iterdir()} <= {".lock", ".state"}

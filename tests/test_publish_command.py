@@ -47,7 +47,7 @@ def test_a_dry_run_reads_only_and_prints_a_line_a_file(hub, releases, tmp_path):
     files = {path.relative_to(releases[0]).as_posix(): path for path in releases[0].rglob("*") if path.is_file()}
     lines = {path: (kind, int(size)) for kind, path, size in (line.split() for line in told.stdout.splitlines())}
     assert lines == {path: ("add", file.stat().st_size) for path, file in files.items()}
-    assert "ada/pier" in told.stderr
+    assert told.stderr == "dry run: v1.0.0, full edition, to ada/pier, a private repository that is to be created\n"
     assert hub.requests("^(POST|PUT|DELETE)") == []
     assert hub.store.repositories == {}
 

@@ -63,8 +63,7 @@ _FEW_FILLINGS = 50
 # Rounds of asking whether a copy of one survivor is a copy of another one, too.
 _ROUNDS = 6
 # Edges without anything in common that each text is taken to have beside its own when its centrality is weighed: one
-# or two say little of it. With none, two copies cut off at the same word are each other's centre; on made-up wire
-# stories any number from 1 to 4 names the same members.
+# or two say little of it, and two copies that were cut off at the same word would be each other's centre.
 _DOUBTED_EDGES = 2
 _BATCH_ROWS = 20_000
 

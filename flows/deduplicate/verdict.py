@@ -57,7 +57,8 @@ _FEW_SLOTS = 3
 _SLOT_SHARE = 0.5
 # Of a form that is known from many fillings, copies of one may differ in this share of the slots where little else
 # differs: at most so many places for each word; or in so many times what as many edits would hit by chance. Where most
-# slots differ, it is another filling if they are this share of all places that differ.
+# slots differ, it is another filling if they are this share of all places that differ. Where words outside the slots
+# differ, too, it was edited, and an edit may hit more of the slots: of 18 figures two or three with one word in twenty.
 _FORM_SLOT_SHARE = 0.1
 _EDITED_SLOT_SHARE = 0.2
 _FORM_EDITS = 0.1

@@ -127,7 +127,7 @@ def add_up_features(
                 sums[count, language] = 0
 
 
-def look_at(  # noqa: PLR0912 - one loop, compiled
+def look_at(
     data: npt.NDArray[np.uint8],
     starts: npt.NDArray[np.int64],
     char_count: npt.NDArray[np.uint32],
@@ -153,31 +153,28 @@ def look_at(  # noqa: PLR0912 - one loop, compiled
         # no more.
         part = data[begin:end]
         spaces = breaks = others = doubled = np.uint32(0)
+        before = np.uint8(0)
         for at in range(len(part)):
             byte = part[at]
+            doubled += np.uint32((byte == 0x20) & (before == 0x20))
+            before = byte
             spaces += np.uint32(byte == 0x20)
             breaks += np.uint32((byte == 0x09) | (byte == 0x0A))
             others += np.uint32((byte < 0x20) | (byte >= 0x7F))
-        for at in range(len(part) - 1):
-            doubled += np.uint32((part[at] == 0x20) & (part[at + 1] == 0x20))
         char_count[text] = end - begin
         blank_count[text] = spaces
-        may_be_loose[text] = doubled + breaks > 0
+        is_loose = bool(doubled + breaks > 0)
+        may_be_loose[text] = is_loose
         may_be_unspaced[text] = may_end_lines[text] = False
         if others == breaks:
             continue
-        blanks = continuations = 0
-        is_loose = is_unspaced = ends_lines = False
-        last_blank = -2
+        continuations = 0
+        is_unspaced = ends_lines = False
         for at in range(begin, end):
             byte = data[at]
-            if 0x20 < byte < 0x7F:
+            if 0x20 <= byte < 0x7F:
                 continue
-            if byte == 0x20:
-                blanks += 1
-                is_loose |= last_blank == at - 1
-                last_blank = at
-            elif 0x80 <= byte < 0xC0:
+            if 0x80 <= byte < 0xC0:
                 continuations += 1
             elif byte < 0x20 or byte == 0x7F:
                 is_loose = True
@@ -198,7 +195,6 @@ def look_at(  # noqa: PLR0912 - one loop, compiled
                     is_loose |= byte in (0xE1, 0xE3, 0xEF)
                     ends_lines |= byte == 0xEF
         char_count[text] = end - begin - continuations
-        blank_count[text] = blanks
         may_be_loose[text] = is_loose
         may_be_unspaced[text] = is_unspaced
         may_end_lines[text] = ends_lines
