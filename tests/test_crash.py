@@ -26,7 +26,7 @@ from flows.release.staging import LOCK, STAGING, clear_errors, locked, staged
 from flows.verify import verify
 from tests.builds import Builder, Outcome
 
-CASES = int(os.environ.get("COPYDESK_CRASH_CASES", "20"))
+CASES = int(os.environ.get("COPYDESK_CRASH_CASES", "8"))
 SEED = 20
 COPYDESK = Path(sys.executable).with_name("copydesk")
 
