@@ -525,6 +525,6 @@ def test_places_that_share_their_digits_stay_together(tmp_path, monkeypatch):
 def test_a_container_that_changes_while_it_is_read_is_an_error(tmp_path, monkeypatch):
     file = write_jsonl(tmp_path / "feed.jsonl", {"text": "a"})
     seen = iter([(1, 14, 0), (1, 15, 0)])
-    monkeypatch.setattr("flows.ingest.run._state", lambda path: next(seen))
+    monkeypatch.setattr("flows.ingest.run.file_state", lambda path: next(seen))
     with pytest.raises(CopydeskError, match=r"feed\.jsonl changed while it was read"):
         run(file)
