@@ -2,6 +2,7 @@
 
 import logging
 import os
+import signal
 import sys
 from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager, nullcontext
@@ -13,7 +14,7 @@ from typing import TYPE_CHECKING, Any, NoReturn
 import click
 
 from flows.errors import CopydeskError, UsageError
-from flows.stopping import stop_on_sigterm, stop_quietly
+from flows.stopping import stop_on_sigterm, stop_quietly, was_stopped
 
 if TYPE_CHECKING:
     from flows.pipeline import Built
@@ -528,6 +529,16 @@ def hydrate(edition: Path, paths: tuple[Path, ...], out: Path, columns: tuple[st
 def main(arguments: Sequence[str] | None = None) -> NoReturn:
     """Run a command; errors that a person can act on become one to three lines and an exit code."""
     stop_on_sigterm()
+    try:
+        _run_command(arguments)
+    except BaseException:
+        if was_stopped():
+            # A flow that is ended in the middle may come back as one that failed.
+            sys.exit(128 + signal.SIGTERM)
+        raise
+
+
+def _run_command(arguments: Sequence[str] | None) -> NoReturn:
     try:
         code = cli.main(args=arguments, prog_name="copydesk", standalone_mode=False)
     except CopydeskError as error:

@@ -17,6 +17,8 @@ from typing import NoReturn
 # Promised are 30 s. A sound end, the embedded server's included, was seen to take up to 8 s.
 GRACE_SECONDS = 20.0
 
+_stopped = threading.Event()
+
 
 def stop_on_sigterm(grace_seconds: float = GRACE_SECONDS) -> None:
     """Let SIGTERM end this process with the shell's code for it (143): by SystemExit, or after so many seconds without.
@@ -28,6 +30,11 @@ def stop_on_sigterm(grace_seconds: float = GRACE_SECONDS) -> None:
     os.set_blocking(teller, False)
     signal.set_wakeup_fd(teller, warn_on_full_buffer=False)
     threading.Thread(target=_end_in_time, args=(told, grace_seconds), name="stopping", daemon=True).start()
+
+
+def was_stopped() -> bool:
+    """Whether SIGTERM came, whatever has become of the SystemExit since."""
+    return _stopped.is_set()
 
 
 def stop_quietly() -> None:
@@ -48,6 +55,7 @@ def _stop_quietly(signum: int, frame: FrameType | None) -> NoReturn:  # noqa: AR
 
 def _stop(signum: int, frame: FrameType | None) -> NoReturn:  # noqa: ARG001 - the signature of a signal handler
     """End with the shell's code for a signal; what is staged is removed on the way out."""
+    _stopped.set()
     sys.exit(128 + signum)
 
 
