@@ -60,14 +60,13 @@ from flows.takedown.requests import Takedown, takedowns_in_force
 from flows.takedown.stage import TakenDown, take_down_shards
 from flows.validate.between import KEY_COLUMNS, between_failures, keys_of
 from flows.validate.conservation import check_reject_share, conservation
-from flows.validate.quarantine import quarantine_between
+from flows.validate.quarantine import quarantine_between, settled
 from flows.validate.shards import batches, key_columns, places_of
 from flows.validate.validate import (
     OF_SHARD,
     CheckedShard,
-    check_rejects,
     check_shard,
-    check_tombstones,
+    check_table,
     fallen_of,
 )
 from schemas.tables import TABLES
@@ -189,6 +188,7 @@ def validate_repeats(work: Path, shards: Sequence[str]) -> int:
     else:
         found = {"overlaps": overlaps, "relations": relations}
         kept = quarantine_between(found, failures, keys, places_of(_files(work, "sources", shards)))
+        check_table("rejects", kept.rejects)
         for name, rows in kept.tables.items():
             _write(rows, files[name])
         _write(kept.rejects, work / "rejects" / "deduplicate.parquet")
@@ -201,8 +201,8 @@ def count_records(
 ) -> Counts:
     """`sources`, `rejects` and `tombstones` → what became of the records read."""
     rejects, tombstones = _rejects(work), _tombstones(work)
-    check_rejects(rejects)
-    check_tombstones(tombstones)
+    check_table("rejects", rejects)
+    check_table("tombstones", tombstones)
     tables = {"sources": places_of(_files(work, "sources", shards)), "rejects": rejects, "tombstones": tombstones}
     counts = conservation(tables, read_count, skipped_count, taken_down_count)
     check_reject_share(counts, settings)
@@ -543,8 +543,11 @@ def _checked_again(work: Path, shard: str, fallen: pl.DataFrame | None = None) -
 
 
 def _rejects(work: Path) -> pl.DataFrame:
-    """All that was turned away, sorted by key."""
-    return pl.read_parquet(work / "rejects" / "*.parquet").sort("reject_id")
+    """All that was turned away, as it reads with the sources that are left, sorted by key."""
+    rejects = pl.read_parquet(work / "rejects" / "*.parquet")
+    if rejects["table"].null_count() == rejects.height:
+        return rejects.sort("reject_id")  # nothing but inputs, of which there may be no source
+    return settled(rejects, pl.read_parquet(work / "sources" / "*.parquet", columns=["source_id"])["source_id"])
 
 
 def _tombstones(work: Path) -> pl.DataFrame:

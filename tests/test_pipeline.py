@@ -253,6 +253,50 @@ def test_a_source_that_fails_is_rejected_and_the_rest_is_as_without_it(server, t
             assert digest(release / "data" / name) == digest(without / "data" / name), name
 
 
+@pytest.mark.parametrize("end", ["taken_down", "rejected"])
+def test_a_source_that_leaves_after_rows_of_it_were_turned_away_counts_once(server, tmp_path, monkeypatch, end):
+    """Also one that states its own address, while what is turned away as a whole is named by its container."""
+    from flows import pipeline
+    from flows.deduplicate.stage import find_repeats
+    from flows.normalize.normalize import normalize
+
+    folder = many_stories(tmp_path / "pages", 6)
+    address = "https://ledger.example/ferry"
+    record = {"uri": address, "text": STORY.replace("Skarholm", "Tarn")}
+    (folder / "box.jsonl").write_text(f"{json.dumps({'text': OTHER})}\n{json.dumps(record)}\n", encoding="utf-8")
+
+    def with_bad_evidence(sources: pl.DataFrame, provenance: pl.DataFrame) -> Any:
+        found = normalize(sources, provenance)
+        ids = found.articles.join(sources.filter(uri=address), on="source_id", how="semi")["article_id"]
+        is_bad = pl.col("article_id").is_in(ids.implode()) & (pl.col("field") == "authors")
+        return replace(
+            found, evidence=found.evidence.with_columns(rule=pl.when(is_bad).then(pl.lit("")).otherwise("rule"))
+        )
+
+    def with_bad_cluster(articles: Any, passages: Any, settings: Settings, work: Path) -> Any:
+        found = find_repeats(articles, passages, settings, work)
+        sources = pl.concat([pl.read_parquet(path.parents[1] / "sources" / path.name) for path in articles])
+        rows = pl.concat([pl.read_parquet(path) for path in articles])
+        rows = rows.join(sources.filter(uri=address), on="source_id", how="semi")
+        wrong = rows.select("article_id", cluster_id=pl.lit("00000000000000ff-00"))
+        return replace(found, clusters=pl.concat([found.clusters.join(wrong, on="article_id", how="anti"), wrong]))
+
+    monkeypatch.setattr(pipeline, "normalize", with_bad_evidence)
+    if end == "rejected":
+        monkeypatch.setattr(pipeline, "find_repeats", with_bad_cluster)
+    else:
+        takedown = f'[[takedown]]\nuri = "{address}"\nreason = "asked for"\ndate = 2031-06-01\n'
+        (folder / "takedowns.toml").write_text(takedown, encoding="utf-8")
+    result = built(server, [folder], tmp_path / "out", settings={"max_reject_share": 0.5})
+    assert result.counts == {"read": 8, "released": 7, "rejected": 0, "taken_down": 0, "skipped": 0} | {end: 1}
+    rejects = table(result.released.path, "rejects")
+    if end == "rejected":
+        assert set(rejects.select("uri", "record").iter_rows()) == {("box.jsonl", 1)}
+        assert "value_without_evidence" in set(rejects["rule"]), "why the first row was turned away is not forgotten"
+    else:
+        assert rejects.is_empty()
+
+
 def test_one_run_at_a_time(server, pages, tmp_path):
     from flows.release.staging import locked
 

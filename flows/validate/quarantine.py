@@ -271,6 +271,34 @@ def reject_rows(rejected: pl.DataFrame, sources: pl.DataFrame, kept: pl.Series) 
         )
         .sort("table", "row_key", "rule", "row", nulls_last=True)
     )
+    return _with_ids(rows)
+
+
+def settled(rejects: pl.DataFrame, kept: pl.Series) -> pl.DataFrame:
+    """The table `rejects` as it has to read once sources have left that rows were turned away from before.
+
+    The rows of a source that was turned away after all stand where the rest of it does, so that it is one record. Those
+    of one that was taken down go with it: its tombstone says what became of it.
+
+    Args:
+        rejects: rows of the table, in any order.
+        kept: the `source_id` of the sources that stay.
+    """
+    has_left = (
+        (pl.col("stage") == "validate") & pl.col("source_id").is_not_null() & ~pl.col("source_id").is_in(kept.implode())
+    )
+    rows = rejects.filter(has_left)
+    # A source that is turned away is so as a whole, its own row included.
+    places = rows.filter(table="sources").select("source_id", place="uri").unique("source_id")
+    settled = rows.join(places, on="source_id", maintain_order="left")
+    if settled.height == rows.height and settled["uri"].equals(settled["place"]):
+        return rejects.sort("reject_id")
+    moved = settled.sort("table", "row_key", "rule", "reject_id").with_columns(uri="place")
+    return pl.concat([rejects.filter(~has_left), _with_ids(moved)]).sort("reject_id")
+
+
+def _with_ids(rows: pl.DataFrame) -> pl.DataFrame:
+    """Rows of the table `rejects`, sorted by key, for rows that have all of its columns but `reject_id`."""
     named = ["stage", "rule", "uri", "record", "table", "row_key"]
     rows = rows.with_columns(nth=pl.int_range(pl.len()).over(named))
     ids = [
