@@ -52,12 +52,13 @@ from flows.release.harmless import markdown
 from flows.release.manifest import Input, read_manifest
 from flows.release.parquet import read_table
 from flows.release.release import BuildInfo, Released, release_parts
-from flows.release.staging import Lock, locked, staged
+from flows.release.staging import Lock, locked, reason_of, staged
 from flows.server import EmbeddedServer
 from flows.settings import Settings
 from flows.state import FACTS, STATE, KeptRows, facts_of, merged, read_state, write_state
-from flows.takedown.requests import Takedown, takedowns_in_force
+from flows.takedown.requests import Takedown, takedowns_in_force, takedowns_of_manifest
 from flows.takedown.stage import TakenDown, take_down_shards
+from flows.takedown.stage import warnings_of as takedown_warnings
 from flows.validate.between import KEY_COLUMNS, between_failures, keys_of
 from flows.validate.conservation import check_reject_share, conservation
 from flows.validate.quarantine import quarantine_between, settled
@@ -421,9 +422,13 @@ def build_release(
             )
             with _timed("release", seconds):
                 released = _done(release_shards(work, sizes, lock, settings, info, return_state=True))
+            log.info("release: %s in %s", counted(counts["released"], "document"), duration(seconds["release"]))
         except CopydeskError as error:
             raise _with_rejects(error, work, out) from error
-    return Built(released, counts, (*found.warnings, *kept.warnings, *taken.warnings, *unkept), seconds)
+        stale = _without_last_rejects(out)
+        held = takedowns_of_manifest(read_manifest(released.path).get("takedowns", []))
+        idle = takedown_warnings(in_force, taken, {one.target for one in held})
+    return Built(released, counts, (*found.warnings, *kept.warnings, *idle, *unkept, *stale), seconds)
 
 
 @contextmanager
@@ -449,10 +454,10 @@ def _keep(state: Path, work: Path, shards: Sequence[str]) -> tuple[str, ...]:
     """Keep what the next build can take over; a warning if that cannot be written, which spoils no release."""
     try:
         _done(keep_rows(state, work, shards, return_state=True))
-    except (OSError, pl.exceptions.ComputeError) as error:
-        # polars tells of a full disk by an error of its own.
-        number = getattr(error, "errno", None)
-        reason = os.strerror(number) if number else str(error).splitlines()[0]
+    except (OSError, pl.exceptions.PolarsError) as error:
+        reason = reason_of(error)
+        if reason is None:
+            raise  # no matter of the disk
         return (f"cannot write the state to {state}: {reason}; the next build will take longer",)
     return ()
 
@@ -514,7 +519,6 @@ def _parts(work: Path, sizes: Mapping[str, ShardSize]) -> Iterator[dict[str, pl.
         yield {"overlaps": rows.drop("row")}
     yield {"relations": pl.read_parquet(files["relations"])}
     yield {"rejects": _rejects(work), "tombstones": _tombstones(work)}
-    progress.finish()
 
 
 def _write_shard(work: Path, shard: str, checked: CheckedShard, stage: str, names: Iterable[str]) -> None:
@@ -556,18 +560,35 @@ def _tombstones(work: Path) -> pl.DataFrame:
 
 
 def _with_rejects(error: CopydeskError, work: Path, out: Path) -> CopydeskError:
-    """Keep what was turned away where a person finds it, although there is no release to hold it."""
-    rejects = _rejects(work)
+    """Keep what was turned away where a person finds it, although there is no release to hold it.
+
+    Returns:
+        The error that stopped the run, with what was turned away first, and where the rest is.
+    """
+    rejects = _rejects(work).sort("uri", "record", "reject_id")
     if rejects.is_empty():
         return error
-    lines = (json.dumps(row, ensure_ascii=True) for row in rejects.sort("uri", "record").iter_rows(named=True))
-    (out / LAST_REJECTS).write_text("".join(f"{line}\n" for line in lines), encoding="utf-8")
-    first = rejects.sort("uri", "record").row(0, named=True)
+    file = out / LAST_REJECTS
+    lines = (json.dumps(row, ensure_ascii=True) for row in rejects.iter_rows(named=True))
+    try:
+        file.write_text("".join(f"{line}\n" for line in lines), encoding="utf-8")
+        where = f"in {file}"
+    except OSError as unwritten:
+        where = f"that cannot be written to {file}: {reason_of(unwritten)}"
+    first = rejects.row(0, named=True)
     place = first["uri"] if first["record"] is None else f"{first['uri']}, record {first['record']}"
     return type(error)(
-        f"{str(error).splitlines()[0]}\n{place}: {first['detail']}\n"
-        f"{counted(rejects.height, 'reject')} in {out / LAST_REJECTS}"
+        f"{str(error).splitlines()[0]}\n{place}: {first['detail']}\n{counted(rejects.height, 'reject')} {where}"
     )
+
+
+def _without_last_rejects(out: Path) -> tuple[str, ...]:
+    """Remove what a run that failed left, now that a release says what was turned away; a warning if it stays."""
+    try:
+        (out / LAST_REJECTS).unlink(missing_ok=True)
+    except OSError as error:
+        return (f"cannot remove {out / LAST_REJECTS}: {reason_of(error)}; it tells of an earlier run",)
+    return ()
 
 
 def _tell(built: Built) -> None:

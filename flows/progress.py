@@ -43,7 +43,7 @@ class Progress:
             log.info("%s", self._line(now - self._began))
 
     def finish(self) -> None:
-        """All shards are done, and so is what comes after them."""
+        """All shards are done."""
         seconds = self._clock() - self._began
         shards = f"{counted(self._shards, 'shard')}, " if self._shards > 1 else ""
         log.info("%s: %s%s in %s", self._stage, shards, counted(self._documents, "document"), duration(seconds))

@@ -16,6 +16,7 @@ import polars as pl
 import pytest
 
 from flows.errors import CopydeskError, LockedError, UsageError
+from flows.progress import duration
 from flows.settings import Settings
 
 pytestmark = pytest.mark.prefect
@@ -92,8 +93,11 @@ def test_a_folder_becomes_a_release_that_says_where_everything_comes_from(server
     assert "All rights" not in ferry["text"]
 
 
-def test_the_same_rows_make_no_new_release(server, pages, tmp_path):
-    first = built(server, [pages], tmp_path / "out")
+def test_the_same_rows_make_no_new_release(server, pages, tmp_path, caplog):
+    with caplog.at_level("INFO", logger="copydesk"):
+        first = built(server, [pages], tmp_path / "out")
+    told = [line for line in caplog.messages if line.startswith("release: ")]
+    assert told == [f"release: 2 documents in {duration(first.seconds['release'])}"]
     before = digest(first.released.path)
     again = built(server, [pages], tmp_path / "out")
     assert (again.released.step, again.released.version) == ("none", "1.0.0")
@@ -163,6 +167,24 @@ def test_too_many_rejects_stop_the_run_and_stay_readable(server, pages, tmp_path
     assert not (tmp_path / "out" / "1.0.0").exists()
     (kept,) = (tmp_path / "out" / ".rejects.jsonl").read_text(encoding="utf-8").splitlines()
     assert json.loads(kept)["uri"] == "empty.txt"
+    for is_new in (True, False):
+        (tmp_path / "out" / ".rejects.jsonl").write_text(kept, encoding="utf-8")
+        result = built(server, [pages], tmp_path / "out", settings={"max_reject_share": 0.5})
+        assert result.released.is_new is is_new
+        assert not (tmp_path / "out" / ".rejects.jsonl").exists(), "the release says what was turned away"
+
+
+def test_the_error_that_stops_a_run_is_told_also_where_the_rejects_cannot_be_written(server, pages, tmp_path):
+    (pages / "empty.txt").touch()
+    (tmp_path / "out" / ".rejects.jsonl").mkdir(parents=True)
+    with pytest.raises(CopydeskError) as told:
+        built(server, [pages], tmp_path / "out")
+    first, second, third = str(told.value).splitlines()
+    assert first.startswith("1 of 3 records were rejected")
+    assert second.startswith("empty.txt: ")
+    assert third.endswith(".rejects.jsonl: Is a directory")
+    (warning,) = built(server, [pages], tmp_path / "out", settings={"max_reject_share": 0.5}).warnings
+    assert ".rejects.jsonl: Is a directory; it tells of an earlier run" in warning
 
 
 def test_no_document_is_an_error(server, tmp_path):
