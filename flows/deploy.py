@@ -62,7 +62,6 @@ from flows.errors import ChangedError, CopydeskError, LockedError
 from flows.inbox import Inbox, look
 from flows.ingest.inputs import SIDE_FILES
 from flows.ingest.printable import printable
-from flows.progress import counted, duration
 from flows.release import versions
 from flows.release.harmless import markdown
 from flows.release.manifest import MANIFEST, code_identity, file_sha256, lock_sha256, read_manifest
@@ -71,6 +70,7 @@ from flows.release.staging import held
 from flows.runs import FAILED, RELEASED, RUN_LOCK, SERVE_LOCK, UNCHANGED, Run
 from flows.server import EmbeddedServer
 from flows.settings import Settings
+from flows.wording import counted, duration
 
 log = logging.getLogger("copydesk")
 

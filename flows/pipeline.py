@@ -44,7 +44,7 @@ from flows.errors import CopydeskError, NetworkError, UsageError
 from flows.ingest.inputs import FileState
 from flows.ingest.run import Ingested, ingest
 from flows.normalize.normalize import normalize
-from flows.progress import Progress, ShardSize, counted, duration
+from flows.progress import Progress, ShardSize
 from flows.publish.hub import Published
 from flows.publishing import check_release, publish_release
 from flows.release import versions
@@ -70,6 +70,7 @@ from flows.validate.validate import (
     check_table,
     fallen_of,
 )
+from flows.wording import counted, duration
 from schemas.tables import TABLES
 
 log = logging.getLogger("copydesk")

@@ -16,8 +16,8 @@ import polars as pl
 import pytest
 
 from flows.errors import CopydeskError, LockedError, UsageError
-from flows.progress import duration
 from flows.settings import Settings
+from flows.wording import duration
 
 pytestmark = pytest.mark.prefect
 COPYDESK = Path(sys.executable).with_name("copydesk")

@@ -371,7 +371,7 @@ def test_a_state_that_is_damaged_or_cannot_be_written_spoils_no_release(server, 
     assert "is damaged" in damaged
     assert "No space left on device; the next build will take longer" in unwritten
     failing(pl.exceptions.ComputeError("No space left on device (os error 28)"))
-    (unwritten,) = build(server, pages, tmp_path / "out").warnings
+    _, unwritten = build(server, pages, tmp_path / "out").warnings
     assert unwritten.endswith("No space left on device; the next build will take longer")
     # What is not a matter of the disk is a fault of ours, and no slower build.
     failing(pl.exceptions.ComputeError("lengths of columns differ"))

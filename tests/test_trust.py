@@ -148,8 +148,8 @@ def test_a_takedown_that_is_wrong_or_meets_nothing_is_told(server, pages, tmp_pa
     again = built(server, pages, tmp_path / "out", takedowns=str(own))
     assert not again.released.is_new
     assert [line.split("; ")[1] for line in again.warnings] == [
-        "it stays in force",
         "no release holds it yet, so keep it in the file",
+        "it stays in force",
     ]
     own.write_text("[[takedown]]\n", encoding="utf-8")
     with pytest.raises(CopydeskError, match=r"own\.toml: entry 1: reason: is missing"):

@@ -198,6 +198,11 @@ class TableChange:
         return self.rows.filter(change=change).height
 
 
+def either(column: str) -> pl.Expr:
+    """A column of the new row, or of the old one if there is no new one: of `TableChange.rows`."""
+    return pl.coalesce(f"new_{column}", f"old_{column}")
+
+
 @dataclass(frozen=True)
 class Comparison:
     """How two releases differ, table by table, in the order in which a reader meets the tables."""

@@ -27,6 +27,7 @@ from flows.release.compare import ADDED, CHANGED, REMOVED, Comparison, Snapshot,
 from flows.release.harmless import plain_line
 from flows.release.manifest import Input, code_identity, lock_sha256
 from flows.settings import Settings
+from flows.wording import counted
 from schemas.tables import TABLES
 
 # Rows of a table, and characters of a value, that a terminal shows; the JSON has them all.
@@ -220,7 +221,7 @@ def show_diff(found: Diff, console: Console) -> None:
         return
     console.print(_counts_grid(found))
     for cause, count in found.causes.items():
-        _print(console, f"{cause}: {count:,} row{'' if count == 1 else 's'}")
+        _print(console, f"{cause}: {counted(count, 'row')}")
     for name, (before, after) in found.settings.items():
         _print(console, f"setting {name}: {_value(before)} → {_value(after)}")
     if found.code:

@@ -20,7 +20,8 @@ from flows.ids import reject_id
 from flows.validate.between import Keys, OverlapCounts, overlap_failures, with_overlap_count
 from flows.validate.consistency import values_without_evidence
 from flows.validate.failures import Tables
-from schemas.columns import EVIDENCE_FIELDS, SOURCE_ID
+from flows.withdrawn import without_values
+from schemas.columns import SOURCE_ID
 from schemas.tables import TABLES, Table
 
 DEPENDS = "depends_on_rejected"
@@ -180,24 +181,8 @@ def without_sources(tables: Tables, failed: pl.DataFrame) -> tuple[Tables, list[
 
 def with_evidence_only(kept: Tables) -> tuple[Tables, pl.DataFrame]:
     """Withdraw the metadata values that nothing is evidence of; each is a rejected row (columns of REJECTED)."""
-    articles = kept["articles"]
-    unproven = values_without_evidence(articles, kept["evidence"])
-    for field in EVIDENCE_FIELDS:
-        ids = unproven.filter(pl.col("field") == field)
-        if ids.is_empty():
-            continue
-        if field == "authors":
-            articles = without_authors(articles, ids)
-        else:
-            is_unproven = pl.col("article_id").is_in(ids["article_id"].implode())
-            lost = [pl.when(is_unproven).then(None).otherwise(pl.col(field)).alias(field)]
-            if field == "published_date":
-                basis = "published_date_basis"
-                lost.append(pl.when(is_unproven).then(None).otherwise(pl.col(basis)).alias(basis))
-            if field == "rights_statement":
-                policy = pl.when(is_unproven).then(pl.lit("unknown")).otherwise("rights_policy")
-                lost.append(policy.alias("rights_policy"))
-            articles = articles.with_columns(lost)
+    unproven = values_without_evidence(kept["articles"], kept["evidence"])
+    articles = without_values(kept["articles"], unproven)
     withdrawn = unproven.join(
         articles.select("article_id", "source_id"), on="article_id", how="left", maintain_order="left"
     ).select(
@@ -216,24 +201,6 @@ def with_evidence_only(kept: Tables) -> tuple[Tables, pl.DataFrame]:
         pl.format("articles.{} had a value without a row in evidence; it was withdrawn", "field").alias("detail"),
     )
     return kept | {"articles": articles}, withdrawn
-
-
-def without_authors(articles: pl.DataFrame, unproven: pl.DataFrame) -> pl.DataFrame:
-    """Take the authors `article_id, value` off the lists of their articles."""
-    left = (
-        articles.select("row", "article_id", value="authors")
-        .explode("value", empty_as_null=True)
-        .drop_nulls("value")
-        .join(unproven, on=["article_id", "value"], how="anti", maintain_order="left")
-        .group_by("row", maintain_order=True)
-        .agg(authors="value")
-    )
-    return (
-        articles.drop("authors")
-        .join(left, on="row", how="left", maintain_order="left")
-        .with_columns(pl.col("authors").fill_null(pl.lit([], pl.List(pl.String))))
-        .select(articles.columns)
-    )
 
 
 def reject_rows(rejected: pl.DataFrame, sources: pl.DataFrame, kept: pl.Series) -> pl.DataFrame:
