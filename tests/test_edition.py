@@ -22,10 +22,11 @@ from flows.ingest.run import ingest
 from flows.normalize.normalize import normalize
 from flows.release.diff import diff
 from flows.release.manifest import Input, read_manifest
-from flows.release.release import BuildInfo, release
+from flows.release.release import BuildInfo
 from flows.settings import Settings
 from flows.verify import verify
 from schemas.tables import TABLES, hash_column, text_columns
+from tests.release_tables import release
 from tests.test_normalize_coverage import BROKEN, TEXTS
 
 ROOT = Path(__file__).parent.parent
