@@ -15,6 +15,7 @@ from rich.console import Console
 
 from flows.deduplicate.stage import deduplicate
 from flows.errors import CopydeskError
+from flows.release.causes import WITHOUT_EFFECT_ON_ROWS, Default
 from flows.release.compare import Snapshot
 from flows.release.diff import Diff, diff, diff_between, show_diff
 from flows.release.manifest import Input
@@ -256,6 +257,25 @@ def test_settings_without_effect_on_rows_explain_none():
     assert found.settings.keys() == {"dataset_name", "compression_level"}
     (detail,) = found.details("code")
     assert re.fullmatch(r"copydesk \S+ \([0-9a-f]{12}\) → copydesk 0\.2\.0 \(c{12}\)", detail)
+
+
+def test_settings_without_effect_on_rows_exist():
+    assert set(Settings.model_fields) >= WITHOUT_EFFECT_ON_ROWS
+
+
+@pytest.mark.parametrize(
+    ("name", "explains"),
+    [
+        ("parquet_memory_bytes", True),  # what does not fit is a reject
+        ("deduplicate_memory_bytes", False),
+        ("max_reject_share", False),
+        ("short_quote_words", False),
+    ],
+)
+def test_a_setting_explains_rows_where_it_can_change_them(name: str, explains: bool):
+    assert name in Settings.model_fields
+    old, new = ({"settings": {name: value}, "edition": "full"} for value in (1, 2))
+    assert Default.between(old, new).settings == (name if explains else None)
 
 
 def test_the_lock_is_code_too():
