@@ -16,7 +16,7 @@ from flows.errors import UsageError
 class Settings(BaseModel):
     """All settings of a build. Each field's description says what it bounds and why it has its value."""
 
-    model_config = ConfigDict(frozen=True, extra="forbid", strict=True)
+    model_config = ConfigDict(frozen=True, extra="forbid", strict=True, allow_inf_nan=False)
 
     # --- ingest ---
     max_record_bytes: int = Field(

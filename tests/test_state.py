@@ -19,11 +19,11 @@ from flows.state import FACTS, INDEX, KEPT, facts_of, merged, read_state, write_
 from flows.takedown.requests import takedowns_in_force
 from flows.validate.validate import OF_SHARD
 from schemas.provenance import Provenance
-from schemas.tables import TABLES
+from schemas.tables import TABLES, dtypes_of
 from tests.release_tables import PAGES, tables_of
 from tests.test_pipeline import STORY, digest, table
 
-PROVENANCE = {name: column.dtype.type for name, column in Provenance.to_schema().columns.items()}
+PROVENANCE = dtypes_of(Provenance)
 ISLANDS = ("Skarholm", "Tarn", "Oxel", "Vinga", "Hallands", "Marst")
 
 
