@@ -508,6 +508,9 @@ class Watch:
         """
         is_told = False
         while True:
+            # Prefect's client would try for a minute before it says so.
+            if server is not None and not server.is_running:
+                raise ServerLostError
             try:
                 self._tick()
                 if not is_told:
@@ -517,8 +520,6 @@ class Watch:
                     self._is_answering = True
                     log.info("Prefect's server answers again")
             except httpx.HTTPError as error:
-                if server is not None and not server.is_running:
-                    raise ServerLostError from error
                 if self._is_answering:
                     self._is_answering = False
                     log.warning("Prefect's server does not answer (%s); trying on", type(error).__name__)

@@ -118,13 +118,21 @@ def test_a_server_of_its_own_is_replaced_when_it_dies_and_ends_with_it(tmp_path:
 
 
 def test_it_ends_in_time_though_the_server_never_answers(tmp_path: Path, mark: str, server: Any):
+    from prefect.client.orchestration import get_client
+    from prefect.settings import PREFECT_API_URL, temporary_settings
+
+    from flows.deploy import deployment_name
+
     relay = Relay(urlsplit(server.api_url).port or 0)
     with relay, serving(tmp_path, mark, PREFECT_API_URL=relay.api_url) as process:
+        with temporary_settings({PREFECT_API_URL: server.api_url}), get_client(sync_client=True) as client:
+            deployment = client.read_deployment_by_name(f"scheduled/{deployment_name(tmp_path / 'out')}")
+            client.create_flow_run_from_deployment(deployment.id)
         assert wait_for(lambda: of(mark, "flows.deploy"), 60)
         relay.fall_silent()
         began = time.monotonic()
         process.send_signal(signal.SIGTERM)
-        assert process.wait(120) == 0
+        assert process.wait(40) == 0
         assert time.monotonic() - began < 30
         assert wait_for(lambda: not family(mark), 10), family(mark)
 
