@@ -14,8 +14,8 @@ from schemas.tables import TABLES
 hf_xet = pytest.importorskip("hf_xet")
 WORDS = 500
 # Besides its rows an append costs what does not depend on the size of the file: the last page of each column of texts
-# grows and is compressed anew, and chunks of 8 to 128 kB lie across its bounds. With five seeds that was 0.23 to 0.54 MB
-# of 21 MB, and 3.5 to 5.0 % were uploaded in all; with 2,000 rows 7.8 to 15.6 %.
+# grows and is compressed anew, and chunks of 8 to 128 kB lie across its bounds. With five seeds that was 0.23 to
+# 0.54 MB of 21 MB, and 3.5 to 5.0 % were uploaded in all; with 2,000 rows 7.8 to 15.6 %.
 APPENDED_TO = 8_000
 INSERTED_INTO = 2_000
 
