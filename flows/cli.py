@@ -92,6 +92,14 @@ _private = click.option(
     help="How to create the repository, private by default. One that exists must be like that.",
 )
 
+_column = click.option(
+    "--column",
+    "columns",
+    metavar="OURS=THEIRS",
+    multiple=True,
+    help="Where records keep a value, as it was given to build. Repeatable.",
+)
+
 _include_reserved_text = click.option(
     "--include-reserved-text",
     is_flag=True,
@@ -140,7 +148,7 @@ def build(
     if not sources and not Path(DEFAULT_SOURCE).is_dir():
         raise UsageError(f"no SOURCE given, and there is no folder {DEFAULT_SOURCE} here; see copydesk build --help")
     settings = Settings.load(settings_file, overrides)
-    renamed = dict(_pair(column, "--column", "OURS=THEIRS") for column in columns)
+    renamed = _renamed(columns)
     click.echo("starting Prefect …")
     built = _run_build(
         {
@@ -296,13 +304,7 @@ def diff(old: Path, new: Path, as_json: bool) -> None:
     type=click.Path(path_type=Path),
     help="What the release was built from: file or folder, compared byte for byte. Repeatable.",
 )
-@click.option(
-    "--column",
-    "columns",
-    metavar="OURS=THEIRS",
-    multiple=True,
-    help="Where records keep a value, as it was given to build. Repeatable.",
-)
+@_column
 @click.option("--json", "as_json", is_flag=True, help="Print the failures as JSON.")
 def verify(release: Path, paths: tuple[Path, ...], columns: tuple[str, ...], as_json: bool) -> None:
     """Check a RELEASE: its files, manifest and card, every row, and the releases beside it.
@@ -314,8 +316,7 @@ def verify(release: Path, paths: tuple[Path, ...], columns: tuple[str, ...], as_
     from flows.release.verify import findings
     from flows.verify import verify as verify_release
 
-    renamed = dict(_pair(column, "--column", "OURS=THEIRS") for column in columns)
-    verified = verify_release(release, paths, renamed or None)
+    verified = verify_release(release, paths, _renamed(columns) or None)
     if as_json:
         click.echo(findings.as_json(verified))
     else:
@@ -415,6 +416,7 @@ def serve(
     from flows.settings import Settings
 
     settings = Settings.load(settings_file, overrides)
+    renamed = _renamed(columns)
     if (cron_expression is None) == (interval is None):
         raise UsageError("give either --cron or --interval")
     seconds = None if interval is None else _seconds(interval)
@@ -443,7 +445,7 @@ def serve(
             "sources": [os.path.abspath(source) for source in sources],  # noqa: PTH100 - Path.resolve follows links
             "out": str(out.absolute()),
             "settings": settings.model_dump(),
-            "columns": dict(_pair(column, "--column", "OURS=THEIRS") for column in columns),
+            "columns": renamed,
             "release_version": release_version,
             "release_date": None if release_date is None else release_date.date().isoformat(),
             "takedowns": None if takedowns is None else str(takedowns.absolute()),
@@ -497,13 +499,7 @@ def edition(release: Path, out: Path) -> None:
     type=click.Path(path_type=Path),
     help="Folder to write; it must not exist.",
 )
-@click.option(
-    "--column",
-    "columns",
-    metavar="OURS=THEIRS",
-    multiple=True,
-    help="Where records keep a value, as it was given to build. Repeatable.",
-)
+@_column
 def hydrate(edition: Path, paths: tuple[Path, ...], out: Path, columns: tuple[str, ...]) -> None:
     """Fill in the texts that a public EDITION withholds, from the pages that it was made of.
 
@@ -513,8 +509,7 @@ def hydrate(edition: Path, paths: tuple[Path, ...], out: Path, columns: tuple[st
     from flows.hydrate import hydrate as hydrated
     from flows.release.harmless import plain_line
 
-    renamed = dict(_pair(column, "--column", "OURS=THEIRS") for column in columns)
-    result = hydrated(edition, paths, out, renamed or None)
+    result = hydrated(edition, paths, out, _renamed(columns) or None)
     for line in result.missing:
         click.echo(f"MISSING {plain_line(line)}")
     for line in result.notes:
@@ -568,11 +563,15 @@ def printable(line: str) -> str:
     return "".join(character if character.isprintable() else "�" for character in line)
 
 
-def _pair(text: str, option: str, form: str) -> tuple[str, str]:
-    name, equals, value = text.partition("=")
-    if not (name and equals and value):
-        raise UsageError(f"{option} {text}: expected {form}")
-    return name, value
+def _renamed(columns: Sequence[str]) -> dict[str, str]:
+    """Our column of a record → its name there, from the values of --column."""
+    renamed = {}
+    for column in columns:
+        ours, equals, theirs = column.partition("=")
+        if not (ours and equals and theirs):
+            raise UsageError(f"--column {column}: expected OURS=THEIRS")
+        renamed[ours] = theirs
+    return renamed
 
 
 def _seconds(text: str) -> float:

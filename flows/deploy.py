@@ -24,7 +24,6 @@ from contextlib import ExitStack, suppress
 from dataclasses import dataclass, replace
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
-from types import FrameType
 from typing import Any, NoReturn, cast
 from uuid import UUID
 
@@ -70,6 +69,7 @@ from flows.release.staging import held
 from flows.runs import FAILED, RELEASED, RUN_LOCK, SERVE_LOCK, UNCHANGED, Run
 from flows.server import EmbeddedServer
 from flows.settings import Settings
+from flows.stopping import stop_on_sigterm
 from flows.wording import counted, duration
 
 log = logging.getLogger("copydesk")
@@ -234,6 +234,11 @@ def _work(job: Job, began: Run, earlier: Sequence[Run]) -> Run:
         waiting=sorted(inbox.waiting.values())[:LISTED],
     )
     newest = versions.newest(job.out)
+    if newest is not None and inbox.missing:
+        raise CopydeskError(
+            f"{inbox.missing[0]} is not there any more; nothing was released, as all that came from it would go. "
+            "Bring it back, or take it out of --source."
+        )
     written = None if newest is None else _rewritten(inbox, newest, beside)
     if newest is not None and written is not None:
         return replace(run, message=f"waits for {written}, which is being written", counts=_counts(newest))
@@ -241,11 +246,6 @@ def _work(job: Job, began: Run, earlier: Sequence[Run]) -> Run:
         waiting = f", {counted(len(inbox.waiting), 'file')} being written" if inbox.waiting else ""
         return replace(run, message=f"no input{waiting}", counts={"read": 0})
     if newest is not None:
-        if inbox.missing:
-            raise CopydeskError(
-                f"{inbox.missing[0]} is not there any more; nothing was released, as all that came from it would go. "
-                "Bring it back, or take it out of --source."
-            )
         done = {one.fingerprint for one in earlier if one.status != FAILED} - {None}
         if job.fingerprint(inbox) in done:
             return replace(run, message="nothing new", counts=_counts(newest), fingerprint=job.fingerprint(inbox))
@@ -508,6 +508,9 @@ class Watch:
         """
         is_told = False
         while True:
+            # Prefect's client would try for a minute before it says so.
+            if server is not None and not server.is_running:
+                raise ServerLostError
             try:
                 self._tick()
                 if not is_told:
@@ -517,8 +520,6 @@ class Watch:
                     self._is_answering = True
                     log.info("Prefect's server answers again")
             except httpx.HTTPError as error:
-                if server is not None and not server.is_running:
-                    raise ServerLostError from error
                 if self._is_answering:
                     self._is_answering = False
                     log.warning("Prefect's server does not answer (%s); trying on", type(error).__name__)
@@ -672,8 +673,8 @@ def _is_free(out: Path) -> bool:
 
 def _run_one(run_id: str) -> int:
     """Run a flow run that the schedule has started, in this process."""
+    stop_on_sigterm(STOP_SECONDS)
     threading.Thread(target=_end_with_caller, daemon=True).start()
-    signal.signal(signal.SIGTERM, _stop)
     log.setLevel(logging.INFO)
     with get_client(sync_client=True) as client:
         one = client.read_flow_run(UUID(run_id))
@@ -685,12 +686,6 @@ def _end_with_caller() -> None:
     """End when whoever started this process has ended: without `serve` nobody would know of the run."""
     os.read(sys.stdin.fileno(), 1)
     os.kill(os.getpid(), signal.SIGTERM)
-    time.sleep(STOP_SECONDS)
-    os._exit(1)
-
-
-def _stop(signum: int, frame: FrameType | None) -> NoReturn:  # noqa: ARG001 - the signature of a signal handler
-    sys.exit(128 + signum)
 
 
 if __name__ == "__main__":

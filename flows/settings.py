@@ -229,9 +229,8 @@ class Settings(BaseModel):
     short_quote_words: int = Field(
         default=7,
         ge=0,
-        description="Words of the longest quotation that a public edition gives although the rights of its text are "
-        "reserved or unknown. A text is withheld as well, whatever its own rights are, if it says one word more than "
-        "that of a withheld one.",
+        description="Words in a row that a text of a public edition may quote of one whose rights are reserved or "
+        "unknown. A text that says one word more of it is withheld as well, whatever its own rights are.",
     )
     takedown_contact: str = Field(
         default="",

@@ -134,8 +134,6 @@ def test_records_come_back_as_they_were_the_oldest_first(tmp_path):
         assert file.parent == tmp_path / ".runs"
         assert json.loads(file.read_text())["status"] == RELEASED
     assert [one.counts["read"] for one in runs.records(tmp_path)] == [1, 2, 3]
-    assert runs.is_recorded(tmp_path, written[0].run_id)
-    assert not runs.is_recorded(tmp_path, str(uuid4()))
 
 
 @pytest.mark.parametrize("content", ["", "{", "[]", "{}", '{"run_id": "x"}', "\x00", '"text"'])
@@ -213,6 +211,16 @@ def test_a_feed_that_is_emptied_is_silent_until_it_is_back():
     assert notices.silent_feeds({}, [now], NOON) == ["north"]
     assert notices.notices(now, [now]) == [], "told once"
     assert notices.silent_feeds({"north": feed(1)}, [now], NOON) == []
+
+
+def test_a_run_that_failed_before_it_looked_is_no_news_of_the_feeds():
+    failed = run(FAILED, message="the disk is full")
+    before = run(feeds={"north": {"file_count": 3, "newest_at": runs.instant(NOON)}})
+    assert notices.silent_feeds({}, [before, failed], NOON) == ["north"], "emptied while runs failed"
+    known = run(UNCHANGED, silent=["north"])
+    assert notices.silent_feeds({}, [known, failed, failed], NOON) == ["north"]
+    told = notices.notices(run(UNCHANGED, silent=["north"]), [known, failed])
+    assert told == ["it works again: the run before failed"], "the feed was told of before"
 
 
 def test_a_notice_steers_no_terminal_and_is_one_line():

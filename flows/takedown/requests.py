@@ -2,7 +2,7 @@
 
 ```toml
 [[takedown]]
-uri = "2031/ferries.txt"  # or sha256 of a source's bytes, or id of a source, article, passage or quote
+uri = "2031/ferries.txt"  # or sha256 of a source's bytes, or id of a source, article or passage
 reason = "asked for by its author"
 date = 2031-06-01
 ```
@@ -63,7 +63,7 @@ def _sha256(value: object) -> str:
 
 def _id(value: object) -> str:
     if not isinstance(value, str) or not re.fullmatch(TOMBSTONE_ID, value):
-        raise ValueError("write the id of a source, article, passage or quote, as the tables have it")
+        raise ValueError("write the id of a source, article or passage, as the tables have it")
     return value
 
 
