@@ -18,7 +18,8 @@ import numpy.typing as npt
 import polars as pl
 
 from flows.deduplicate.characters import character_tables
-from flows.deduplicate.kernels import COMPILE_FROM_BYTES, needs_normal_form, thread_count, tokenize
+from flows.deduplicate.kernels import COMPILE_FROM_BYTES, thread_count
+from flows.deduplicate.text_kernels import eight_bytes, needs_normal_form, tokenize
 
 Number = TypeVar("Number", bound=np.generic)
 
@@ -132,7 +133,7 @@ def _utf8(texts: pl.Series, *, is_compiled: bool) -> tuple[npt.NDArray[np.uint8]
     data, starts = text_buffers(texts)
     found = np.zeros(len(texts), np.bool_)
     _, _, unstable = character_tables()
-    needs_normal_form.chosen(is_compiled=is_compiled)(data, starts, unstable, found)
+    needs_normal_form.chosen(is_compiled=is_compiled)(data, eight_bytes(data), starts, unstable, found)
     if not found.any():
         return data, starts
     # Normalizes these texts only: a null stays null for nothing.
@@ -190,7 +191,7 @@ def _tokenized(texts: pl.Series, *, is_compiled: bool) -> _Part:
     word_ends = np.empty(len(texts), np.int64)
     line_ends = np.empty(len(texts), np.int64)
     tokenize.chosen(is_compiled=is_compiled)(
-        data, starts, 0, len(texts), classes, lower, words, word_ends, hashes, line_words, line_ends
+        data, eight_bytes(data), starts, 0, len(texts), classes, lower, words, word_ends, hashes, line_words, line_ends
     )
     word_count = int(word_ends[-1])
     line_count = int(line_ends[-1])
