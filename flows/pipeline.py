@@ -12,6 +12,7 @@ import json
 import logging
 import multiprocessing
 import os
+import tempfile
 import time
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from concurrent.futures.process import BrokenProcessPool
@@ -42,6 +43,8 @@ from prefect.settings import PREFECT_API_URL, temporary_settings
 from prefect.states import Completed, Failed
 from prefect.task_runners import ProcessPoolTaskRunner, TaskRunner, ThreadPoolTaskRunner
 
+from flows.deduplicate.portions import ON_THREADS as BY_THREADS
+from flows.deduplicate.portions import InFiles, Spread, work_off
 from flows.deduplicate.stage import Repeats, find_repeats, with_repeats
 from flows.errors import CopydeskError, NetworkError, UsageError
 from flows.ingest.inputs import FileState
@@ -172,8 +175,20 @@ def take_down_sources(work: Path, shards: Sequence[str], takedowns: Sequence[Tak
 @task(name="deduplicate", cache_policy=NO_CACHE)
 def deduplicate_articles(work: Path, shards: Sequence[str], settings: Settings) -> None:
     """All shards of `articles` and `passages` → what repeats what: the tables of REPEATS."""
+    write_repeats(work, shards, settings, BY_THREADS)
+
+
+@task(name="deduplicate", cache_policy=NO_CACHE)
+def deduplicate_portion(portion: Path) -> None:
+    """A portion of the search for repeats, from file to file."""
+    work_off(portion)
+
+
+def write_repeats(work: Path, shards: Sequence[str], settings: Settings, spread: Spread) -> None:
+    """What `deduplicate_articles` does."""
     articles, passages = (shard_files(work, name, shards) for name in ("articles", "passages"))
-    found = find_repeats(articles, passages, settings, work / "deduplicate")
+    with tempfile.TemporaryDirectory(dir=work, prefix=".deduplicate-") as folder:
+        found = find_repeats(articles, passages, settings, Path(folder), spread)
     for name in REPEATS:
         write_rows(getattr(found, name), work / "repeats" / f"{name}.parquet")
 
@@ -426,7 +441,7 @@ def build_release(
                 log.info("takedown: %s", counted(taken.source_count, "source"))
             with _timed("state", seconds):
                 unkept = _keep(state, work, found.shards)
-            counts = _deduplicate(work, found, taken, settings, seconds)
+            counts = _deduplicate(work, found, taken, settings, seconds, workers)
             info = BuildInfo(
                 inputs=[Input(file.uri, file.sha256, file.byte_count) for file in found.inputs],
                 conservation=counts,
@@ -469,7 +484,7 @@ class Workers:
         """
         if self.pool is None:
             future.wait()
-            return _done(future.state)
+            return _done(cast("State[Result]", future.state))
         try:
             result: Result = future.result()
         except FileNotFoundError as error:
@@ -596,7 +611,12 @@ def _normalize(work: Path, found: Ingested, kept: KeptRows, workers: "Workers") 
 
 
 def _deduplicate(
-    work: Path, found: Ingested, taken: TakenDown, settings: Settings, seconds: dict[str, float]
+    work: Path,
+    found: Ingested,
+    taken: TakenDown,
+    settings: Settings,
+    seconds: dict[str, float],
+    workers: "Workers",
 ) -> Counts:
     """Look for repeats until all that is found can be released: what became of the records read."""
     met = found.read_count, sum(found.skipped.values()), taken.source_count
@@ -604,13 +624,28 @@ def _deduplicate(
         with _timed("validate", seconds):
             counts = _done(count_records(work, found.shards, *met, settings, return_state=True))
         with _timed("deduplicate", seconds):
-            _done(deduplicate_articles(work, found.shards, settings, return_state=True))
+            if workers.pool is None:
+                _done(deduplicate_articles(work, found.shards, settings, return_state=True))
+            else:
+                _deduplicate_by(workers, work, found.shards, settings)
         log.info("deduplicate: done in %s", duration(seconds["deduplicate"]))
         with _timed("validate", seconds):
             fallen = _done(validate_repeats(work, found.shards, return_state=True))
         if not fallen:
             return counts
         log.info("validate: %s failed, whose sources are rejected; looking for repeats again", counted(fallen, "row"))
+
+
+def _deduplicate_by(workers: "Workers", work: Path, shards: Sequence[str], settings: Settings) -> None:
+    """What `deduplicate_articles` does, by workers that see the work folder."""
+
+    def run(portions: Sequence[Path]) -> None:
+        futures = [workers.submit(deduplicate_portion, portion=portion) for portion in portions]
+        for future in futures:
+            workers.result(future)
+
+    with tempfile.TemporaryDirectory(dir=work, prefix=".portions-") as folder:
+        write_repeats(work, shards, settings, InFiles(Path(folder), run))
 
 
 def _parts(work: Path, sizes: Mapping[str, ShardSize]) -> Iterator[dict[str, pl.DataFrame]]:
