@@ -114,7 +114,7 @@ def _tokenize(  # noqa: PLR0912, PLR0915 - a kernel calls no other, so that each
     first: int,
     last: int,
     classes: npt.NDArray[np.uint8],
-    lower: npt.NDArray[np.uint16],
+    lower: npt.NDArray[np.uint32],
     words: npt.NDArray[np.uint32],
     word_ends: npt.NDArray[np.int64],
     line_hashes: npt.NDArray[np.int64],
@@ -128,8 +128,8 @@ def _tokenize(  # noqa: PLR0912, PLR0915 - a kernel calls no other, so that each
         starts: shape (texts + 1): where each begins in `data`.
         first: the first text of the slice.
         last: the text after the last.
-        classes: shape (65536): class of each character of the Basic Multilingual Plane.
-        lower: shape (65536): lower case of each.
+        classes: shape (131072): class of each character of the first two planes.
+        lower: shape (131072): lower case of each.
         words: out; at least half as many as the slice has bytes, and one per text.
         word_ends: out, shape (last - first): words up to the end of each text.
         line_hashes: out, as long as `words`: 62-bit hash of the words of each line that has one.
@@ -179,7 +179,7 @@ def _tokenize(  # noqa: PLR0912, PLR0915 - a kernel calls no other, so that each
                     at += 4
             else:
                 at += 1
-            character = np.int64(classes[point]) if point < 0x10000 else np.int64(OUTSIDE)
+            character = np.int64(classes[point]) if point < 0x20000 else np.int64(OUTSIDE)
             # The planes of rare ideographs.
             if 0x20000 <= point < 0x40000:
                 character = np.int64(OWN_WORD)
@@ -193,8 +193,7 @@ def _tokenize(  # noqa: PLR0912, PLR0915 - a kernel calls no other, so that each
                     elif character == CAPITAL:
                         kind = INITIAL if is_fresh else NAME
                     is_fresh = False
-                if point < 0x10000:
-                    point = np.int64(lower[point])
+                point = np.int64(lower[point])
                 hashed = ((hashed ^ point) * _MIX_A) & _MASK_32
                 # Most letters are ASCII and followed by another: the same step without the questions.
                 while at < end:
@@ -304,8 +303,9 @@ def _needs_normal_form(  # noqa: PLR0912 - one loop, compiled
                     break
                 at += 3
             else:
-                # Mathematical letters (U+1D400 and following) and compatibility ideographs; emoji are no words.
-                found[text] = data[at + 1] < 0x9F or byte > 0xF0
+                # Mathematical letters (U+1D400 and following) and compatibility ideographs (U+2F800 and following);
+                # emoji are no words.
+                found[text] = data[at + 1] < 0x9F or byte > 0xF0 or (data[at + 1] == 0xAF and data[at + 2] >= 0xA0)
                 if found[text]:
                     break
                 at += 4
