@@ -47,7 +47,7 @@ MAX_GAP = 128
 MAX_CELLS = 8192
 # Two stretches of more words than the first have this share of the shorter in common, or are left as unmatched: between
 # any two stretches of a language some words can be aligned.
-CHANCE_WORDS, CHANCE_SHARE = 8, 0.5
+CHANCE_WORDS, CHANCE_SHARE = 8, 0.4
 # Words on either side of a difference that a slot of a form may have: 'the Rt Hon. Mary Ann Doe MP'.
 SLOT_WORDS = 6
 # Slots that count where they stand close to one another: an outlet's own dateline and byline make no form.

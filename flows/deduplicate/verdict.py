@@ -16,6 +16,7 @@ from flows.deduplicate.kernels import (
     OTHER_SLOTS,
     OTHER_VARIABLE,
     OTHER_WORDS,
+    PLACE_SLOTS,
     SAME_SLOTS,
     SAME_VARIABLE,
     SHARED_GRAMS,
@@ -186,9 +187,10 @@ class Verdict:
         is_other_filling = variable > np.where(places > 0, _EDITED_SLOT_SHARE, _FORM_SLOT_SHARE) * all_variable
         # An update changes a few figures, too, but it adds or takes away a stretch.
         is_of_one_cut = measures[:, [A_UNMATCHED, B_UNMATCHED]].max(1) <= settings.max_unmatched_words
-        concentration = slots / np.maximum(slots + measures[:, OTHER_WORDS], 1)
+        words = np.minimum(measures[:, OTHER_WORDS], PLACE_SLOTS * places)
+        concentration = slots / np.maximum(slots + words, 1)
         is_form = (concentration >= _SLOT_CONCENTRATION) & (
-            (slots >= _MANY_SLOTS)
+            (slots >= np.where(is_of_one_cut, _MANY_SLOTS, _MANY_SLOTS + PLACE_SLOTS))
             | ((slots >= _SOME_SLOTS) & (concentration >= _SOME_CONCENTRATION) & is_of_one_cut)
             | ((slots >= _FEW_SLOTS) & (slot_share >= _SLOT_SHARE) & is_of_one_cut)
             | is_other_filling
