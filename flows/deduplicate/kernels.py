@@ -46,7 +46,7 @@ MAX_GAP = 128
 MAX_CELLS = 8192
 # Two stretches of more words than the first have this share of the shorter in common, or are left as unmatched: between
 # any two stretches of a language some words can be aligned.
-CHANCE_WORDS, CHANCE_SHARE = 8, 0.5
+CHANCE_WORDS, CHANCE_SHARE = 8, 0.4
 # Words on either side of a difference that a slot of a form may have: 'the Rt Hon. Mary Ann Doe MP'.
 SLOT_WORDS = 6
 # Slots that count where they stand close to one another: an outlet's own dateline and byline make no form.
@@ -57,8 +57,8 @@ PLACE_WORDS, PLACE_VARIABLE = 4, 2
 GRAM_WORDS = 5
 # Columns of what `compare` measures of a pair.
 A_COVERED, B_COVERED, A_UNMATCHED, B_UNMATCHED, SAME_SLOTS, OTHER_SLOTS, OTHER_WORDS = range(7)
-SAME_VARIABLE, OTHER_VARIABLE, OTHER_PLACES, SHARED_GRAMS = range(7, 11)
-MEASURES = 11
+SAME_VARIABLE, OTHER_VARIABLE, OTHER_PLACES, SHARED_GRAMS, ALL_GRAMS = range(7, 12)
+MEASURES = 12
 
 # What `compare` is given when nobody asks for values.
 NOWHERE, NO_VALUES = np.empty(0, np.int64), np.empty(0, np.uint32)
@@ -349,7 +349,7 @@ def _compare(  # noqa: PLR0912, PLR0915 - as above
         measures: out, shape (n, MEASURES): words of a and of b that are aligned with equal ones; the longest stretch
             of each that is not; names and figures that are the same in both; that differ in the same place;
             differences of other kinds; VARIABLE words of a that are the same, those of either that differ in the same
-            place; places that differ otherwise; runs of GRAM_WORDS words that both have.
+            place; places that differ otherwise; runs of GRAM_WORDS words that are aligned, and all that either has.
         value_starts: shape (n): where the values of each pair begin, or empty if nobody asks for them.
         values: out, zeros: for each word of a of each pair, what b has in its place: the same hash, that of another
             word or words, or 0 where nothing can be said.
@@ -363,7 +363,8 @@ def _compare(  # noqa: PLR0912, PLR0915 - as above
     while room < 2 * longest_a:
         room *= 2
     table = np.full(room, -1, np.int32)
-    a_same = np.zeros(longest_a + 1, np.uint8)
+    # Of each word of a, the place after that of its equal in b, 0 if it has none.
+    a_same = np.zeros(longest_a + 1, np.int32)
     b_same = np.zeros(longest_b + 1, np.uint8)
     lcs = np.zeros((MAX_GAP + 1, MAX_GAP + 1), np.int32)
     before = np.int64(-1)
@@ -536,7 +537,7 @@ def _compare(  # noqa: PLR0912, PLR0915 - as above
                         break
                     x -= 1
                     y -= 1
-                    a_same[a_end + x] = 1
+                    a_same[a_end + x] = b_end + y + 1
                     b_same[b_end + y] = 1
                     x_from = x
                     y_from = y
@@ -544,7 +545,7 @@ def _compare(  # noqa: PLR0912, PLR0915 - as above
             if q == b_count:
                 break
             while p < a_count and q < b_count and words[a0 + p] >> CLASS_BITS == words[b0 + q] >> CLASS_BITS:
-                a_same[p] = 1
+                a_same[p] = q + 1
                 b_same[q] = 1
                 p += 1
                 q += 1
@@ -556,13 +557,13 @@ def _compare(  # noqa: PLR0912, PLR0915 - as above
         streak = 0
         same_slots = 0
         same_variable = 0
-        a_grams = 0
+        grams = 0
         for at in range(a_count):
             if a_same[at]:
                 covered += 1
                 run = 0
-                streak += 1
-                a_grams += streak >= GRAM_WORDS
+                streak = streak + 1 if at > 0 and a_same[at] == a_same[at - 1] + 1 else 1
+                grams += streak >= GRAM_WORDS
                 kind = words[a0 + at] & 7
                 same_slots += kind in (NAME, FIGURE, VARIABLE)
                 same_variable += kind == VARIABLE
@@ -577,17 +578,12 @@ def _compare(  # noqa: PLR0912, PLR0915 - as above
         covered = 0
         longest = 0
         run = 0
-        streak = 0
-        b_grams = 0
         for at in range(b_count):
             if b_same[at]:
                 covered += 1
                 run = 0
-                streak += 1
-                b_grams += streak >= GRAM_WORDS
             else:
                 run += 1
-                streak = 0
                 longest = max(longest, run)
         measures[i, B_COVERED] = covered
         measures[i, B_UNMATCHED] = longest
@@ -597,7 +593,58 @@ def _compare(  # noqa: PLR0912, PLR0915 - as above
         measures[i, SAME_VARIABLE] = same_variable
         measures[i, OTHER_VARIABLE] = other_variable
         measures[i, OTHER_PLACES] = other_places
-        measures[i, SHARED_GRAMS] = min(a_grams, b_grams)
+        measures[i, SHARED_GRAMS] = grams
+        measures[i, ALL_GRAMS] = max(a_count - GRAM_WORDS + 1, 0) + max(b_count - GRAM_WORDS + 1, 0) - grams
+
+
+def _recount(
+    words: npt.NDArray[np.uint32],
+    starts: npt.NDArray[np.int64],
+    ends: npt.NDArray[np.int64],
+    a_texts: npt.NDArray[np.int64],
+    b_texts: npt.NDArray[np.int64],
+    measures: npt.NDArray[np.int32],
+) -> None:
+    """Count the runs of words of pairs of texts exactly, as sets, wherever they stand.
+
+    Args:
+        words: words of all texts.
+        starts: shape (all texts).
+        ends: shape (all texts).
+        a_texts: shape (n).
+        b_texts: shape (n).
+        measures: out, shape (n, MEASURES): SHARED_GRAMS and ALL_GRAMS are filled in.
+    """
+    size = 16
+    for i in range(len(a_texts)):
+        length = ends[a_texts[i]] - starts[a_texts[i]] + ends[b_texts[i]] - starts[b_texts[i]]
+        while size < 2 * length:
+            size *= 2
+    table = np.empty(size, np.int64)
+    for i in range(len(a_texts)):
+        table[:] = 0
+        common = 0
+        either = 0
+        for side in range(2):
+            text = b_texts[i] if side else a_texts[i]
+            for at in range(starts[text], ends[text] - GRAM_WORDS + 1):
+                chain = NOTHING
+                for step in range(GRAM_WORDS):
+                    chain = (chain ^ (np.uint64(words[at + step]) >> OF_CLASS)) * MIX_A
+                    chain ^= chain >> CHAIN_SHIFT
+                # Two bits tell which of the texts has it; no key is 0.
+                key = (np.int64(chain >> LINE_SHIFT) | 7) ^ 3
+                place = (key >> 30) & (size - 1)
+                while table[place] != 0 and table[place] >> 2 != key >> 2:
+                    place = (place + 1) & (size - 1)
+                if table[place] == 0:
+                    table[place] = key | (1 + side)
+                    either += 1
+                elif side == 1 and table[place] & 3 == 1:
+                    table[place] |= 2
+                    common += 1
+        measures[i, SHARED_GRAMS] = common
+        measures[i, ALL_GRAMS] = either
 
 
 def _vote(
@@ -678,5 +725,6 @@ trim = Kernel(_trim)
 sketch = Kernel(_sketch)
 link = Kernel(_link)
 compare = Kernel(_compare)
+recount = Kernel(_recount)
 vote = Kernel(_vote)
 stars = Kernel(_stars)

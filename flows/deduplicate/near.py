@@ -25,16 +25,19 @@ from flows.deduplicate.forms import mark_slots
 from flows.deduplicate.furniture import template_lines
 from flows.deduplicate.kernels import (
     A_COVERED,
+    ALL_GRAMS,
     MEASURES,
     NO_VALUES,
     NOWHERE,
+    SHARED_GRAMS,
     compare,
     link,
+    recount,
     sketch,
     trim,
 )
 from flows.deduplicate.portions import Arrays, Spread, bounds_of, cuts_of
-from flows.deduplicate.verdict import INSIDE_LENGTH, Verdict
+from flows.deduplicate.verdict import ALIKE, INSIDE_LENGTH, Verdict
 from flows.deduplicate.wordstore import WordStore, give_back, put_words, sealed, shared_words, words_of_batches
 from flows.settings import Settings
 
@@ -62,6 +65,10 @@ _LIKELY_SHARED = 2
 _LIKELY_SHARE = 0.05
 # Of a form that has at most so many fillings, those that are alike are reported; one that has more is a form for good.
 _FEW_FILLINGS = 50
+# Words up to which a text is short, so that a run of words more or less is much, and how far the similarity that is
+# asked for may then lie from what an alignment gives.
+_SHORT_WORDS = 200
+_UNSURE = 0.2
 # Rounds of asking whether a copy of one survivor is a copy of another one, too.
 _ROUNDS = 6
 # Edges without anything in common that each text is taken to have beside its own when its centrality is weighed: one
@@ -544,8 +551,31 @@ def _aligned(
     a, b = pairs[: len(pairs) // 2], pairs[len(pairs) // 2 :]
     measures = np.zeros((len(a), MEASURES), np.int32)
     compare.chosen(is_compiled=is_compiled)(words, starts, ends, a, b, measures, NOWHERE, NO_VALUES)
+    _recount_short(words, starts, ends, a, b, measures, is_compiled=is_compiled)
     give_back(words)
     return (measures,)
+
+
+def _recount_short(
+    words: npt.NDArray[np.uint32],
+    starts: Indexes,
+    ends: Indexes,
+    a: Indexes,
+    b: Indexes,
+    measures: npt.NDArray[np.int32],
+    *,
+    is_compiled: bool,
+) -> None:
+    """Count the runs of words of short texts that are about as alike as it takes, where one run more or less decides.
+
+    An alignment misses a run that stands elsewhere in the other text, and counts one twice that stands there twice.
+    """
+    shorter = np.minimum(ends[a] - starts[a], ends[b] - starts[b])
+    similarity = measures[:, SHARED_GRAMS] / np.maximum(measures[:, ALL_GRAMS], 1)
+    unsure = np.flatnonzero((shorter <= _SHORT_WORDS) & (np.abs(similarity - ALIKE) < _UNSURE))
+    counted = measures[unsure]
+    recount.chosen(is_compiled=is_compiled)(words, starts, ends, a[unsure], b[unsure], counted)
+    measures[unsure] = counted
 
 
 def _verdict(corpus: _Corpus, pairs: Pairs, measured: npt.NDArray[np.int32]) -> Verdict:

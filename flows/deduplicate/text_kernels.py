@@ -79,7 +79,7 @@ def _tokenize(  # noqa: PLR0912, PLR0915 - a kernel calls no other, so that each
     first: int,
     last: int,
     classes: npt.NDArray[np.uint8],
-    lower: npt.NDArray[np.uint16],
+    lower: npt.NDArray[np.uint32],
     words: npt.NDArray[np.uint32],
     word_ends: npt.NDArray[np.int64],
     line_hashes: npt.NDArray[np.int64],
@@ -94,8 +94,8 @@ def _tokenize(  # noqa: PLR0912, PLR0915 - a kernel calls no other, so that each
         starts: shape (texts + 1): where each begins in `data`.
         first: the first text of the slice.
         last: the text after the last.
-        classes: shape (65536): class of each character of the Basic Multilingual Plane.
-        lower: shape (65536): lower case of each.
+        classes: shape (131072): class of each character of the first two planes.
+        lower: shape (131072): lower case of each.
         words: out; at least half as many as the slice has bytes, and one per text.
         word_ends: out, shape (last - first): words up to the end of each text.
         line_hashes: out, as long as `words`: 62-bit hash of the words of each line that has one.
@@ -208,7 +208,7 @@ def _tokenize(  # noqa: PLR0912, PLR0915 - a kernel calls no other, so that each
                 elif point >= 0x80:
                     length = np.int64(2)
                     point = ((point & 0x1F) << 6) | (np.int64(data[at + 1]) & 0x3F)
-            character = classes[point] if point < 0x10000 else np.uint8(OUTSIDE)
+            character = classes[point] if point < 0x20000 else np.uint8(OUTSIDE)
             # The planes of rare ideographs.
             if 0x20000 <= point < 0x40000:
                 character = np.uint8(OWN_WORD)
@@ -223,8 +223,7 @@ def _tokenize(  # noqa: PLR0912, PLR0915 - a kernel calls no other, so that each
                         kind = FIGURE
                     is_fresh = False
                 if point >= 0x80:
-                    letter = np.uint64(lower[point]) if point < 0x10000 else np.uint64(point)
-                    hashed = (hashed ^ letter) * MIX_A
+                    hashed = (hashed ^ np.uint64(lower[point])) * MIX_A
                     hashed ^= hashed >> HALF
                     at += length
                     continue
@@ -344,8 +343,9 @@ def _needs_normal_form(  # noqa: PLR0912 - one loop, compiled
                     break
                 at += 3
             else:
-                # Mathematical letters (U+1D400 and following) and compatibility ideographs; emoji are no words.
-                found[text] = data[at + 1] < 0x9F or byte > 0xF0
+                # Mathematical letters (U+1D400 and following) and compatibility ideographs (U+2F800 and following);
+                # emoji are no words.
+                found[text] = data[at + 1] < 0x9F or byte > 0xF0 or (data[at + 1] == 0xAF and data[at + 2] >= 0xA0)
                 if found[text]:
                     break
                 at += 4
