@@ -1,5 +1,7 @@
 """Characters: which ones separate lines, and what a cleaned text no longer holds."""
 
+import numpy as np
+import numpy.typing as npt
 import polars as pl
 
 # Two noncharacters mark cuts while a line is taken apart. They are "not for interchange" (Unicode 17, section 23.7);
@@ -22,7 +24,14 @@ _INVISIBLE = (
 _LOOSE_SPACE = r"[^\S ]\s*| \s+"
 
 # Scripts that put no blanks between words.
-UNSPACED = r"\p{Han}\p{Hiragana}\p{Katakana}\p{Thai}\p{Lao}\p{Khmer}"
+UNSPACED = r"\p{Han}\p{Hiragana}\p{Katakana}\p{Thai}\p{Lao}\p{Khmer}\p{Myanmar}\p{Tibetan}"
+
+
+def is_unspaced(count: int) -> npt.NDArray[np.bool_]:
+    """Which of the first code points, so many, are characters of UNSPACED: shape (count)."""
+    # A surrogate is no character.
+    characters = ["" if 0xD800 <= point < 0xE000 else chr(point) for point in range(count)]
+    return pl.Series(characters).str.contains(f"[{UNSPACED}]").to_numpy()
 
 
 def with_plain_lines(text: pl.Expr) -> pl.Expr:

@@ -80,7 +80,8 @@ class Settings(BaseModel):
         default=25,
         gt=0,
         description="Words that two articles that are not equal must share to be called copies; shorter agreement "
-        "is a notice or a slot in a template.",
+        "is a notice or a slot in a template. Short notices are copies with fewer when next to nothing else is in "
+        "either (99 % of the shorter and 85 % of the longer), or half of all runs of five words are common.",
     )
     min_shorter_coverage: float = Field(
         default=0.5,

@@ -1,6 +1,7 @@
 """near_duplicates and clusters as a library: any documents with ids, in any order."""
 
 import random
+import unicodedata
 from collections.abc import Callable
 from pathlib import Path
 
@@ -374,6 +375,30 @@ def test_width_and_composition_of_letters_do_not_count() -> None:
     decomposed = "Cafe\u0301 E\u0301lan o\u0308ffnet mu\u0308de Tu\u0308ren " * 4
     wide = "Ｃａｆé Élan öffnet müde Türen " * 4
     assert len(kinds({"a": composed, "b": decomposed, "c": wide})) == 2
+
+
+@pytest.mark.parametrize(
+    "other",
+    [
+        unicodedata.normalize("NFD", "がぎぐげござじずぜぞだぢづでど"),
+        unicodedata.normalize("NFD", "ガギグゲゴザジズゼゾダヂヅデド"),
+        "".join(map(chr, range(0xF900, 0xF910))),
+        "".join(map(chr, range(0x2F800, 0x2F80C))),
+    ],
+)
+def test_voicing_marks_of_kana_and_doubles_of_ideographs_do_not_count(other: str) -> None:
+    composed = unicodedata.normalize("NFC", other)
+    assert composed != other
+    assert kinds({"a": composed, "b": other}) == {("a", "b"): "duplicate_of"}
+
+
+def test_a_script_beyond_the_basic_plane_has_words_and_small_letters() -> None:
+    pick = random.Random(1)
+    words = ["".join(chr(0x1E922 + pick.randrange(34)) for _ in range(6)) for _ in range(40)]  # Adlam
+    text = " ".join(words)
+    other = " ".join(word[::-1] for word in words)
+    assert kinds({"a": text, "b": text.upper(), "c": other}) == {("a", "b"): "duplicate_of"}
+    assert kinds({"a": text, "b": " ".join(words[:30]), "c": other}) == {("a", "b"): "contains"}
 
 
 def test_many_equal_texts_cost_a_line_each() -> None:

@@ -640,7 +640,7 @@ def word_places(
         data: UTF-8 of all texts.
         starts: shape (texts + 1): where each begins in `data`.
         classes: shape (65536): class of each character of the Basic Multilingual Plane.
-        firsts: shape (texts): the first word of each range, as `flows.deduplicate.kernels.tokenize` counts them.
+        firsts: shape (texts): the first word of each range, as `flows.deduplicate.text_kernels.tokenize` counts them.
         ends: shape (texts): the word after the last.
         char_starts: out, shape (texts): code points before the first word.
         char_ends: out, shape (texts): code points up to the end of the last word.

@@ -8,6 +8,7 @@ import numpy.typing as npt
 from flows.deduplicate.kernels import (
     A_COVERED,
     A_UNMATCHED,
+    ALL_GRAMS,
     B_COVERED,
     B_UNMATCHED,
     GRAM_WORDS,
@@ -15,6 +16,7 @@ from flows.deduplicate.kernels import (
     OTHER_SLOTS,
     OTHER_VARIABLE,
     OTHER_WORDS,
+    PLACE_SLOTS,
     SAME_SLOTS,
     SAME_VARIABLE,
     SHARED_GRAMS,
@@ -67,7 +69,10 @@ _FORM_PLACES = 0.3
 # Jaccard similarity of runs of GRAM_WORDS words from which on less than _MANY_SLOTS slots make no other text, as one
 # figure in fifty words does not; and from which on they make none in a form of which there are few fillings.
 _NEARLY_EQUAL = 0.79
-_ALIKE = 0.5
+ALIKE = 0.5
+# Of fillings a little more is asked, because the runs across template lines are an estimate, and those that are half
+# alike are two notices to a reader.
+_FILLINGS_ALIKE = 0.505
 # The same without template lines, from which on a notice is long enough to be called a copy.
 _ALIKE_WITHIN = 0.7
 # Share of the names and figures that differ from which on it is another story all the same, in the same words.
@@ -157,18 +162,23 @@ class Verdict:
             & (unmatched <= _LEDE_SHARE * shorter_sizes)
             & (covered.min(1) * weight >= _LEDE_SHARED_WORDS)
         )
-        grams = np.maximum(a_words - GRAM_WORDS + 1, 0) + np.maximum(b_words - GRAM_WORDS + 1, 0)
-        shared = measures[:, SHARED_GRAMS]
-        around = np.where(is_aside_same, np.minimum(set_aside // 2, _MOST_SET_ASIDE), 0)
-        similarity = (shared + around) / np.maximum(grams + np.where(is_aside_same, around, set_aside) - shared, 1)
-        is_alike = (shared > 0) & (similarity >= _ALIKE)
-        is_alike_within = shared >= _ALIKE_WITHIN * np.maximum(grams - shared, 1)
+        shared, grams = measures[:, SHARED_GRAMS], measures[:, ALL_GRAMS]
+        # Words of template lines make as many runs more: some within a line, GRAM_WORDS - 1 with words beside it, which
+        # are common as often as other runs.
+        around = np.minimum(set_aside / 2, _MOST_SET_ASIDE)
+        within = np.maximum(around - GRAM_WORDS + 1, 0)
+        beside = (around - within) * 2 * shared / np.maximum(grams + shared, 1)
+        common = np.where(is_aside_same, within + beside, 0)
+        similarity = (shared + common) / np.maximum(grams + np.where(is_aside_same, 2 * around - common, set_aside), 1)
+        is_alike = (shared > 0) & (similarity >= ALIKE)
+        is_alike_within = shared >= _ALIKE_WITHIN * np.maximum(grams, 1)
         tells_one_story = (
             (is_long_enough | is_nearly_all | is_alike | is_alike_within)
             & (shorter_coverage >= settings.min_shorter_coverage)
             & ((longer_coverage >= settings.min_longer_coverage) | is_whole_inside)
             & (is_same_story | is_whole_inside | has_own_lede | (unmatched <= most))
         )
+        tells_one_story |= is_alike & (unmatched <= settings.max_unmatched_words)
         slots = measures[:, OTHER_SLOTS]
         slot_share = slots / np.maximum(slots + measures[:, SAME_SLOTS], 1)
         variable = measures[:, OTHER_VARIABLE]
@@ -177,9 +187,10 @@ class Verdict:
         is_other_filling = variable > np.where(places > 0, _EDITED_SLOT_SHARE, _FORM_SLOT_SHARE) * all_variable
         # An update changes a few figures, too, but it adds or takes away a stretch.
         is_of_one_cut = measures[:, [A_UNMATCHED, B_UNMATCHED]].max(1) <= settings.max_unmatched_words
-        concentration = slots / np.maximum(slots + measures[:, OTHER_WORDS], 1)
+        words = np.minimum(measures[:, OTHER_WORDS], PLACE_SLOTS * places)
+        concentration = slots / np.maximum(slots + words, 1)
         is_form = (concentration >= _SLOT_CONCENTRATION) & (
-            (slots >= _MANY_SLOTS)
+            (slots >= np.where(is_of_one_cut, _MANY_SLOTS, _MANY_SLOTS + PLACE_SLOTS))
             | ((slots >= _SOME_SLOTS) & (concentration >= _SOME_CONCENTRATION) & is_of_one_cut)
             | ((slots >= _FEW_SLOTS) & (slot_share >= _SLOT_SHARE) & is_of_one_cut)
             | is_other_filling
@@ -200,5 +211,8 @@ class Verdict:
             tells_one_story=tells_one_story,
             is_form=is_form,
             is_nearly_equal=is_alike & (similarity >= _NEARLY_EQUAL) & (slots < _MANY_SLOTS),
-            is_alike=is_alike & (slot_share < _OTHER_STORY) & ((slots < _MANY_SLOTS) | (2 * variable >= slots)),
+            is_alike=is_alike
+            & (similarity >= _FILLINGS_ALIKE)
+            & (slot_share < _OTHER_STORY)
+            & ((slots < _MANY_SLOTS) | (2 * variable >= slots)),
         )
