@@ -215,5 +215,8 @@ class Verdict:
             & (similarity >= _NEARLY_EQUAL)
             & (slots < _MANY_SLOTS)
             & ((slots < _FEW_SLOTS) | (slot_share < _OTHER_STORY)),
-            is_alike=is_alike & (similarity >= _FILLINGS_ALIKE) & (slot_share < _OTHER_STORY) & ((slots < _MANY_SLOTS) | (2 * variable >= slots)),
+            is_alike=is_alike
+            & (similarity >= _FILLINGS_ALIKE)
+            & (slot_share < _OTHER_STORY)
+            & ((slots < _MANY_SLOTS) | (2 * variable >= slots)),
         )
