@@ -169,9 +169,7 @@ def _passages(spans: pl.DataFrame, parts: pl.DataFrame, sources: pl.DataFrame) -
     seen = looks(spans["found"])
     text = changed_where(spans["found"], seen["may_be_loose"], passage_text)
     is_changed = seen["may_be_loose"].arg_true()
-    blank_count = seen["blank_count"].scatter(
-        is_changed, text.gather(is_changed).str.count_matches(" ", literal=True)
-    )
+    blank_count = seen["blank_count"].scatter(is_changed, text.gather(is_changed).str.count_matches(" ", literal=True))
     return (
         spans.with_columns(text=text, word_count=blank_count + 1, may_be_unspaced=seen["may_be_unspaced"])
         .join_asof(extents, on="char_start", by="page", strategy="backward", check_sortedness=False)
