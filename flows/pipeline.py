@@ -27,7 +27,7 @@ from urllib.parse import urlsplit
 # Before Prefect and polars are imported: they read their settings then. What the user has set stays.
 for _name, _value in {
     # Of polars' allocator (jemalloc): large pages, and what a shard has freed is kept for the next one. By default it
-    # goes back to the system at once and comes back page by page: measured, a quarter of a build's time.
+    # goes back to the system at once and comes back page by page: a quarter of a build's time, as measured.
     "_RJEM_MALLOC_CONF": "thp:always,oversize_threshold:0,dirty_decay_ms:10000",
     "DO_NOT_TRACK": "1",
     "PREFECT_SERVER_ANALYTICS_ENABLED": "false",

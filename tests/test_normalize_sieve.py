@@ -11,10 +11,11 @@ from py3langid.langid import MODEL_FILE, LanguageIdentifier
 
 from flows.characters import UNSPACED, cleaned, with_plain_lines
 from flows.normalize import kernels
+from flows.normalize.breaks import _CLOSE_OPEN, _GLUE
 from flows.normalize.general.all_rules import GENERAL_RULES
 from flows.normalize.language import MIN_PROBABILITY, NO_LANGUAGE, SAMPLE_CHARS, classified
 from flows.normalize.literals import needed_words
-from flows.normalize.looks import looks
+from flows.normalize.looks import looks, may_be_glued
 from flows.normalize.normalize import normalize
 from flows.normalize.profiles import load_profiles
 from flows.normalize.sieve import Sieve
@@ -171,3 +172,18 @@ def test_languages_are_those_of_the_library(monkeypatch, limit):
     ]
     assert classified(pl.Series(samples)).to_list() == expected
     assert len(set(expected)) >= 6
+
+
+@pytest.mark.usefixtures("with_kernels")
+@hypothesis_settings(max_examples=50)
+@given(st.lists(st.text("aZé1É .!?”’\"')]“‘(上", max_size=12), min_size=1))
+def test_no_lost_break_is_overlooked(texts):
+    column = pl.Series(texts, dtype=pl.String)
+    is_glued = column.str.contains(f"(?:{_GLUE})|(?:{_CLOSE_OPEN})")
+    assert (may_be_glued(column) | ~is_glued).all()
+
+
+@pytest.mark.usefixtures("with_kernels")
+def test_a_blank_tells_that_no_break_was_lost():
+    texts = ['He said so. "The tide" turned.', "It is done.The tide turned.", '"Done."The tide', "(AP)Tide", "Z.B", ""]
+    assert may_be_glued(pl.Series(texts)).to_list() == [False, True, True, False, True, False]
