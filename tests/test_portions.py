@@ -11,8 +11,9 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from flows.deduplicate import near, passages, portions, reuse
+from flows.deduplicate.kernels import shuffled
 from flows.deduplicate.near import near_duplicates
-from flows.deduplicate.portions import ON_THREADS, InFiles, bounds_of, cuts_of, work_off
+from flows.deduplicate.portions import ON_THREADS, InFiles, bounds_of, work_off
 from flows.deduplicate.stage import Repeats, find_repeats
 from flows.ids import sha256_of
 from flows.normalize.normalize import normalize
@@ -77,14 +78,11 @@ def test_a_portion_names_functions_of_the_stage_alone(tmp_path):
         list(InFiles(tmp_path, twice_each)(halved, [(np.array([4]),), (np.array([4]),)]))
 
 
-@given(st.lists(st.integers(0, 2**64 - 1)), st.integers(1, 40))
-def test_ranges_of_keys_cover_them_all_and_part_no_equal_halves(keys, parts):
-    ordered = np.sort(np.array(keys, np.uint64))
-    cuts = cuts_of(ordered, parts)
-    pieces = [ordered[first:last] for first, last in pairwise(cuts)]
-    assert np.concatenate(pieces).tolist() == ordered.tolist()
-    halves = [set((piece >> np.uint64(32)).tolist()) for piece in pieces]
-    assert sum(len(half) for half in halves) == len(set().union(*halves))
+@given(st.lists(st.integers(0, 2**64 - 1)), st.sampled_from([2, 16, 64]))
+def test_ranges_of_keys_cover_them_all_in_order(keys, ranges):
+    found, cuts = shuffled(np.array(keys, np.uint64), ranges, is_compiled=False)
+    pieces = [found[first:last].tolist() for first, last in pairwise(cuts)]
+    assert pieces == [[key for key in keys if key * ranges >> 64 == number] for number in range(ranges)]
 
 
 @given(st.integers(0, 1000), st.integers(1, 300))

@@ -36,7 +36,7 @@ NOTHING, HALF, OF_CLASS = (np.uint64(number) for number in (0, 32, CLASS_BITS))
 # int64 above zero of them.
 CHAIN_SHIFT, LINE_SHIFT = np.uint64(29), np.uint64(2)
 # Two words that follow one another as one number, without their classes.
-_TWO_HASHES = np.uint64(0xFFFFFFF8FFFFFFF8)
+TWO_HASHES = np.uint64(0xFFFFFFF8FFFFFFF8)
 # Bits of a sampled 4-gram's hash: those that say whether it is one of the sample, and those that are its key.
 _SAMPLE_SHIFT, _KEY_SHIFT, _KEY_BITS = np.uint64(60), np.uint64(28), np.uint64(0xFFFFFFFF)
 
@@ -112,6 +112,19 @@ def in_slices(work: Callable[[int, int], None], count: int, *, is_parallel: bool
     with ThreadPoolExecutor(thread_count()) as pool:
         for done in [pool.submit(work, first, last) for first, last in bounds]:
             done.result()
+
+
+def shuffled(
+    keys: npt.NDArray[np.uint64], ranges: int, *, is_compiled: bool
+) -> tuple[npt.NDArray[np.uint64], npt.NDArray[np.int64]]:
+    """Cut keys by their highest bits into ranges, two or another power of two.
+
+    Returns:
+        The keys, those of a range in their order, and where each range begins: shape (ranges + 1).
+    """
+    out, cuts = np.empty(len(keys), np.uint64), np.zeros(ranges + 1, np.int64)
+    shuffle.chosen(is_compiled=is_compiled)(keys, ranges.bit_length() - 1, out, cuts)
+    return out, cuts
 
 
 def _common_ends(
@@ -266,19 +279,43 @@ def _sketch(
         most = 15 if length < 64 else 7 if length < 200 else 1 if length < 2000 else 0
         sampled = 0
         for at in range(start, end - 3):
-            one = (np.uint64(words[at]) | (np.uint64(words[at + 1]) << HALF)) & _TWO_HASHES
-            two = (np.uint64(words[at + 2]) | (np.uint64(words[at + 3]) << HALF)) & _TWO_HASHES
+            one = (np.uint64(words[at]) | (np.uint64(words[at + 1]) << HALF)) & TWO_HASHES
+            two = (np.uint64(words[at + 2]) | (np.uint64(words[at + 3]) << HALF)) & TWO_HASHES
             mixed = one * MIX_A + two * MIX_B
             mixed = (mixed ^ (mixed >> HALF)) * MIX_C
             if np.int64(mixed >> _SAMPLE_SHIFT) <= most:
                 sampled += 1
                 key = (mixed >> _KEY_SHIFT) & _KEY_BITS
-                # Partitions are made of whole keys: what is one key in one of them is one in any number of them.
-                if np.int64((key * np.uint64(parts)) >> HALF) == part:
+                # Partitions are made of whole keys: what is one key in one of them is one in any number of them. Not
+                # of ranges, into which each is cut in turn.
+                if np.int64((((key * MIX_A) >> HALF) * np.uint64(parts)) >> HALF) == part:
                     keys[count] = (key << HALF) | np.uint64(names[i])
                     count += 1
         counts[i] = sampled
     return count
+
+
+def _shuffle(
+    keys: npt.NDArray[np.uint64], bits: int, shuffled: npt.NDArray[np.uint64], cuts: npt.NDArray[np.int64]
+) -> None:
+    """Put keys into ranges by their highest bits; in each they keep their order.
+
+    Args:
+        keys: shape (n).
+        bits: ranges are 2 to the power of it.
+        shuffled: out, shape (n).
+        cuts: out, zeros, shape (ranges + 1): where each begins.
+    """
+    shift = np.uint64(64 - bits)
+    for i in range(len(keys)):
+        cuts[np.int64(keys[i] >> shift) + 1] += 1
+    for after in range(1, len(cuts)):
+        cuts[after] += cuts[after - 1]
+    places = cuts.copy()
+    for i in range(len(keys)):
+        number = np.int64(keys[i] >> shift)
+        shuffled[places[number]] = keys[i]
+        places[number] += 1
 
 
 def _link(  # noqa: PLR0912 - as above
@@ -388,13 +425,13 @@ def _compare(  # noqa: PLR0912, PLR0915 - as above
             table[:size] = -1
             for at in range(a_count - 3):
                 here = a0 + at
-                one = (np.uint64(words[here]) | (np.uint64(words[here + 1]) << HALF)) & _TWO_HASHES
-                two = (np.uint64(words[here + 2]) | (np.uint64(words[here + 3]) << HALF)) & _TWO_HASHES
+                one = (np.uint64(words[here]) | (np.uint64(words[here + 1]) << HALF)) & TWO_HASHES
+                two = (np.uint64(words[here + 2]) | (np.uint64(words[here + 3]) << HALF)) & TWO_HASHES
                 place = np.int64((one * MIX_A + two * MIX_B) >> shift)
                 while table[place] >= 0:
                     there = a0 + table[place]
-                    if one == (np.uint64(words[there]) | (np.uint64(words[there + 1]) << HALF)) & _TWO_HASHES and (
-                        two == (np.uint64(words[there + 2]) | (np.uint64(words[there + 3]) << HALF)) & _TWO_HASHES
+                    if one == (np.uint64(words[there]) | (np.uint64(words[there + 1]) << HALF)) & TWO_HASHES and (
+                        two == (np.uint64(words[there + 2]) | (np.uint64(words[there + 3]) << HALF)) & TWO_HASHES
                     ):
                         break
                     place = (place + 1) & (size - 1)
@@ -416,22 +453,22 @@ def _compare(  # noqa: PLR0912, PLR0915 - as above
                 p = a_count
             elif q + 4 <= b_count:
                 here = b0 + q
-                one = (np.uint64(words[here]) | (np.uint64(words[here + 1]) << HALF)) & _TWO_HASHES
-                two = (np.uint64(words[here + 2]) | (np.uint64(words[here + 3]) << HALF)) & _TWO_HASHES
+                one = (np.uint64(words[here]) | (np.uint64(words[here + 1]) << HALF)) & TWO_HASHES
+                two = (np.uint64(words[here + 2]) | (np.uint64(words[here + 3]) << HALF)) & TWO_HASHES
                 expected = a_end + q - b_end
                 there = a0 + expected
                 if (
                     expected + 4 <= a_count
-                    and one == (np.uint64(words[there]) | (np.uint64(words[there + 1]) << HALF)) & _TWO_HASHES
-                    and two == (np.uint64(words[there + 2]) | (np.uint64(words[there + 3]) << HALF)) & _TWO_HASHES
+                    and one == (np.uint64(words[there]) | (np.uint64(words[there + 1]) << HALF)) & TWO_HASHES
+                    and two == (np.uint64(words[there + 2]) | (np.uint64(words[there + 3]) << HALF)) & TWO_HASHES
                 ):
                     p = expected
                 else:
                     place = np.int64((one * MIX_A + two * MIX_B) >> shift)
                     while table[place] >= 0:
                         there = a0 + table[place]
-                        if one == (np.uint64(words[there]) | (np.uint64(words[there + 1]) << HALF)) & _TWO_HASHES and (
-                            two == (np.uint64(words[there + 2]) | (np.uint64(words[there + 3]) << HALF)) & _TWO_HASHES
+                        if one == (np.uint64(words[there]) | (np.uint64(words[there + 1]) << HALF)) & TWO_HASHES and (
+                            two == (np.uint64(words[there + 2]) | (np.uint64(words[there + 3]) << HALF)) & TWO_HASHES
                         ):
                             p = np.int64(table[place])
                             break
@@ -727,6 +764,7 @@ def _stars(a: npt.NDArray[np.int64], b: npt.NDArray[np.int64], centres: npt.NDAr
 common_ends = Kernel(_common_ends)
 trim = Kernel(_trim)
 sketch = Kernel(_sketch)
+shuffle = Kernel(_shuffle)
 link = Kernel(_link)
 compare = Kernel(_compare)
 recount = Kernel(_recount)

@@ -33,10 +33,11 @@ from flows.deduplicate.kernels import (
     compare,
     link,
     recount,
+    shuffled,
     sketch,
     trim,
 )
-from flows.deduplicate.portions import Arrays, Spread, bounds_of, cuts_of
+from flows.deduplicate.portions import Arrays, Spread, bounds_of
 from flows.deduplicate.verdict import ALIKE, INSIDE_LENGTH, Verdict
 from flows.deduplicate.wordstore import WordStore, give_back, put_words, sealed, shared_words, words_of_batches
 from flows.settings import Settings
@@ -78,8 +79,8 @@ _WITNESSED_COVERAGE = 0.35
 # or two say little of it, and two copies that were cut off at the same word would be each other's centre.
 _DOUBTED_EDGES = 2
 _BATCH_ROWS = 20_000
-# Partitions that 4-grams are shuffled into where they are linked elsewhere, at least.
-_SHUFFLED_PARTS = 4
+# Ranges that 4-grams are shuffled into: many, so that what is sorted at a time is small; a power of two.
+_RANGES = 16
 
 
 def near_duplicates(documents: pl.DataFrame | pl.LazyFrame, settings: Settings | None = None) -> pl.DataFrame:
@@ -109,7 +110,7 @@ def near_duplicates(documents: pl.DataFrame | pl.LazyFrame, settings: Settings |
             ids.append(batch["id"].rechunk())
             yield batch["text"]
 
-    store = words_of_batches(texts(), settings.deduplicate_memory_bytes // 4)
+    store = words_of_batches(texts(), settings.deduplicate_memory_bytes * 5 // 8)
     names = pl.concat(ids) if ids else pl.Series("id", [], dtype=pl.String)
     order = names.arg_sort().to_numpy()
     names = names.gather(order)
@@ -404,33 +405,34 @@ def _likely_pairs(corpus: _Corpus, firsts: Indexes) -> npt.NDArray[np.uint64]:
 def _links(
     corpus: _Corpus, firsts: Indexes, parts: int, counts: npt.NDArray[np.int32]
 ) -> Iterator[tuple[Pairs, Indexes]]:
-    """Of each partition, the pairs and how many 4-grams link each; fills in how many the texts have.
+    """Of each partition, pairs and how many 4-grams link each; fills in how many the texts have.
 
-    Here each partition is sampled anew, so that no more than one exists. Elsewhere all are sampled at once, into files
-    that are cut by partition, and shuffled: a partition is then read from all of them.
+    Here each partition is sampled anew, so that no more than one exists; elsewhere all at once, into files. Either way
+    4-grams are cut into ranges and shuffled: each range is then put together from all pieces and worked through alone,
+    so that a pair may be there once for each.
     """
     most = corpus.settings.all_pairs_up_to
-    if not corpus.spread.is_elsewhere:
-        for part in range(parts):
-            pieces = [keys for keys, _ in _sketches(corpus, firsts, part, parts, 1, counts)]
-            yield _linked(most, corpus.is_compiled, *pieces)
-        return
-    files = list(_sketches(corpus, firsts, 0, 1, max(parts, _SHUFFLED_PARTS), counts))
-    if len(files) == 1:
-        yield _linked(most, corpus.is_compiled, files[0][0])
-        return
-    portions = [
-        (most, corpus.is_compiled, *(keys[cuts[part] : cuts[part + 1]] for keys, cuts in files))
-        for part in range(max(parts, _SHUFFLED_PARTS))
-    ]
-    for linked, times in corpus.spread(_linked, portions):  # noqa: UP028 - two arrays of `Arrays`
-        yield linked, times
+    cut_into = _RANGES
+    if corpus.spread.is_elsewhere:
+        cut_into, parts = _RANGES << (parts - 1).bit_length(), 1
+    for part in range(parts):
+        files = list(_sketches(corpus, firsts, part, parts, cut_into, counts))
+        if len(files) == 1:
+            yield _linked(most, corpus.is_compiled, files[0][0])
+            continue
+        portions = [
+            (most, corpus.is_compiled, *(keys[cuts[number] : cuts[number + 1]] for keys, cuts in files))
+            for number in range(cut_into)
+        ]
+        del files
+        linked, times = zip(*corpus.spread(_linked, portions), strict=True)
+        yield np.concatenate(linked), np.concatenate(times)
 
 
 def _sketches(
     corpus: _Corpus, firsts: Indexes, part: int, parts: int, cut_into: int, counts: npt.NDArray[np.int32]
 ) -> Iterator[tuple[Pairs, Indexes]]:
-    """The sampled 4-grams of one partition, in pieces, each sorted and cut; fills in `counts` of the texts."""
+    """The sampled 4-grams of one partition, in pieces, each cut into ranges; fills in `counts` of the texts."""
     spread = corpus.spread
     # Texts that lie side by side go together.
     texts = firsts[np.argsort(corpus.starts[firsts])] if spread.is_elsewhere else firsts
@@ -464,12 +466,10 @@ def _sketched(
     room = np.empty(int((ends[texts] - starts[texts]).sum()) + 1, np.uint64)
     counts = np.empty(len(texts), np.int32)
     run = sketch.chosen(is_compiled=is_compiled)
-    keys = room[: run(words, starts, ends, texts, names, part, parts, room, counts)].copy()
+    keys = room[: run(words, starts, ends, texts, names, part, parts, room, counts)]
     give_back(words)
-    if cut_into == 1:
-        return keys, counts, np.array([0, len(keys)])
-    keys.sort()
-    return keys, counts, cuts_of(keys, cut_into)
+    keys, cuts = shuffled(keys, cut_into, is_compiled=is_compiled)
+    return keys, counts, cuts
 
 
 def _linked(most: int, is_compiled: bool, *pieces: Pairs) -> tuple[Pairs, Indexes]:
@@ -486,15 +486,12 @@ def _linked(most: int, is_compiled: bool, *pieces: Pairs) -> tuple[Pairs, Indexe
 
 
 def _counted(pairs: Pairs, shared: Indexes, new: Pairs, new_shared: Indexes) -> tuple[Pairs, Indexes]:
-    """Add the pairs of a partition to those counted so far."""
-    if not len(pairs):
-        return new, new_shared
+    """Add the pairs of a partition to those counted so far: sorted, each once."""
     both = np.concatenate([pairs, new])
     order = np.argsort(both, kind="stable")
     both = both[order]
-    totals = np.concatenate([shared, new_shared])[order]
-    starts = np.flatnonzero(np.concatenate([np.ones(1, np.bool_), both[1:] != both[:-1]]))
-    return both[starts], np.add.reduceat(totals, starts)
+    starts = np.flatnonzero(np.concatenate([np.ones(min(len(both), 1), np.bool_), both[1:] != both[:-1]]))
+    return both[starts], np.add.reduceat(np.concatenate([shared, new_shared])[order], starts)
 
 
 def _of_like_length(corpus: _Corpus, pairs: Pairs) -> Pairs:

@@ -269,7 +269,8 @@ def words_of_articles(passages: Passages, settings: Settings, work: Path) -> Wor
     if store.spread.is_elsewhere:
         words, name = shared_words(work, total)
     else:
-        words, file = _room(total, settings.deduplicate_memory_bytes // 4, work)
+        # More than those of passages may take, which wait meanwhile: pairs of articles lie all over the place.
+        words, file = _room(total, settings.deduplicate_memory_bytes * 5 // 8, work)
     bounds = bounds_of(len(chosen), _PASSAGES_PER_SLICE, store.spread)
     starts = store.starts[chosen]
     portions = [

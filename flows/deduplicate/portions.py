@@ -99,12 +99,6 @@ def bounds_of(total: int, per_portion: int, spread: Spread) -> Bounds:
     return [(first, min(first + step, total)) for first in range(0, total, step)]
 
 
-def cuts_of(keys: npt.NDArray[np.uint64], parts: int) -> npt.NDArray[np.int64]:
-    """Where ranges of sorted keys begin, and the end: shape (parts + 1); equal upper halves stay together."""
-    firsts = (np.arange(parts, dtype=np.uint64) * np.uint64(2**32 // parts)) << np.uint64(32)
-    return np.append(np.searchsorted(keys, firsts), len(keys)).astype(np.int64)
-
-
 def work_off(file: Path) -> None:
     """Do a portion and leave its result; one that is there already is written anew."""
     values, says = _read(file)

@@ -15,6 +15,7 @@ import numpy.typing as npt
 import polars as pl
 
 from flows.deduplicate.align import align, align_pairs
+from flows.deduplicate.kernels import shuffled
 from flows.deduplicate.passage_kernels import (
     A_FROM,
     A_TO,
@@ -78,8 +79,8 @@ _STRETCH_DROP = 12
 # In a headline or a short sentence one other word is another story ("rates rise", "rates fall").
 _SHORT_SIMILARITY = 0.92
 
-# Parts that fingerprints are sorted in, at the same time.
-_BUCKETS = 4
+# Ranges that fingerprints are shuffled into: many, so that what is sorted at a time is small; a power of two.
+_RANGES = 16
 _PASSAGES_PER_SLICE = 50_000
 _PAIRS_PER_SLICE = 100_000
 
@@ -210,8 +211,8 @@ def _likely_pairs(passages: Passages, rows: Indexes, settings: Settings) -> tupl
     store = passages.store
     item_bits = max(1, (len(rows) - 1).bit_length())
     words = int((store.starts[rows + 1] - store.starts[rows]).sum())
-    # About two fingerprints in five words; keys, their parts and the pairs of a partition exist side by side.
-    parts = 1 + words * 8 // settings.deduplicate_memory_bytes
+    # About two fingerprints in five words, of eight bytes; beside them a range or two, and pairs.
+    parts = 1 + words * 4 // settings.deduplicate_memory_bytes
     rare, common = np.empty(0, np.uint64), np.empty(0, np.uint64)
     shared = np.empty(0, np.int64)
     for few, many in _links(passages, rows, item_bits, parts, settings):
@@ -224,24 +225,24 @@ def _likely_pairs(passages: Passages, rows: Indexes, settings: Settings) -> tupl
 def _links(
     passages: Passages, rows: Indexes, item_bits: int, parts: int, settings: Settings
 ) -> Iterator[tuple[Pairs, Pairs]]:
-    """The pairs of each range of fingerprints, sorted: through those that few have, and through those that many have.
+    """The pairs of each partition, any number of times: through fingerprints that few have, and that many have.
 
     Here each partition is sought anew, so that no more than one exists; elsewhere all at once, into files that are cut
     by ranges, and shuffled: each range is then read from all of them.
     """
     store = passages.store
     fixed = item_bits, settings.all_pairs_up_to, store.is_compiled
-    cut_into = _BUCKETS
+    cut_into = _RANGES
     if store.spread.is_elsewhere:
-        cut_into, parts = _BUCKETS << (parts - 1).bit_length(), 1
+        cut_into, parts = _RANGES << (parts - 1).bit_length(), 1
     for part in range(parts):
         files = list(_keys(passages, rows, item_bits, part, parts, cut_into, settings))
         portions = [
             (*fixed, *(keys[cuts[number] : cuts[number + 1]] for keys, cuts in files)) for number in range(cut_into)
         ]
         del files
-        for few, many in store.spread(_linked_range, portions):  # noqa: UP028 - two arrays of `Arrays`
-            yield few, many
+        few, many = zip(*store.spread(_linked_range, portions), strict=True)
+        yield np.concatenate(few), np.concatenate(many)
 
 
 def _keys(
@@ -290,9 +291,7 @@ def _fingerprints(
     run = kernels_for(is_compiled=is_compiled)["fingerprints"]
     keys = room[: run(*arrays, size, _WINDOW, _ALL_BELOW, item_bits, part, parts, room)]
     give_back(words)
-    range_of = keys >> np.uint64(64 - (cut_into.bit_length() - 1))
-    pieces = [keys[range_of == number] for number in range(cut_into)]
-    return np.concatenate(pieces), np.cumsum([0, *(len(piece) for piece in pieces)])
+    return shuffled(keys, cut_into, is_compiled=is_compiled)
 
 
 def _linked_range(item_bits: int, most: int, is_compiled: bool, *pieces: Pairs) -> tuple[Pairs, Pairs]:

@@ -26,7 +26,7 @@ from flows.deduplicate.text_kernels import eight_bytes, needs_normal_form, token
 Number = TypeVar("Number", bound=np.generic)
 
 # Text that a thread splits at a time: enough to be worth handing over, little beside everything else.
-BATCH_BYTES = 16_000_000
+BATCH_BYTES = 4_000_000
 
 
 @dataclass
