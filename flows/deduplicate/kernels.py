@@ -127,6 +127,33 @@ def shuffled(
     return out, cuts
 
 
+def _look_up(
+    sought: npt.NDArray[np.int64],
+    table: npt.NDArray[np.int32],
+    hashes: npt.NDArray[np.int64],
+    found: npt.NDArray[np.int32],
+) -> None:
+    """Find hashes among others.
+
+    Args:
+        sought: shape (n), different 62-bit hashes.
+        table: all -1; its length is a power of two of at least 2 n.
+        hashes: shape (m).
+        found: out, shape (m): the place of each in `sought`, -1 where it is not there.
+    """
+    mask = len(table) - 1
+    for i in range(len(sought)):
+        place = ((sought[i] >> 31) ^ sought[i]) & mask
+        while table[place] >= 0:
+            place = (place + 1) & mask
+        table[place] = i
+    for i in range(len(hashes)):
+        place = ((hashes[i] >> 31) ^ hashes[i]) & mask
+        while table[place] >= 0 and sought[table[place]] != hashes[i]:
+            place = (place + 1) & mask
+        found[i] = table[place]
+
+
 def _common_ends(
     line_hashes: npt.NDArray[np.int64],
     line_words: npt.NDArray[np.int32],
@@ -398,8 +425,9 @@ def _compare(  # noqa: PLR0912, PLR0915 - as above
     for i in range(len(a_texts)):
         longest_a = max(longest_a, ends[a_texts[i]] - starts[a_texts[i]])
         longest_b = max(longest_b, ends[b_texts[i]] - starts[b_texts[i]])
+    # Mostly empty: what costs time is to come to a place that is taken.
     room = 16
-    while room < 2 * longest_a:
+    while room < 8 * longest_a:
         room *= 2
     table = np.full(room, -1, np.int32)
     # Of each word of a, the place after that of its equal in b, 0 if it has none.
@@ -419,7 +447,7 @@ def _compare(  # noqa: PLR0912, PLR0915 - as above
             before = a_texts[i]
             size = 16
             shift = np.uint64(60)
-            while size < 2 * a_count:
+            while size < 8 * a_count:
                 size *= 2
                 shift -= one_bit
             table[:size] = -1
@@ -761,6 +789,7 @@ def _stars(a: npt.NDArray[np.int64], b: npt.NDArray[np.int64], centres: npt.NDAr
             centres[b[i]] = a[i]
 
 
+look_up = Kernel(_look_up)
 common_ends = Kernel(_common_ends)
 trim = Kernel(_trim)
 sketch = Kernel(_sketch)

@@ -83,6 +83,7 @@ _SHORT_SIMILARITY = 0.92
 _RANGES = 16
 _PASSAGES_PER_SLICE = 50_000
 _PAIRS_PER_SLICE = 100_000
+_MOST_SLICES = 8
 
 
 @dataclass(frozen=True)
@@ -191,7 +192,8 @@ def reworded_passages(passages: Passages, firsts: Firsts, settings: Settings) ->
     order = np.argsort(longer, kind="stable")
     a, b, longer = a[order], b[order], longer[order]
 
-    bounds = bounds_of(len(a), _PAIRS_PER_SLICE, passages.store.spread)
+    # Of few slices however many pairs: each may look all over the words, which lie in a file if they are many.
+    bounds = bounds_of(len(a), max(_PAIRS_PER_SLICE, len(a) // _MOST_SLICES), passages.store.spread)
     asked = [_asked(passages, a[first:last], b[first:last], longer[first:last], settings) for first, last in bounds]
     for (first, last), (measures,) in zip(bounds, passages.store.spread(_measured, asked), strict=True):
         part = slice(first, last)

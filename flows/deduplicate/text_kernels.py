@@ -63,6 +63,11 @@ for _place in range(64):
 _FIRST_EIGHT = np.array([256 ** min(length, 8) - 1 for length in range(16)], np.uint64)
 _NEXT_EIGHT = np.array([256 ** max(length - 8, 0) - 1 for length in range(16)], np.uint64)
 
+# The class of a word by that of its first character, within a sentence and at its beginning.
+_KINDS = np.full(16, PLAIN, np.uint64)
+_KINDS[2 * DIGIT : 2 * DIGIT + 2] = FIGURE
+_KINDS[2 * CAPITAL : 2 * CAPITAL + 2] = NAME, INITIAL
+
 _SEED = np.uint64(0x243F6A8885A308D3)
 _TO_HASH = np.uint64(35)
 
@@ -110,9 +115,10 @@ def _tokenize(  # noqa: PLR0912, PLR0915 - a kernel calls no other, so that each
         end = starts[text + 1]
         line_start = count
         chain = NOTHING
-        is_fresh = True
+        # Whether a word begins a sentence here.
+        fresh = 1
         in_word = False
-        kind = PLAIN
+        kind = _KINDS[0]
         hashed = NOTHING
         # Up to here letter by letter.
         slow_end = at
@@ -138,34 +144,36 @@ def _tokenize(  # noqa: PLR0912, PLR0915 - a kernel calls no other, so that each
                 closes = ~inside & (inside << _ONE)
                 if size < _BLOCK:
                     closes &= (_ONE << np.uint64(size)) - _ONE
-                events = begins | signs
-                # A word whose end is not seen, and a line break, are left to the next round.
+                # Signs before which a word begins a sentence. A line break is left to the next round.
                 done = size
-                while events != NOTHING:
-                    bit = events & (~events + _ONE)
-                    events ^= bit
+                stops = NOTHING
+                while signs != NOTHING:
+                    bit = signs & (~signs + _ONE)
+                    signs ^= bit
                     place = at + _PLACES[np.int64((bit * _DE_BRUIJN) >> _SIX_HIGHEST)]
-                    character = classes[data[place]]
-                    if bit & begins == NOTHING:
-                        if character == FULL_STOP:
-                            is_fresh = True
-                        elif character == NEW_LINE:
-                            done = place - at
-                            slow_end = place + 1
-                            break
-                        continue
+                    if classes[data[place]] == FULL_STOP:
+                        stops |= bit
+                    elif classes[data[place]] == NEW_LINE:
+                        done = place - at
+                        slow_end = place + 1
+                        begins &= bit - _ONE
+                        break
+                while begins != NOTHING:
+                    bit = begins & (~begins + _ONE)
+                    place = at + _PLACES[np.int64((bit * _DE_BRUIJN) >> _SIX_HIGHEST)]
                     if closes == NOTHING:
+                        # Its end is not seen: it is left to the next round, too.
                         done = place - at
                         break
+                    begins ^= bit
+                    if stops & (bit - _ONE) != NOTHING:
+                        fresh = 1
+                        stops &= ~(bit - _ONE)
+                    kind = _KINDS[2 * np.int64(classes[data[place]]) + fresh]
+                    fresh = 0
                     bit = closes & (~closes + _ONE)
                     closes ^= bit
                     length = at + _PLACES[np.int64((bit * _DE_BRUIJN) >> _SIX_HIGHEST)] - place
-                    kind = PLAIN
-                    if character == CAPITAL:
-                        kind = INITIAL if is_fresh else NAME
-                    elif character == DIGIT:
-                        kind = FIGURE
-                    is_fresh = False
                     hashed = _SEED
                     while length >= 16:
                         hashed = (hashed ^ (eights[place] | _SMALL)) * MIX_A + (eights[place + 8] | _SMALL) * MIX_B
@@ -177,10 +185,12 @@ def _tokenize(  # noqa: PLR0912, PLR0915 - a kernel calls no other, so that each
                     hashed = (hashed ^ one) * MIX_A + two * MIX_B
                     hashed ^= hashed >> HALF
                     hashed = (hashed * MIX_C) >> _TO_HASH
-                    words[count] = (hashed << OF_CLASS) | np.uint64(kind)
+                    words[count] = (hashed << OF_CLASS) | kind
                     count += 1
                     chain = (chain ^ hashed) * MIX_A
                     chain ^= chain >> CHAIN_SHIFT
+                if stops != NOTHING:
+                    fresh = 1
                 if done == 0:
                     slow_end = at + 1
                 at += done
@@ -216,12 +226,8 @@ def _tokenize(  # noqa: PLR0912, PLR0915 - a kernel calls no other, so that each
                 if not in_word:
                     in_word = True
                     hashed = _SEED
-                    kind = PLAIN
-                    if character == CAPITAL:
-                        kind = INITIAL if is_fresh else NAME
-                    elif character == DIGIT:
-                        kind = FIGURE
-                    is_fresh = False
+                    kind = _KINDS[2 * np.int64(character) + fresh]
+                    fresh = 0
                 if point >= 0x80:
                     hashed = (hashed ^ np.uint64(lower[point])) * MIX_A
                     hashed ^= hashed >> HALF
@@ -250,7 +256,7 @@ def _tokenize(  # noqa: PLR0912, PLR0915 - a kernel calls no other, so that each
             if in_word:
                 in_word = False
                 hashed = (hashed * MIX_C) >> _TO_HASH
-                words[count] = (hashed << OF_CLASS) | np.uint64(kind)
+                words[count] = (hashed << OF_CLASS) | kind
                 count += 1
                 chain = (chain ^ hashed) * MIX_A
                 chain ^= chain >> CHAIN_SHIFT
@@ -262,11 +268,11 @@ def _tokenize(  # noqa: PLR0912, PLR0915 - a kernel calls no other, so that each
                 count += 1
                 chain = (chain ^ hashed) * MIX_A
                 chain ^= chain >> CHAIN_SHIFT
-                is_fresh = False
+                fresh = 0
             elif character == FULL_STOP:
-                is_fresh = True
+                fresh = 1
             elif character == NEW_LINE:
-                is_fresh = True
+                fresh = 1
                 if count > line_start:
                     if count - line_start >= LONG_LINE_WORDS:
                         chain = NOTHING
