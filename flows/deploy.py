@@ -62,6 +62,7 @@ from flows.errors import ChangedError, CopydeskError, LockedError
 from flows.inbox import Inbox, look
 from flows.ingest.inputs import SIDE_FILES
 from flows.ingest.printable import printable
+from flows.mirror import mirrored
 from flows.progress import counted, duration
 from flows.release import versions
 from flows.release.harmless import markdown
@@ -110,7 +111,7 @@ def scheduled(
     """Release what is new in the inbox, and publish it if there is a repository; every run leaves its record.
 
     Args:
-        sources: the inbox: files, folders or patterns.
+        sources: the inbox: files, folders, patterns or addresses.
         out: folder of releases.
         settings: those that differ from their defaults.
         columns: our column of a record → its name in the containers, where they differ.
@@ -222,7 +223,12 @@ def _work(job: Job, began: Run, earlier: Sequence[Run]) -> Run:
         CopydeskError: no release came of it, or it could not be published.
     """
     beside = [] if job.takedowns is None else [Path(job.takedowns)]
-    inbox = look(job.sources, job.settle, time.time(), beside)
+    with mirrored(job.sources, job.out, job.settle) as inputs:
+        return _work_on(job, look(inputs, job.settle, time.time(), beside), beside, began, earlier)
+
+
+def _work_on(job: Job, inbox: Inbox, beside: Sequence[Path], began: Run, earlier: Sequence[Run]) -> Run:
+    """The same, with what was found in the inbox."""
     run = replace(
         began,
         status=UNCHANGED,
@@ -237,15 +243,15 @@ def _work(job: Job, began: Run, earlier: Sequence[Run]) -> Run:
     written = None if newest is None else _rewritten(inbox, newest, beside)
     if newest is not None and written is not None:
         return replace(run, message=f"waits for {written}, which is being written", counts=_counts(newest))
+    if newest is not None and inbox.missing:
+        raise CopydeskError(
+            f"{inbox.missing[0]} is not there any more; nothing was released, as all that came from it would go. "
+            "Bring it back, or take it out of --source."
+        )
     if not inbox.ready:
         waiting = f", {counted(len(inbox.waiting), 'file')} being written" if inbox.waiting else ""
         return replace(run, message=f"no input{waiting}", counts={"read": 0})
     if newest is not None:
-        if inbox.missing:
-            raise CopydeskError(
-                f"{inbox.missing[0]} is not there any more; nothing was released, as all that came from it would go. "
-                "Bring it back, or take it out of --source."
-            )
         done = {one.fingerprint for one in earlier if one.status != FAILED} - {None}
         if job.fingerprint(inbox) in done:
             return replace(run, message="nothing new", counts=_counts(newest), fingerprint=job.fingerprint(inbox))
@@ -259,7 +265,7 @@ def _work(job: Job, began: Run, earlier: Sequence[Run]) -> Run:
             job.release_date,
             job.takedowns,
             job.state,
-            inbox.ready,
+            inbox,
         )
     except ChangedError as error:
         return replace(run, message=str(error))
