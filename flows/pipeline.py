@@ -73,6 +73,7 @@ from flows.validate.validate import (
     check_tombstones,
     fallen_of,
 )
+from flows.work import read_all_rows, read_rows, shard_files, write_rows
 from schemas.tables import TABLES
 
 log = logging.getLogger("copydesk")
@@ -132,9 +133,9 @@ def normalize_shard(work: Path, shard: str, kept: KeptRows) -> ShardSize:
 
     What was kept of a source that is as it was is taken over, and passed the gate when it was made.
     """
-    sources, provenance = (pl.read_parquet(work / name / shard) for name in ("sources", "provenance"))
+    sources, provenance = (read_rows(work / name / shard) for name in ("sources", "provenance"))
     facts = facts_of(sources, provenance)
-    _write(facts, work / FACTS / shard)
+    write_rows(facts, work / FACTS / shard)
     known = kept.tables_of(facts)
     is_known = pl.col("source_id").is_in(known[FACTS]["source_id"].implode())
     fresh = sources.filter(~is_known)
@@ -166,10 +167,10 @@ def take_down_sources(work: Path, shards: Sequence[str], takedowns: Sequence[Tak
 @task(name="deduplicate", cache_policy=NO_CACHE)
 def deduplicate_articles(work: Path, shards: Sequence[str], settings: Settings) -> None:
     """All shards of `articles` and `passages` → what repeats what: the tables of REPEATS."""
-    articles, passages = (_files(work, name, shards) for name in ("articles", "passages"))
+    articles, passages = (shard_files(work, name, shards) for name in ("articles", "passages"))
     found = find_repeats(articles, passages, settings, work / "deduplicate")
     for name in REPEATS:
-        _write(getattr(found, name), work / "repeats" / f"{name}.parquet")
+        write_rows(getattr(found, name), work / "repeats" / f"{name}.parquet")
 
 
 @task(name="validate", cache_policy=NO_CACHE)
@@ -180,22 +181,22 @@ def validate_repeats(work: Path, shards: Sequence[str]) -> int:
     deduplication has to look again.
     """
     files = {name: work / "repeats" / f"{name}.parquet" for name in REPEATS}
-    keys = keys_of(key_columns({name: _files(work, name, shards) for name in KEY_COLUMNS}))
-    clusters, relations = (pl.read_parquet(files[name]).with_row_index("row") for name in ("clusters", "relations"))
+    keys = keys_of(key_columns({name: shard_files(work, name, shards) for name in KEY_COLUMNS}))
+    clusters, relations = (read_rows(files[name]).with_row_index("row") for name in ("clusters", "relations"))
     failures = between_failures(clusters, batches(files["repeats"]), batches(files["overlaps"]), relations, keys)
     if failures.is_empty():
         return 0
-    repeats, overlaps = (pl.read_parquet(files[name]).with_row_index("row") for name in ("repeats", "overlaps"))
+    repeats, overlaps = (read_rows(files[name]).with_row_index("row") for name in ("repeats", "overlaps"))
     fallen = pl.concat([fallen_of(failures, clusters, "articles"), fallen_of(failures, repeats, "passages")])
     if fallen.height:
         for shard in shards:
             _drop_fallen(work, shard, fallen)
     else:
         found = {"overlaps": overlaps, "relations": relations}
-        kept = quarantine_between(found, failures, keys, places_of(_files(work, "sources", shards)))
+        kept = quarantine_between(found, failures, keys, places_of(shard_files(work, "sources", shards)))
         for name, rows in kept.tables.items():
-            _write(rows, files[name])
-        _write(kept.rejects, work / "rejects" / "deduplicate.parquet")
+            write_rows(rows, files[name])
+        write_rows(kept.rejects, work / "rejects" / "deduplicate.parquet")
     return fallen.height
 
 
@@ -207,7 +208,7 @@ def count_records(
     rejects, tombstones = _rejects(work), _tombstones(work)
     check_rejects(rejects)
     check_tombstones(tombstones)
-    tables = {"sources": places_of(_files(work, "sources", shards)), "rejects": rejects, "tombstones": tombstones}
+    tables = {"sources": places_of(shard_files(work, "sources", shards)), "rejects": rejects, "tombstones": tombstones}
     counts = conservation(tables, read_count, skipped_count, taken_down_count)
     check_reject_share(counts, settings)
     return counts.counts()
@@ -515,18 +516,18 @@ def _parts(work: Path, sizes: Mapping[str, ShardSize]) -> Iterator[dict[str, pl.
     yield {name: TABLES[name].empty() for name in OF_SHARD}
     files = {name: work / "repeats" / f"{name}.parquet" for name in REPEATS}
     # What is marked in a shard comes from these two; the others are copied.
-    clusters, repeats = (pl.read_parquet(files[name]) for name in ("clusters", "repeats"))
+    clusters, repeats = (read_rows(files[name]) for name in ("clusters", "repeats"))
     found = Repeats(clusters, repeats, TABLES["overlaps"].empty(), TABLES["relations"].empty())
     progress = Progress("release", len(sizes), sum(size.document_count for size in sizes.values()))
     for shard, size in sizes.items():
-        tables = {name: pl.read_parquet(work / name / shard) for name in OF_SHARD}
+        tables = {name: read_rows(work / name / shard) for name in OF_SHARD}
         tables["articles"], tables["passages"] = with_repeats(tables["articles"], tables["passages"], found)
         yield tables
         progress.done(size)
     del found, clusters, repeats
     for rows in batches(files["overlaps"]):
         yield {"overlaps": rows.drop("row")}
-    yield {"relations": pl.read_parquet(files["relations"])}
+    yield {"relations": read_rows(files["relations"])}
     yield {"rejects": _rejects(work), "tombstones": _tombstones(work)}
     progress.finish()
 
@@ -538,9 +539,9 @@ def _write_shard(work: Path, shard: str, checked: CheckedShard, stage: str, name
         if name == "articles":
             # All that they say, until repeats are marked: a third of what would be written and read again.
             rows = rows.with_columns(unique_text=pl.lit(None, pl.String))
-        _write(rows, work / name / shard)
+        write_rows(rows, work / name / shard)
     if checked.rejects.height:
-        _write(checked.rejects, work / "rejects" / f"{stage}-{shard}")
+        write_rows(checked.rejects, work / "rejects" / f"{stage}-{shard}")
 
 
 def _drop_fallen(work: Path, shard: str, fallen: pl.DataFrame) -> None:
@@ -551,19 +552,19 @@ def _drop_fallen(work: Path, shard: str, fallen: pl.DataFrame) -> None:
 
 def _checked_again(work: Path, shard: str, fallen: pl.DataFrame | None = None) -> CheckedShard:
     """What of a shard that was written passes the gate after something was taken out of it, or in spite of `fallen`."""
-    tables = {name: pl.read_parquet(work / name / shard) for name in OF_SHARD}
+    tables = {name: read_rows(work / name / shard) for name in OF_SHARD}
     tables["articles"] = tables["articles"].with_columns(unique_text="text")
     return check_shard(tables, fallen, _tombstones(work))
 
 
 def _rejects(work: Path) -> pl.DataFrame:
     """All that was turned away, sorted by key."""
-    return pl.read_parquet(work / "rejects" / "*.parquet").sort("reject_id")
+    return read_all_rows(work / "rejects").sort("reject_id")
 
 
 def _tombstones(work: Path) -> pl.DataFrame:
     """What was taken down, sorted by key."""
-    return pl.read_parquet(work / "tombstones.parquet")
+    return read_rows(work / "tombstones.parquet")
 
 
 def _with_rejects(error: CopydeskError, work: Path, out: Path) -> CopydeskError:
@@ -610,15 +611,3 @@ def _timed(stage: str, seconds: dict[str, float]) -> Iterator[None]:
     began = time.perf_counter()
     yield
     seconds[stage] = seconds.get(stage, 0.0) + time.perf_counter() - began
-
-
-def _write(rows: pl.DataFrame, file: Path) -> None:
-    file.parent.mkdir(parents=True, exist_ok=True)
-    # The state may share the file that was there.
-    file.unlink(missing_ok=True)
-    rows.write_parquet(file, compression="lz4", statistics=False)
-
-
-def _files(work: Path, name: str, shards: Iterable[str]) -> list[Path]:
-    """The shards of a table."""
-    return [work / name / shard for shard in shards]

@@ -32,6 +32,7 @@ import polars as pl
 from flows.ids import sha256_of
 from flows.release.manifest import code_identity, file_sha256
 from flows.release.staging import flush, remove
+from flows.work import read_all_rows, read_rows
 from schemas.tables import TABLES
 
 STATE = ".state"
@@ -204,7 +205,7 @@ def write_state(folder: Path, work: Path, shards: Sequence[str]) -> None:
     try:
         for name in (FACTS, *KEPT):
             (folder / build / name).mkdir(parents=True)
-        rejected = pl.read_parquet(work / "rejects" / "*.parquet", columns=["source_id"])["source_id"].drop_nulls()
+        rejected = read_all_rows(work / "rejects", ["source_id"])["source_id"].drop_nulls()
         with ThreadPoolExecutor(SHARDS_AT_ONCE) as pool:
             kept = list(pool.map(lambda shard: _kept(folder / build, work, shard, rejected), shards))
         index = {"build": build, "depends_on": dependencies(), "shards": [asdict(one) for one in kept if one]}
@@ -223,10 +224,10 @@ def write_state(folder: Path, work: Path, shards: Sequence[str]) -> None:
 
 def _kept(build: Path, work: Path, shard: str, rejected: pl.Series) -> KeptShard | None:
     """Keep the rows of a shard; None if no source of it can be taken over."""
-    sources = pl.read_parquet(work / "sources" / shard, columns=["source_id", "text"])
+    sources = read_rows(work / "sources" / shard, ["source_id", "text"])
     # Of a source of which a part was taken down the text is null.
     whole = sources.drop_nulls("text").filter(~pl.col("source_id").is_in(rejected.implode()))
-    facts = pl.read_parquet(work / FACTS / shard).join(whole, on="source_id", how="semi", maintain_order="left")
+    facts = read_rows(work / FACTS / shard).join(whole, on="source_id", how="semi", maintain_order="left")
     if facts.is_empty():
         return None
     if facts.height == sources.height:
@@ -234,7 +235,7 @@ def _kept(build: Path, work: Path, shard: str, rejected: pl.Series) -> KeptShard
         for name in KEPT:
             _share(work / name / shard, build / name / shard)
     else:
-        tables = {name: pl.read_parquet(work / name / shard) for name in KEPT}
+        tables = {name: read_rows(work / name / shard) for name in KEPT}
         for name, rows in _of_sources(tables, facts).items():
             rows.write_parquet(build / name / shard, compression="lz4", statistics=False)
     files = {name: file_sha256(build / name / shard) for name in (FACTS, *KEPT)}

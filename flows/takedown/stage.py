@@ -8,6 +8,7 @@ import polars as pl
 
 from flows.takedown.requests import Takedown
 from flows.takedown.take_down import KEYS, NAMES, hits, take_down
+from flows.work import read_rows, write_rows
 from schemas.tables import TABLES
 
 # The tables that a takedown can reach; those that there are not yet are passed over.
@@ -59,7 +60,7 @@ def take_down_shards(
         if not named.is_empty():
             found = take_down(_tables(work, shard), takedowns)
             for name, rows in found.tables.items():
-                rows.write_parquet(work / name / shard, compression="lz4")
+                write_rows(rows, work / name / shard)
             stones.append(found.tombstones)
             rewritten.append(shard)
             keys = {name: _keys(work / name / shard, name) for name in keys}
@@ -68,7 +69,7 @@ def take_down_shards(
         uris |= set(earlier.filter(pl.col("uri").is_in(keys["sources"]["uri"].implode()))["uri"])
     now = pl.concat(stones)
     kept = earlier.filter(~pl.col("id").is_in(list(back))).join(now, on="id", how="anti")
-    pl.concat([now, kept.select(now.columns)]).sort("id").write_parquet(work / "tombstones.parquet")
+    write_rows(pl.concat([now, kept.select(now.columns)]).sort("id"), work / "tombstones.parquet")
     return TakenDown(
         now.filter(table="sources").height,
         tuple(rewritten),
@@ -108,8 +109,8 @@ def _is_asked_for(name: str, takedowns: Sequence[Takedown], earlier: pl.DataFram
 def _keys(file: Path, name: str) -> pl.DataFrame:
     """The columns that rows of a table are named by."""
     columns = dict.fromkeys((KEYS[name], *(column for column, _ in NAMES[name])))
-    return pl.read_parquet(file, columns=list(columns))
+    return read_rows(file, list(columns))
 
 
 def _tables(work: Path, shard: str) -> dict[str, pl.DataFrame]:
-    return {name: pl.read_parquet(work / name / shard) for name in REACHED if (work / name / shard).is_file()}
+    return {name: read_rows(work / name / shard) for name in REACHED if (work / name / shard).is_file()}
