@@ -21,28 +21,8 @@ from flows.ingest.formats import known_suffixes
 from flows.ingest.inputs import FoundInputs, find_inputs
 from flows.mirror import Mirrored, found_in, mirrored
 from flows.settings import Settings
-from tests.s3 import Store, serving
 
 STORY = "A pier in {place}\n\nThe pier of {place} opens on Friday, its keeper told the ferries.\n"
-
-
-@pytest.fixture
-def store(monkeypatch: pytest.MonkeyPatch) -> Iterator[Store]:
-    """An S3-compatible store with an empty bucket `desk`, as the environment of a user names it."""
-    with serving() as found:
-        for name, value in {
-            "AWS_ENDPOINT_URL": found.address,
-            "AWS_ACCESS_KEY_ID": "AKIAOURS",
-            "AWS_SECRET_ACCESS_KEY": "SECRETOURS",
-            "AWS_REGION": "us-east-1",
-            "AWS_CONFIG_FILE": os.devnull,
-            "AWS_SHARED_CREDENTIALS_FILE": os.devnull,
-            "AWS_MAX_ATTEMPTS": "2",
-        }.items():
-            monkeypatch.setenv(name, value)
-        S3FileSystem.clear_instance_cache()
-        yield found
-        S3FileSystem.clear_instance_cache()
 
 
 @pytest.fixture
