@@ -183,7 +183,9 @@ def _handler(store: Store) -> type[BaseHTTPRequestHandler]:
             with store.lock:
                 keys = sorted(key for key in objects if key.startswith(asked.get("prefix", "")))
                 delimiter, after = asked.get("delimiter", ""), asked.get("continuation-token", "")
-                lines, folders, last = [], set(), ""
+                lines: list[str] = []
+                folders: set[str] = set()
+                last = ""
                 for key in (key for key in keys if key > after):
                     rest = key[len(asked.get("prefix", "")) :]
                     if len(lines) + len(folders) >= min(int(asked.get("max-keys", "1000")), store.page):
