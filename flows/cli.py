@@ -153,11 +153,12 @@ def build(
     scheduler: str | None,
     verbose: bool,
 ) -> None:
-    """Build a release from SOURCEs: files, folders or patterns (by default the folder seeds).
+    """Build a release from SOURCEs: files, folders, patterns or addresses (by default the folder seeds).
 
     Reads .txt, .jsonl, .jsonl.gz and .parquet. What cannot be read is listed in the table rejects with its reason, and
     the rest is released. The same rows as in the newest release make no new one.
     """
+    from flows.addresses import checked_address
     from flows.settings import Settings
 
     if not sources and not Path(DEFAULT_SOURCE).is_dir():
@@ -165,10 +166,11 @@ def build(
     Runner.of(runner, scheduler)
     settings = Settings.load(settings_file, overrides)
     renamed = _renamed(columns)
+    places = [checked_address(source) for source in sources] or [DEFAULT_SOURCE]
     click.echo("starting Prefect …")
     built = _run_build(
         {
-            "sources": list(sources) or [DEFAULT_SOURCE],
+            "sources": places,
             "out": str(out),
             "settings": settings.model_dump(),
             "columns": renamed,
@@ -372,7 +374,7 @@ def explain(release: Path, key: str, as_json: bool) -> None:
     metavar="SOURCE",
     multiple=True,
     required=True,
-    help="The inbox: a folder, file or pattern that is looked at in every run. Repeatable.",
+    help="The inbox: a folder, file, pattern or address that is looked at in every run. Repeatable.",
 )
 @click.option(
     "--out",
@@ -433,11 +435,13 @@ def serve(
     new makes no release.
     """
     stop_quietly()
+    from flows.addresses import absolute, checked_address
     from flows.settings import Settings
 
     settings = Settings.load(settings_file, overrides)
     renamed = _renamed(columns)
     Runner.of(runner, scheduler)
+    places = [absolute(checked_address(source)) for source in sources]
     if (cron_expression is None) == (interval is None):
         raise UsageError("give either --cron or --interval")
     seconds = None if interval is None else _seconds(interval)
@@ -463,7 +467,7 @@ def serve(
     deploy.serve(
         schedule,
         {
-            "sources": [os.path.abspath(source) for source in sources],  # noqa: PTH100 - Path.resolve follows links
+            "sources": places,
             "out": str(out.absolute()),
             "settings": settings.model_dump(),
             "columns": renamed,

@@ -61,6 +61,7 @@ from flows.errors import ChangedError, CopydeskError, LockedError
 from flows.inbox import Inbox, look
 from flows.ingest.inputs import SIDE_FILES
 from flows.ingest.printable import printable
+from flows.mirror import mirrored
 from flows.release import versions
 from flows.release.harmless import markdown
 from flows.release.manifest import MANIFEST, code_identity, file_sha256, lock_sha256, read_manifest
@@ -113,7 +114,7 @@ def scheduled(
     """Release what is new in the inbox, and publish it if there is a repository; every run leaves its record.
 
     Args:
-        sources: the inbox: files, folders or patterns.
+        sources: the inbox: files, folders, patterns or addresses.
         out: folder of releases.
         settings: those that differ from their defaults.
         columns: our column of a record → its name in the containers, where they differ.
@@ -229,7 +230,12 @@ def _work(job: Job, began: Run, earlier: Sequence[Run]) -> Run:
         CopydeskError: no release came of it, or it could not be published.
     """
     beside = [] if job.takedowns is None else [Path(job.takedowns)]
-    inbox = look(job.sources, job.settle, time.time(), beside)
+    with mirrored(job.sources, job.out, job.settle) as inputs:
+        return _work_on(job, look(inputs, job.settle, time.time(), beside), beside, began, earlier)
+
+
+def _work_on(job: Job, inbox: Inbox, beside: Sequence[Path], began: Run, earlier: Sequence[Run]) -> Run:
+    """The same, with what was found in the inbox."""
     run = replace(
         began,
         status=UNCHANGED,
@@ -249,6 +255,11 @@ def _work(job: Job, began: Run, earlier: Sequence[Run]) -> Run:
     written = None if newest is None else _rewritten(inbox, newest, beside)
     if newest is not None and written is not None:
         return replace(run, message=f"waits for {written}, which is being written", counts=_counts(newest))
+    if newest is not None and inbox.missing:
+        raise CopydeskError(
+            f"{inbox.missing[0]} is not there any more; nothing was released, as all that came from it would go. "
+            "Bring it back, or take it out of --source."
+        )
     if not inbox.ready:
         waiting = f", {counted(len(inbox.waiting), 'file')} being written" if inbox.waiting else ""
         return replace(run, message=f"no input{waiting}", counts={"read": 0})
@@ -266,7 +277,7 @@ def _work(job: Job, began: Run, earlier: Sequence[Run]) -> Run:
             job.release_date,
             job.takedowns,
             job.state,
-            inbox.ready,
+            inbox,
             job.runner,
         )
     except ChangedError as error:

@@ -16,7 +16,7 @@ import tempfile
 import time
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from concurrent.futures.process import BrokenProcessPool
-from contextlib import contextmanager
+from contextlib import ExitStack, contextmanager, nullcontext
 from contextvars import copy_context
 from dataclasses import dataclass
 from datetime import date
@@ -47,12 +47,15 @@ from prefect.settings import PREFECT_API_URL, temporary_settings
 from prefect.states import Completed, Failed
 from prefect.task_runners import ProcessPoolTaskRunner, TaskRunner, ThreadPoolTaskRunner
 
+from flows.addresses import is_address, shown
 from flows.deduplicate.portions import ON_THREADS as BY_THREADS
 from flows.deduplicate.portions import InFiles, Spread, work_off
 from flows.deduplicate.stage import Repeats, find_repeats, with_repeats
 from flows.errors import CopydeskError, NetworkError, UsageError
+from flows.inbox import Inbox
 from flows.ingest.inputs import FileState
 from flows.ingest.run import Ingested, ingest
+from flows.mirror import found_in, mirrored
 from flows.normalize.normalize import normalize
 from flows.progress import Progress, ShardSize
 from flows.publish.hub import Published
@@ -129,9 +132,10 @@ def ingest_sources(
     settings: Settings,
     columns: Mapping[str, str],
     states: Mapping[Path, FileState | None] | None,
+    mirrors: Sequence[Path],
 ) -> Ingested:
     """Files → shards of `sources` and `provenance`; what is no document → `rejects`."""
-    return ingest(inputs, work, settings, columns, states)
+    return ingest(inputs, work, settings, columns, states, [found_in(mirror) for mirror in mirrors])
 
 
 @task(name="state", cache_policy=NO_CACHE)
@@ -404,13 +408,13 @@ def build_release(
     release_date: str | None,
     takedowns: str | None,
     state: Path | None = None,
-    states: Mapping[Path, FileState | None] | None = None,
+    inbox: Inbox | None = None,
     runner: Runner = ON_THREADS,
 ) -> Built:
     """What `build` does, inside whatever flow is running.
 
     Args:
-        sources: files, folders or patterns.
+        sources: files, folders, patterns or addresses.
         out: folder of releases.
         settings: all settings in force.
         columns: our column of a record → its name in the containers, where they differ.
@@ -418,7 +422,7 @@ def build_release(
         release_date: the release's date, as YYYY-MM-DD.
         takedowns: file with what must not be released; by default those beside the documents.
         state: folder of what earlier builds made, by default in `out`.
-        states: as for `ingest`.
+        inbox: what was found in the sources, if somebody has looked; nothing else is read then.
         runner: where tasks are worked off.
 
     Raises:
@@ -426,12 +430,28 @@ def build_release(
     """
     seconds: dict[str, float] = {}
     state = out / STATE if state is None else state
-    with locked(out) as lock, _locked_state(state, out), staged(lock) as work, _workers(runner) as workers:
+    with (
+        locked(out) as lock,
+        _locked_state(state, out),
+        staged(lock) as work,
+        _workers(runner) as workers,
+        ExitStack() as stack,
+    ):
+        if inbox is None:
+            with _timed("fetch", seconds) if any(map(is_address, sources)) else nullcontext():
+                inputs = stack.enter_context(mirrored(sources, out))
+            if inputs.missing:
+                raise CopydeskError(f"{inputs.missing[0]}: nothing is there; check the address")
+        else:
+            inputs = inbox.inputs
+        states = None if inbox is None else inbox.ready
         with _timed("ingest", seconds):
-            found = _done(ingest_sources(sources, work, settings, columns, states, return_state=True))
+            found = _done(
+                ingest_sources(inputs.local, work, settings, columns, states, inputs.mirrors, return_state=True)
+            )
         log.info("ingest: %s read, %s rejected", counted(found.read_count, "document"), f"{found.rejected_count:,}")
         if not found.read_count:
-            given = ", ".join(sources)
+            given = ", ".join(shown(source) if is_address(source) else source for source in sources)
             raise CopydeskError(f"no document found in {given}; nothing was released")
         newest = versions.newest(out)
         earlier = [] if newest is None else read_manifest(newest).get("takedowns", [])

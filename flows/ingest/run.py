@@ -1,7 +1,7 @@
 """Bytes → sources: files are found, decoded and hashed; what cannot be read is turned away with a reason."""
 
 import hashlib
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from contextlib import ExitStack
 from dataclasses import dataclass, replace
 from pathlib import Path
@@ -12,7 +12,7 @@ from flows.errors import ChangedError
 from flows.ids import reject_id
 from flows.ingest.documents import Document, Notes, Records, Refusal, record_columns
 from flows.ingest.formats import Formats
-from flows.ingest.inputs import FileState, InputFile, file_state, find_inputs, unreadable, why_unreadable
+from flows.ingest.inputs import FileState, FoundInputs, InputFile, file_state, find_inputs, unreadable, why_unreadable
 from flows.ingest.known import Known
 from flows.ingest.reading import bytes_of_document, records_of_container
 from flows.ingest.shards import Shards
@@ -66,6 +66,7 @@ def ingest(
     settings: Settings,
     columns: Mapping[str, str],
     states: Mapping[Path, FileState | None] | None = None,
+    elsewhere: Iterable[FoundInputs] = (),
 ) -> Ingested:
     """Reads all inputs into `staging/sources/`, `staging/provenance/` and `staging/rejects/ingest.parquet`.
 
@@ -78,6 +79,7 @@ def ingest(
         settings: bounds of what is read.
         columns: our column of a record → its name in the containers, where they differ.
         states: files → what `file_state` said of them when they were complete; if given, no other file is read.
+        elsewhere: inputs that were found in other ways, to be read together with them.
 
     Raises:
         UsageError: an input is empty, or a column unknown.
@@ -85,7 +87,7 @@ def ingest(
         ChangedError: a container changed while it was read, or a file since its state was taken.
     """
     with ExitStack() as stack:
-        return _Ingest(stack, staging, settings, record_columns(columns), states).run(inputs)
+        return _Ingest(stack, staging, settings, record_columns(columns), states).run(inputs, elsewhere)
 
 
 class _Ingest:
@@ -110,8 +112,8 @@ class _Ingest:
         self._opened: list[OpenedFile] = []
         self._warnings: list[str] = []
 
-    def run(self, inputs: Sequence[str]) -> Ingested:
-        found = find_inputs(inputs, self._formats.suffixes)
+    def run(self, inputs: Sequence[str], elsewhere: Iterable[FoundInputs]) -> Ingested:
+        found = find_inputs(inputs, self._formats.suffixes, elsewhere)
         if self._states is not None:
             found.files.intersection_update([file for file in found.files if file.path in self._states])
         self._known = Known(found.folders)
