@@ -42,7 +42,8 @@ from flows.ingest.inputs import (
     suffix_of,
 )
 from flows.ingest.printable import printable, printable_path
-from flows.progress import QUIET_SECONDS, counted, duration
+from flows.progress import QUIET_SECONDS
+from flows.wording import counted, duration
 from flows.release.staging import clear_errors, flush, held, remove
 from flows.remote import (
     AT_ONCE,
