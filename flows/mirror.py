@@ -43,7 +43,6 @@ from flows.ingest.inputs import (
 )
 from flows.ingest.printable import printable, printable_path
 from flows.progress import QUIET_SECONDS
-from flows.wording import counted, duration
 from flows.release.staging import clear_errors, flush, held, remove
 from flows.remote import (
     AT_ONCE,
@@ -53,6 +52,7 @@ from flows.remote import (
     objects_below,
     open_store,
 )
+from flows.wording import counted, duration
 
 log = logging.getLogger("copydesk")
 
