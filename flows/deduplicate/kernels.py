@@ -45,8 +45,10 @@ MAX_GAP = 128
 # The product of both sides' words: what an alignment costs.
 MAX_CELLS = 8192
 # Two stretches of more words than the first have this share of the shorter in common, or are left as unmatched: between
-# any two stretches of a language some words can be aligned.
-CHANCE_WORDS, CHANCE_SHARE = 8, 0.4
+# any two stretches of a language some words can be aligned. Measured on pairs of 2,225 news stories, stretches of 10 to
+# 120 words: 0.25 at most on average, and in 99 of 100 cases below 0.35 where the longer has up to four times the words.
+CHANCE_WORDS, CHANCE_SHARE = 8, 0.35
+UNLIKE_TIMES, UNLIKE_SHARE = 4, 0.5
 # Words on either side of a difference that a slot of a form may have: 'the Rt Hon. Mary Ann Doe MP'.
 SLOT_WORDS = 6
 # Slots that count where they stand close to one another: an outlet's own dateline and byline make no form.
@@ -521,7 +523,9 @@ def _compare(  # noqa: PLR0912, PLR0915 - as above
                 x: Any = a_gap
                 y: Any = b_gap
                 shorter_gap = min(a_gap, b_gap)
-                if shorter_gap > CHANCE_WORDS and lcs[x, y] < CHANCE_SHARE * shorter_gap:
+                is_unlike = max(a_gap, b_gap) > UNLIKE_TIMES * shorter_gap
+                least_share = UNLIKE_SHARE if is_unlike else CHANCE_SHARE
+                if shorter_gap > CHANCE_WORDS and lcs[x, y] < least_share * shorter_gap:
                     x = 0
                     y = 0
                     if a_gap != b_gap:

@@ -70,8 +70,11 @@ _FEW_FILLINGS = 50
 # asked for may then lie from what an alignment gives.
 _SHORT_WORDS = 200
 _UNSURE = 0.2
-# Rounds of asking whether a copy of one survivor is a copy of another one, too.
+# Rounds of asking whether a copy of one hub is a copy of another one, too.
 _ROUNDS = 6
+# Share of the shorter that two copies of a third text have in common: more than twice what two stories of a language
+# have by chance (see kernels.CHANCE_SHARE).
+_WITNESSED_COVERAGE = 0.35
 # Edges without anything in common that each text is taken to have beside its own when its centrality is weighed: one
 # or two say little of it, and two copies that were cut off at the same word would be each other's centre.
 _DOUBTED_EDGES = 2
@@ -144,7 +147,7 @@ def clusters(edges: pl.DataFrame) -> pl.DataFrame:
     )
     twins = _twins(numbered, len(ids))
     between = _between_twins(numbered, twins)
-    hubs = _hubs(between, len(ids), by_degree=True)
+    hubs = _hubs(between, len(ids))
     return pl.DataFrame({"id": ids, "cluster_id": ids.gather(hubs[twins])})
 
 
@@ -161,15 +164,17 @@ def copies(store: WordStore, ranks: Indexes, forms: Indexes, sources: Indexes, s
     Returns:
         The columns of EDGE_SCHEMA, articles by rank: one row per copy and its survivor, `a` the survivor, sorted by
         `b`. `kind`, `score` and coverages as `near_duplicates` describes them. Each pair was verified itself, or that
-        of two texts equal to them.
+        of two texts equal to them: the survivor may be a cut or much edited copy, so that less is asked of a pair both
+        of which are copies of a third text.
     """
     order = np.empty(len(ranks), np.int64)
     order[ranks] = np.arange(len(ranks))
     corpus = _Corpus.of(store, ranks, forms[order], sources[order], settings)
-    edges = _edges(corpus, by_degree=False)
+    edges = _edges(corpus)
     twins = _twins(edges, len(ranks))
     between = _between_twins(edges, twins)
-    survivors = _hubs(between, len(ranks), by_degree=False)[twins]
+    between, survivors = _with_survivors(corpus, between)
+    survivors = survivors[twins]
     members = np.flatnonzero(survivors != np.arange(len(ranks)))
     pairs = pl.DataFrame({"a": survivors[members], "b": members, "twin": twins[members]}).cast(pl.UInt32)
     facts = ("kind", "score", "a_coverage", "b_coverage")
@@ -329,8 +334,8 @@ def _trimmed(
     return out
 
 
-def _edges(corpus: _Corpus, *, by_degree: bool = True) -> pl.DataFrame:
-    """All edges: equal texts, pairs that shared 4-grams propose, and those that a copy needs to its survivor."""
+def _edges(corpus: _Corpus) -> pl.DataFrame:
+    """All edges: equal texts, pairs that shared 4-grams propose, and those that a copy needs to its hub."""
     texts = pl.DataFrame(
         {"rank": np.arange(len(corpus.sizes)), "form": corpus.forms, "body": corpus.body, "whole": corpus.whole}
     ).filter(corpus.sizes >= corpus.settings.min_article_words)
@@ -364,10 +369,9 @@ def _edges(corpus: _Corpus, *, by_degree: bool = True) -> pl.DataFrame:
     is_rare = np.bincount(fillings, minlength=len(fillings))[fillings] <= _FEW_FILLINGS
     for _ in range(_ROUNDS):
         edges = _verified(corpus, tried, measured, is_rare)
-        # An edge between two clusters: is the one's copy a copy of the other's survivor, too? The links above may not
+        # An edge between two clusters: is the one's copy a copy of the other's hub, too? The links above may not
         # have proposed that pair. Each round asks only what was never asked.
-        hubs = _hubs(edges, len(corpus.sizes), by_degree=by_degree)
-        missing = _of_like_length(corpus, _unasked(edges, tried, hubs, by_degree=by_degree))
+        missing = _of_like_length(corpus, _unasked(edges, tried, _hubs(edges, len(corpus.sizes))))
         if not len(missing):
             break
         tried = np.concatenate([tried, missing])
@@ -600,6 +604,12 @@ def _verified(
     is_of_one_source = (corpus.sources[a] == corpus.sources[b]) & (corpus.sources[a] >= 0)
     possible = verdict.tells_one_story & (verdict.is_same_story | ~is_of_one_source)
     is_copy = possible & (~verdict.is_form | verdict.is_nearly_equal | (verdict.is_alike & is_rare[a] & is_rare[b]))
+    return _edge_rows(pairs, verdict, is_copy)
+
+
+def _edge_rows(pairs: Pairs, verdict: Verdict, is_copy: npt.NDArray[np.bool_]) -> pl.DataFrame:
+    """The pairs that are copies: columns of EDGE_SCHEMA, sorted."""
+    a, b = _sides(pairs)
     kind = pl.Series("kind", verdict.is_part[is_copy]).replace_strict(
         {True: "contains", False: "near_duplicate_of"}, return_dtype=pl.String
     )
@@ -617,6 +627,18 @@ def _verified(
         .cast(EDGE_SCHEMA)
         .sort("a", "b")
     )
+
+
+def _witnessed(corpus: _Corpus, pairs: Pairs, measured: npt.NDArray[np.int32]) -> pl.DataFrame:
+    """Those of the measured pairs that are copies, given that both are copies of a third text: columns of EDGE_SCHEMA.
+
+    How much of the longer is common and how long differing stretches are tells nothing more then.
+    """
+    verdict = _verdict(corpus, pairs, measured)
+    a, b = _sides(pairs)
+    is_of_one_source = (corpus.sources[a] == corpus.sources[b]) & (corpus.sources[a] >= 0)
+    is_copy = (verdict.shorter_coverage >= _WITNESSED_COVERAGE) & ~verdict.is_form & ~is_of_one_source
+    return _edge_rows(pairs, verdict, is_copy)
 
 
 def _fillings(corpus: _Corpus, pairs: Pairs, measured: npt.NDArray[np.int32]) -> Indexes:
@@ -647,22 +669,22 @@ def _alike(corpus: _Corpus, pairs: Pairs, measured: npt.NDArray[np.int32]) -> In
     verdict = _verdict(corpus, pairs, measured)
     alike = verdict.tells_one_story | verdict.is_form
     edges = pl.DataFrame({"a": a[alike], "b": b[alike]}).cast(pl.UInt32)
-    return _hubs(edges, len(corpus.sizes), by_degree=True)
+    return _hubs(edges, len(corpus.sizes))
 
 
-def _unasked(edges: pl.DataFrame, tried: npt.NDArray[np.uint64], hubs: Indexes, *, by_degree: bool) -> Pairs:
+def _unasked(edges: pl.DataFrame, tried: npt.NDArray[np.uint64], hubs: Indexes) -> Pairs:
     """Pairs that may join two clusters with an edge between them: sorted, none of those tried.
 
     The hub of each is asked about the other's hub and about the text at the other end of the edge. A hub that is itself
-    much edited or cut off stays strange to other such copies. Where hubs may change, the most central member is asked
-    about the whole cluster and the texts beyond the edges, too: it is nearer to the original, and will be the hub.
+    much edited or cut off stays strange to other such copies: the most central member is asked about the whole cluster
+    and the texts beyond the edges, too. It is nearer to the original, and will be the hub.
     """
     a, b = edges["a"].to_numpy().astype(np.int64), edges["b"].to_numpy().astype(np.int64)
     across = hubs[a] != hubs[b]
     inner = np.concatenate([a[across], b[across]])
     outer = np.concatenate([b[across], a[across]])
     one, other = np.concatenate([hubs[inner], hubs[inner]]), np.concatenate([outer, hubs[outer]])
-    if by_degree and len(inner):
+    if len(inner):
         central = _central_members(edges, hubs)
         members = np.flatnonzero(np.isin(hubs, hubs[inner]))
         one = np.concatenate([one, central[hubs[members]], central[hubs[inner]]])
@@ -738,14 +760,10 @@ def _between_twins(edges: pl.DataFrame, twins: Indexes) -> pl.DataFrame:
     )
 
 
-def _hubs(edges: pl.DataFrame, count: int, *, by_degree: bool) -> Indexes:
-    """The text that each hangs on, shape (count): by order of rank, or the one with most edges first."""
+def _hubs(edges: pl.DataFrame, count: int) -> Indexes:
+    """The text that each hangs on, the one with most edges first: shape (count)."""
     hubs = np.arange(count)
     if edges.is_empty():
-        return hubs
-    if not by_degree:
-        stars = star_clusters(edges)
-        hubs[stars["item"].to_numpy()] = stars["cluster"].to_numpy()
         return hubs
     degrees = np.bincount(edges["a"].to_numpy(), minlength=count) + np.bincount(edges["b"].to_numpy(), minlength=count)
     order = np.argsort(-degrees, kind="stable")[: np.count_nonzero(degrees)]
@@ -755,3 +773,40 @@ def _hubs(edges: pl.DataFrame, count: int, *, by_degree: bool) -> Indexes:
     stars = star_clusters(pl.DataFrame({"a": np.minimum(a, b), "b": np.maximum(a, b)}).cast(pl.UInt32))
     hubs[order[stars["item"].to_numpy()]] = order[stars["cluster"].to_numpy()]
     return hubs
+
+
+def _with_survivors(corpus: _Corpus, edges: pl.DataFrame) -> tuple[pl.DataFrame, Indexes]:
+    """Gather texts around the first of each cluster.
+
+    The others of a hub's cluster are asked about its first. Those that are no copies of it, as a beginning is none of
+    an end, hang on the earliest of the others that they have an edge to and that hangs on none itself.
+
+    Args:
+        corpus: texts by rank.
+        edges: verified pairs, none of them of equal texts.
+
+    Returns:
+        edges: with those to the survivors that were not among them.
+        survivors: shape (texts).
+    """
+    count = len(corpus.sizes)
+    hubs = _hubs(edges, count)
+    first_of = np.arange(count)
+    np.minimum.at(first_of, hubs, np.arange(count))
+    survivors = first_of[hubs]
+    members = np.flatnonzero(survivors != np.arange(count))
+    asked = (survivors[members].astype(np.uint64) << np.uint64(32)) | members.astype(np.uint64)
+    known = (edges["a"].to_numpy().astype(np.uint64) << np.uint64(32)) | edges["b"].to_numpy().astype(np.uint64)
+    missing = _not_in(asked, known)
+    found = _witnessed(corpus, missing, _measured_pairs(corpus, missing))
+    edges = pl.concat([edges.select(EDGE_SCHEMA.names()), found]).sort("a", "b")
+    a, b = (edges[side].to_numpy().astype(np.int64) for side in ("a", "b"))
+    is_held = np.zeros(count, np.bool_)
+    is_held[b[survivors[b] == a]] = True
+    is_holding = np.zeros(count, np.bool_)
+    is_holding[survivors[is_held]] = True
+    survivors[~is_held] = np.flatnonzero(~is_held)
+    is_free = ~is_held[a] & ~is_held[b] & ~is_holding[b]
+    stars = star_clusters(edges.filter(pl.Series(is_free)))
+    survivors[stars["item"].to_numpy()] = stars["cluster"].to_numpy()
+    return edges, survivors

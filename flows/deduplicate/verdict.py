@@ -33,6 +33,7 @@ _UNMATCHED_SHARE = 0.15
 # must be.
 _EXCESS_SHARE = 0.15
 _EXCESS_SPAN = 0.3
+_LONG_UNMATCHED_SHARE = 0.08
 # A text that stands in a longer one but for the end of a cut sentence was cut off, however early, down to this share of
 # the other's words; one that only shares a lede with it goes on otherwise.
 _INSIDE_COVERAGE = 0.95
@@ -146,7 +147,7 @@ class Verdict:
         excess = (shorter_coverage - settings.min_shorter_coverage) / _EXCESS_SPAN
         most = np.maximum(
             np.minimum(settings.max_unmatched_words, _UNMATCHED_SHARE * shorter_sizes),
-            _EXCESS_SHARE * shorter_sizes * excess,
+            shorter_sizes * np.maximum(_EXCESS_SHARE * excess, _LONG_UNMATCHED_SHARE),
         )
         is_long_enough = covered.min(1) * weight >= settings.min_shared_words
         is_nearly_all = (shorter_coverage >= _NOTICE_COVERAGE) & (longer_coverage >= _NOTICE_LONGER_COVERAGE)
@@ -210,7 +211,10 @@ class Verdict:
             is_same_story=is_same_story,
             tells_one_story=tells_one_story,
             is_form=is_form,
-            is_nearly_equal=is_alike & (similarity >= _NEARLY_EQUAL) & (slots < _MANY_SLOTS),
+            is_nearly_equal=is_alike
+            & (similarity >= _NEARLY_EQUAL)
+            & (slots < _MANY_SLOTS)
+            & ((slots < _FEW_SLOTS) | (slot_share < _OTHER_STORY)),
             is_alike=is_alike
             & (similarity >= _FILLINGS_ALIKE)
             & (slot_share < _OTHER_STORY)
