@@ -14,6 +14,7 @@ from typing import TYPE_CHECKING, Any, NoReturn
 import click
 
 from flows.errors import CopydeskError, UsageError
+from flows.runners import RUNNERS, THREADS, Runner
 from flows.stopping import stop_on_sigterm, stop_quietly, was_stopped
 
 if TYPE_CHECKING:
@@ -79,6 +80,18 @@ def _build_options(command: Callable[..., None]) -> Callable[..., None]:
             type=click.Path(path_type=Path),
             help="Where builds keep what makes the next one faster, by default .state in --out; it may be deleted.",
         ),
+        click.option(
+            "--runner",
+            default=THREADS,
+            show_default=True,
+            type=click.Choice(RUNNERS),
+            help="What works: threads of this process, processes of this machine, or a Dask cluster.",
+        ),
+        click.option(
+            "--scheduler",
+            metavar="tcp://HOST:PORT",
+            help="The Dask cluster; by default one on this machine, for this run. Its workers share --out.",
+        ),
     )
     for option in reversed(options):
         command = option(command)
@@ -128,6 +141,8 @@ def build(
     overrides: tuple[str, ...],
     takedowns: Path | None,
     state: Path | None,
+    runner: str,
+    scheduler: str | None,
     verbose: bool,
 ) -> None:
     """Build a release from SOURCEs: files, folders, patterns or addresses (by default the folder seeds).
@@ -140,6 +155,7 @@ def build(
 
     if not sources and not Path(DEFAULT_SOURCE).is_dir():
         raise UsageError(f"no SOURCE given, and there is no folder {DEFAULT_SOURCE} here; see copydesk build --help")
+    Runner.of(runner, scheduler)
     settings = Settings.load(settings_file, overrides)
     renamed = dict(_pair(column, "--column", "OURS=THEIRS") for column in columns)
     places = [checked_address(source) for source in sources] or [DEFAULT_SOURCE]
@@ -154,6 +170,8 @@ def build(
             "release_date": None if release_date is None else release_date.date().isoformat(),
             "takedowns": None if takedowns is None else str(takedowns),
             "state": None if state is None else str(state),
+            "runner": runner,
+            "scheduler": scheduler,
         },
         verbose=verbose,
     )
@@ -406,6 +424,8 @@ def serve(
     overrides: tuple[str, ...],
     takedowns: Path | None,
     state: Path | None,
+    runner: str,
+    scheduler: str | None,
     verbose: bool,
 ) -> None:
     """Build, and publish with --repo, by a schedule: whatever is new in the inbox, until the command is ended.
@@ -419,6 +439,7 @@ def serve(
 
     settings = Settings.load(settings_file, overrides)
     places = [absolute(checked_address(source)) for source in sources]
+    Runner.of(runner, scheduler)
     if (cron_expression is None) == (interval is None):
         raise UsageError("give either --cron or --interval")
     seconds = None if interval is None else _seconds(interval)
@@ -452,6 +473,8 @@ def serve(
             "release_date": None if release_date is None else release_date.date().isoformat(),
             "takedowns": None if takedowns is None else str(takedowns.absolute()),
             "state": None if state is None else str(state.absolute()),
+            "runner": runner,
+            "scheduler": scheduler,
             "repo": repo,
             "visibility": None if is_private is None else "private" if is_private else "public",
             "include_reserved_text": include_reserved_text,

@@ -69,6 +69,7 @@ from flows.release.harmless import markdown
 from flows.release.manifest import MANIFEST, code_identity, file_sha256, lock_sha256, read_manifest
 from flows.release.parquet import table_files
 from flows.release.staging import held
+from flows.runners import THREADS, Runner
 from flows.runs import FAILED, RELEASED, RUN_LOCK, SERVE_LOCK, UNCHANGED, Run
 from flows.server import EmbeddedServer
 from flows.settings import Settings
@@ -107,6 +108,8 @@ def scheduled(
     visibility: str | None = None,
     include_reserved_text: bool = False,
     settle: float = 5.0,
+    runner: str = THREADS,
+    scheduler: str | None = None,
 ) -> State[Run]:
     """Release what is new in the inbox, and publish it if there is a repository; every run leaves its record.
 
@@ -123,6 +126,8 @@ def scheduled(
         visibility: `private` or `public`, to create the repository with.
         include_reserved_text: send the full edition to a public repository, too.
         settle: seconds for which a file must not have changed to be read.
+        runner: where tasks are worked off: `threads`, `processes` or `dask`.
+        scheduler: address of a Dask cluster; without one a cluster of this machine is started for the run.
 
     Returns:
         A state whose data is the record; where another run was at work, a completed one that says `skipped`.
@@ -140,6 +145,7 @@ def scheduled(
         visibility=visibility,
         include_reserved_text=include_reserved_text,
         settle=settle,
+        runner=Runner.of(runner, scheduler),
     )
     try:
         with held(job.out, RUN_LOCK):
@@ -172,12 +178,13 @@ class Job:
     visibility: str | None
     include_reserved_text: bool
     settle: float
+    runner: Runner
 
     def fingerprint(self, inbox: Inbox) -> str:
         """SHA-256 over all that a release is made from: inbox, parameters, code, libraries, and the release before."""
         newest = versions.newest(self.out)
         before = None if newest is None else (newest.name, file_sha256(newest / MANIFEST))
-        parameters = replace(self, settings=None, out=None, state=None, settle=None)  # type: ignore[arg-type]
+        parameters = replace(self, settings=None, out=None, state=None, settle=None, runner=None)  # type: ignore[arg-type]
         made_from = (inbox.fingerprint, repr(parameters), self.settings.model_dump_json(), code_identity(), before)
         return hashlib.sha256(repr((*made_from, lock_sha256())).encode()).hexdigest()
 
@@ -266,6 +273,7 @@ def _work_on(job: Job, inbox: Inbox, beside: Sequence[Path], began: Run, earlier
             job.takedowns,
             job.state,
             inbox,
+            job.runner,
         )
     except ChangedError as error:
         return replace(run, message=str(error))

@@ -10,14 +10,18 @@ what repeats what, which is small beside them. The release is then written shard
 
 import json
 import logging
+import multiprocessing
 import os
+import tempfile
 import time
 from collections.abc import Iterable, Iterator, Mapping, Sequence
+from concurrent.futures.process import BrokenProcessPool
 from contextlib import ExitStack, contextmanager, nullcontext
 from dataclasses import dataclass
 from datetime import date
 from pathlib import Path
 from typing import Any, TypeVar, cast
+from urllib.parse import urlsplit
 
 # Before Prefect is imported: it reads its settings then. What the user has set stays.
 for _name, _value in {
@@ -30,16 +34,18 @@ for _name, _value in {
     os.environ.setdefault(_name, _value)
 
 import polars as pl
-from prefect import Flow, State, flow, task
+from prefect import Flow, State, Task, flow, task
 from prefect.artifacts import create_markdown_artifact
 from prefect.cache_policies import NO_CACHE
 from prefect.client.orchestration import get_client
 from prefect.futures import PrefectFuture
 from prefect.settings import PREFECT_API_URL, temporary_settings
 from prefect.states import Completed, Failed
-from prefect.task_runners import TaskRunner, ThreadPoolTaskRunner
+from prefect.task_runners import ProcessPoolTaskRunner, TaskRunner, ThreadPoolTaskRunner
 
 from flows.addresses import is_address, shown
+from flows.deduplicate.portions import ON_THREADS as BY_THREADS
+from flows.deduplicate.portions import InFiles, Spread, work_off
 from flows.deduplicate.stage import Repeats, find_repeats, with_repeats
 from flows.errors import CopydeskError, NetworkError, UsageError
 from flows.inbox import Inbox
@@ -56,6 +62,7 @@ from flows.release.manifest import Input, read_manifest
 from flows.release.parquet import read_table
 from flows.release.release import BuildInfo, Released, release_parts
 from flows.release.staging import Lock, locked, staged
+from flows.runners import LOOPBACK, ON_THREADS, PROCESSES, THREADS, Runner, core_count, follow_parent
 from flows.server import EmbeddedServer
 from flows.settings import Settings
 from flows.state import FACTS, STATE, KeptRows, facts_of, merged, read_state, write_state
@@ -86,6 +93,11 @@ LAST_REJECTS = ".rejects.jsonl"
 
 # What deduplication finds over all shards.
 REPEATS = ("clusters", "repeats", "overlaps", "relations")
+
+# A scheduler that does not answer within so many seconds is not there.
+CONNECT_SECONDS = 15
+# How Dask calls a task whose workers died, by the names of its errors: it need not be installed.
+LOST = ("KilledWorker", "FutureCancelledError", "CancelledError")
 
 Counts = dict[str, int]
 Result = TypeVar("Result")
@@ -167,8 +179,20 @@ def take_down_sources(work: Path, shards: Sequence[str], takedowns: Sequence[Tak
 @task(name="deduplicate", cache_policy=NO_CACHE)
 def deduplicate_articles(work: Path, shards: Sequence[str], settings: Settings) -> None:
     """All shards of `articles` and `passages` → what repeats what: the tables of REPEATS."""
+    write_repeats(work, shards, settings, BY_THREADS)
+
+
+@task(name="deduplicate", cache_policy=NO_CACHE)
+def deduplicate_portion(portion: Path) -> None:
+    """A portion of the search for repeats, from file to file."""
+    work_off(portion)
+
+
+def write_repeats(work: Path, shards: Sequence[str], settings: Settings, spread: Spread) -> None:
+    """What `deduplicate_articles` does."""
     articles, passages = (shard_files(work, name, shards) for name in ("articles", "passages"))
-    found = find_repeats(articles, passages, settings, work / "deduplicate")
+    with tempfile.TemporaryDirectory(dir=work, prefix=".deduplicate-") as folder:
+        found = find_repeats(articles, passages, settings, Path(folder), spread)
     for name in REPEATS:
         write_rows(getattr(found, name), work / "repeats" / f"{name}.parquet")
 
@@ -237,8 +261,12 @@ def build(
     release_date: str | None = None,
     takedowns: str | None = None,
     state: str | None = None,
+    runner: str = THREADS,
+    scheduler: str | None = None,
 ) -> State[Built]:
     """Turn sources into a release in the folder `out`; `state` is where builds keep what makes the next ones faster.
+
+    `runner` and `scheduler` say where tasks are worked off.
 
     Returns:
         A state whose data is `Built`, or, when it failed for a reason that a person can act on, the error.
@@ -253,6 +281,7 @@ def build(
             release_date,
             takedowns,
             None if state is None else Path(state),
+            runner=Runner.of(runner, scheduler),
         )
     except CopydeskError as error:
         return Failed(message=str(error), data=error)
@@ -374,6 +403,7 @@ def build_release(
     takedowns: str | None,
     state: Path | None = None,
     inbox: Inbox | None = None,
+    runner: Runner = ON_THREADS,
 ) -> Built:
     """What `build` does, inside whatever flow is running.
 
@@ -387,13 +417,20 @@ def build_release(
         takedowns: file with what must not be released; by default those beside the documents.
         state: folder of what earlier builds made, by default in `out`.
         inbox: what was found in the sources, if somebody has looked; nothing else is read then.
+        runner: where tasks are worked off.
 
     Raises:
         CopydeskError: no release came of it.
     """
     seconds: dict[str, float] = {}
     state = out / STATE if state is None else state
-    with locked(out) as lock, _locked_state(state, out), staged(lock) as work, ExitStack() as stack:
+    with (
+        locked(out) as lock,
+        _locked_state(state, out),
+        staged(lock) as work,
+        _workers(runner) as workers,
+        ExitStack() as stack,
+    ):
         if inbox is None:
             with _timed("fetch", seconds) if any(map(is_address, sources)) else nullcontext():
                 inputs = stack.enter_context(mirrored(sources, out))
@@ -417,14 +454,14 @@ def build_release(
             with _timed("state", seconds):
                 kept = _done(read_kept_rows(state, return_state=True))
             with _timed("normalize", seconds):
-                sizes = _normalize(work, found, kept)
+                sizes = _normalize(work, found, kept, workers)
             with _timed("takedown", seconds):
                 taken = _done(take_down_sources(work, found.shards, in_force, out, return_state=True))
             if taken.source_count:
                 log.info("takedown: %s", counted(taken.source_count, "source"))
             with _timed("state", seconds):
                 unkept = _keep(state, work, found.shards)
-            counts = _deduplicate(work, found, taken, settings, seconds)
+            counts = _deduplicate(work, found, taken, settings, seconds, workers)
             info = BuildInfo(
                 inputs=[Input(file.uri, file.sha256, file.byte_count) for file in found.inputs],
                 conservation=counts,
@@ -439,6 +476,107 @@ def build_release(
         except CopydeskError as error:
             raise _with_rejects(error, work, out) from error
     return Built(released, counts, (*found.warnings, *kept.warnings, *taken.warnings, *unkept), seconds)
+
+
+@dataclass(frozen=True)
+class Workers:
+    """Those who work off the tasks that are handed out shard by shard.
+
+    Attributes:
+        runner: which they are.
+        pool: of Prefect; None for the threads of the flow itself.
+    """
+
+    runner: Runner
+    pool: "TaskRunner[PrefectFuture[Any]] | None" = None
+
+    def submit(self, one: "Task[..., Result]", **parameters: Any) -> PrefectFuture[Result]:
+        """Hand out a task."""
+        if self.pool is None:
+            return one.submit(**parameters, return_state=False)
+        return self.pool.submit(one, parameters)
+
+    def result(self, future: PrefectFuture[Result]) -> Result:
+        """Wait for what a task comes to; its error is raised as it was.
+
+        Raises:
+            CopydeskError: its worker died, or does not see the files of the run.
+        """
+        if self.pool is None:
+            future.wait()
+            return _done(cast("State[Result]", future.state))
+        try:
+            result: Result = future.result()
+        except FileNotFoundError as error:
+            if self.runner.scheduler is None:
+                raise
+            raise CopydeskError(
+                f"a worker does not find {error.filename or 'a file of this run'}: --out must lie in a folder that all "
+                "machines share under one path"
+            ) from error
+        except Exception as error:
+            if not isinstance(error, BrokenProcessPool) and type(error).__name__ not in LOST:
+                raise
+            raise CopydeskError(
+                "a worker was killed, ran out of memory or cannot be reached; nothing was released. Smaller shards "
+                "need less memory: --set shard_bytes=16_000_000"
+            ) from error
+        return result
+
+
+@contextmanager
+def _workers(runner: Runner) -> Iterator[Workers]:
+    """Workers for the time of a run; when it ends early they do not finish what they are at.
+
+    Raises:
+        NetworkError: the scheduler of the cluster does not answer.
+    """
+    if runner.name == THREADS:
+        yield Workers(runner)
+    elif runner.name == PROCESSES:
+        others = set(multiprocessing.active_children())
+        with ProcessPoolTaskRunner(max_workers=core_count(), initializer=follow_parent) as pool:
+            try:
+                yield Workers(runner, cast("TaskRunner[PrefectFuture[Any]]", pool))
+            except BaseException:
+                for child in set(multiprocessing.active_children()) - others:
+                    child.terminate()
+                raise
+    else:
+        with _dask(runner) as cluster:
+            yield Workers(runner, cluster)
+
+
+@contextmanager
+def _dask(runner: Runner) -> Iterator[TaskRunner[PrefectFuture[Any]]]:
+    """A Dask cluster: the one that is named, else one of a process a core on this machine.
+
+    Raises:
+        NetworkError: the scheduler does not answer.
+        UsageError: workers on other machines could not reach Prefect's server.
+    """
+    if runner.is_elsewhere and urlsplit(str(PREFECT_API_URL.value())).hostname in LOOPBACK:
+        raise UsageError(
+            "workers on other machines need a Prefect server that they reach: start one with prefect server start "
+            "--host 0.0.0.0, and set PREFECT_API_URL"
+        )
+    # A worker that is stopped in the middle is no news: its task is run again.
+    os.environ.setdefault("DASK_LOGGING__DISTRIBUTED", "critical")
+    from prefect_dask.task_runners import DaskTaskRunner
+
+    here = {
+        "n_workers": core_count(),
+        "threads_per_worker": 1,
+        "host": "127.0.0.1",
+        "dashboard_address": None,
+    }
+    options = {"cluster_kwargs": here} if runner.scheduler is None else {"address": runner.scheduler}
+    with DaskTaskRunner(**options, client_kwargs={"timeout": CONNECT_SECONDS}) as cluster:
+        try:
+            assert cluster.client is not None  # connects
+        except OSError as error:
+            raise NetworkError(f"Dask's scheduler at {runner.scheduler} does not answer") from error
+        yield cluster
 
 
 @contextmanager
@@ -480,21 +618,25 @@ def _earlier_tombstones(out: Path) -> pl.DataFrame:
     return read_table(newest, "tombstones")
 
 
-def _normalize(work: Path, found: Ingested, kept: KeptRows) -> dict[str, ShardSize]:
-    """All shards, two at a time: shard → its size."""
+def _normalize(work: Path, found: Ingested, kept: KeptRows, workers: "Workers") -> dict[str, ShardSize]:
+    """All shards, some at a time: shard → its size."""
     progress = Progress("normalize", len(found.shards), found.released_count)
-    futures = {shard: normalize_shard.submit(work, shard, kept, return_state=False) for shard in found.shards}
+    futures = {shard: workers.submit(normalize_shard, work=work, shard=shard, kept=kept) for shard in found.shards}
     sizes = {}
     for shard, future in futures.items():
-        future.wait()
-        sizes[shard] = _done(future.state)
+        sizes[shard] = workers.result(future)
         progress.done(sizes[shard])
     progress.finish()
     return sizes
 
 
 def _deduplicate(
-    work: Path, found: Ingested, taken: TakenDown, settings: Settings, seconds: dict[str, float]
+    work: Path,
+    found: Ingested,
+    taken: TakenDown,
+    settings: Settings,
+    seconds: dict[str, float],
+    workers: "Workers",
 ) -> Counts:
     """Look for repeats until all that is found can be released: what became of the records read."""
     met = found.read_count, sum(found.skipped.values()), taken.source_count
@@ -502,13 +644,28 @@ def _deduplicate(
         with _timed("validate", seconds):
             counts = _done(count_records(work, found.shards, *met, settings, return_state=True))
         with _timed("deduplicate", seconds):
-            _done(deduplicate_articles(work, found.shards, settings, return_state=True))
+            if workers.pool is None:
+                _done(deduplicate_articles(work, found.shards, settings, return_state=True))
+            else:
+                _deduplicate_by(workers, work, found.shards, settings)
         log.info("deduplicate: done in %s", duration(seconds["deduplicate"]))
         with _timed("validate", seconds):
             fallen = _done(validate_repeats(work, found.shards, return_state=True))
         if not fallen:
             return counts
         log.info("validate: %s failed, whose sources are rejected; looking for repeats again", counted(fallen, "row"))
+
+
+def _deduplicate_by(workers: "Workers", work: Path, shards: Sequence[str], settings: Settings) -> None:
+    """What `deduplicate_articles` does, by workers that see the work folder."""
+
+    def run(portions: Sequence[Path]) -> None:
+        futures = [workers.submit(deduplicate_portion, portion=portion) for portion in portions]
+        for future in futures:
+            workers.result(future)
+
+    with tempfile.TemporaryDirectory(dir=work, prefix=".portions-") as folder:
+        write_repeats(work, shards, settings, InFiles(Path(folder), run))
 
 
 def _parts(work: Path, sizes: Mapping[str, ShardSize]) -> Iterator[dict[str, pl.DataFrame]]:

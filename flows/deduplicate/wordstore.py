@@ -5,6 +5,7 @@ batch by batch, and not kept.
 """
 
 import mmap
+import os
 import tempfile
 from collections import deque
 from collections.abc import Iterable, Iterator
@@ -19,6 +20,7 @@ import polars as pl
 
 from flows.deduplicate.characters import character_tables
 from flows.deduplicate.kernels import COMPILE_FROM_BYTES, needs_normal_form, thread_count, tokenize
+from flows.deduplicate.portions import ON_THREADS, Spread
 
 Number = TypeVar("Number", bound=np.generic)
 
@@ -37,6 +39,7 @@ class WordStore:
         line_words: int32, shape (all lines): how many they are.
         line_starts: int64, shape (texts + 1): where the lines of each text begin.
         is_compiled: whether there is enough text for compiled kernels.
+        spread: who does the work on them; elsewhere, `words` lies in a file that has a name.
     """
 
     words: npt.NDArray[np.uint32]
@@ -45,7 +48,13 @@ class WordStore:
     line_words: npt.NDArray[np.int32]
     line_starts: npt.NDArray[np.int64]
     is_compiled: bool
+    spread: Spread = ON_THREADS
     _file: IO[bytes] | None = None
+
+    @property
+    def file_name(self) -> str:
+        """Where `words` lies if others do the work."""
+        return file_of(self.words)
 
     @property
     def text_count(self) -> int:
@@ -105,6 +114,36 @@ def give_back(words: npt.NDArray[np.uint32]) -> None:
     mapped = getattr(words, "_mmap", None)
     if mapped is not None and hasattr(mmap, "MADV_DONTNEED"):
         mapped.madvise(mmap.MADV_DONTNEED)
+
+
+def shared_words(folder: Path, count: int) -> tuple[npt.NDArray[np.uint32], str]:
+    """Room for so many words in a file that others see, which they fill by `put_words`; and its name."""
+    descriptor, name = tempfile.mkstemp(prefix="words-", dir=folder)
+    os.close(descriptor)
+    # A map cannot be empty.
+    os.truncate(name, max(count, 1) * 4)
+    return np.memmap(name, np.uint32, "r+", shape=(max(count, 1),))[:count], name
+
+
+def put_words(file: str, offset: int, words: npt.NDArray[np.uint32]) -> None:
+    """Write words to a file, beginning with the word of this number; to do so twice is to do so once."""
+    with Path(file).open("r+b") as out:
+        out.seek(offset * 4)
+        out.write(np.ascontiguousarray(words).data)
+
+
+def file_of(words: npt.NDArray[np.uint32]) -> str:
+    """The name of the file of `shared_words`."""
+    assert isinstance(words, np.memmap)
+    return str(words.filename)
+
+
+def sealed(words: npt.NDArray[np.uint32]) -> npt.NDArray[np.uint32]:
+    """The words of a file that is full, under another name: who was given up and writes on does not find it."""
+    name = Path(file_of(words))
+    new = name.with_name(f"{name.name}.full")
+    name.rename(new)
+    return np.memmap(new, np.uint32, "r+", shape=(max(len(words), 1),))[: len(words)]
 
 
 def _joined(pieces: list[npt.NDArray[Number]], dtype: type[Number]) -> npt.NDArray[Number]:
