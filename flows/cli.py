@@ -81,6 +81,13 @@ def _build_options(command: Callable[..., None]) -> Callable[..., None]:
             help="Where builds keep what makes the next one faster, by default .state in --out; it may be deleted.",
         ),
         click.option(
+            "--work",
+            "place",
+            metavar="DIR|URL",
+            help="Where the tables that tasks pass on lie meanwhile, by default in --out: a folder that all workers "
+            "share, or the address of one in a store.",
+        ),
+        click.option(
             "--runner",
             default=THREADS,
             show_default=True,
@@ -90,7 +97,7 @@ def _build_options(command: Callable[..., None]) -> Callable[..., None]:
         click.option(
             "--scheduler",
             metavar="tcp://HOST:PORT",
-            help="The Dask cluster; by default one on this machine, for this run. Its workers share --out.",
+            help="The Dask cluster; by default one on this machine, for this run. Its workers share --out or --work.",
         ),
     )
     for option in reversed(options):
@@ -141,6 +148,7 @@ def build(
     overrides: tuple[str, ...],
     takedowns: Path | None,
     state: Path | None,
+    place: str | None,
     runner: str,
     scheduler: str | None,
     verbose: bool,
@@ -159,6 +167,7 @@ def build(
     settings = Settings.load(settings_file, overrides)
     renamed = dict(_pair(column, "--column", "OURS=THEIRS") for column in columns)
     places = [checked_address(source) for source in sources] or [DEFAULT_SOURCE]
+    work = None if place is None else checked_address(place)
     click.echo("starting Prefect …")
     built = _run_build(
         {
@@ -170,6 +179,7 @@ def build(
             "release_date": None if release_date is None else release_date.date().isoformat(),
             "takedowns": None if takedowns is None else str(takedowns),
             "state": None if state is None else str(state),
+            "work": work,
             "runner": runner,
             "scheduler": scheduler,
         },
@@ -424,6 +434,7 @@ def serve(
     overrides: tuple[str, ...],
     takedowns: Path | None,
     state: Path | None,
+    place: str | None,
     runner: str,
     scheduler: str | None,
     verbose: bool,
@@ -439,6 +450,7 @@ def serve(
 
     settings = Settings.load(settings_file, overrides)
     places = [absolute(checked_address(source)) for source in sources]
+    work = None if place is None else absolute(checked_address(place))
     Runner.of(runner, scheduler)
     if (cron_expression is None) == (interval is None):
         raise UsageError("give either --cron or --interval")
@@ -473,6 +485,7 @@ def serve(
             "release_date": None if release_date is None else release_date.date().isoformat(),
             "takedowns": None if takedowns is None else str(takedowns.absolute()),
             "state": None if state is None else str(state.absolute()),
+            "work": work,
             "runner": runner,
             "scheduler": scheduler,
             "repo": repo,
