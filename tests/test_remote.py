@@ -3,6 +3,9 @@
 import errno
 import importlib
 import os
+import re
+import shlex
+import subprocess
 import sys
 import time
 from collections.abc import Iterator
@@ -453,6 +456,36 @@ def test_a_release_from_a_store_is_that_from_a_folder(server, store, tmp_path):
     assert not again.released.is_new
     with pytest.raises(CopydeskError, match="s3://desk/none: nothing is there"):
         run_build(server, sources=["s3://desk/none"], out=str(tmp_path / "there"), **settings)
+
+
+def test_the_command_of_the_readme_works_and_tells_in_one_line_what_is_wrong(store, tmp_path, root):
+    (line,) = re.findall(r"^\.venv/bin/(copydesk build .*s3://.*)$", (root / "README.md").read_text(), re.MULTILINE)
+    copydesk = Path(sys.executable).with_name("copydesk")
+
+    def run(line: str) -> subprocess.CompletedProcess[str]:
+        command = [str(copydesk), *shlex.split(line)[1:]]
+        return subprocess.run(command, cwd=tmp_path, capture_output=True, text=True, check=False, timeout=300)
+
+    store.buckets["news"] = {}
+    told = run(line)
+    assert (told.returncode, told.stderr) == (
+        1,
+        "copydesk: s3://news/2031/*.txt: nothing is there; check the address\n",
+    )
+    store.put("2031/a.txt", STORY.format(place="Ember Bay"), bucket="news")
+    told = run(line)
+    assert (told.returncode, told.stderr) == (0, "")
+    assert "fetch: 1 object" in told.stdout
+    assert (tmp_path / "my-releases" / "1.0.0").is_dir()
+    store.fault = lambda method, path: (403, "AccessDenied")
+    told = run(line)
+    assert told.returncode == 5
+    assert told.stderr.startswith("copydesk: s3://news/2031/*.txt: the store refuses it")
+    assert len(told.stderr.splitlines()) == 1
+    told = run("copydesk build s3://AKIATHEIRS:HUSH@news/2031 --out other")
+    assert told.returncode == 2
+    assert "HUSH" not in told.stdout + told.stderr
+    assert sorted(path.name for path in tmp_path.iterdir()) == ["my-releases"]
 
 
 @pytest.mark.prefect
