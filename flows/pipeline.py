@@ -17,11 +17,12 @@ import time
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from concurrent.futures.process import BrokenProcessPool
 from contextlib import ExitStack, contextmanager, nullcontext
+from contextvars import copy_context
 from dataclasses import dataclass
 from datetime import date
 from functools import wraps
 from pathlib import Path
-from typing import Any, Concatenate, ParamSpec, TypeVar, cast
+from typing import Any, Concatenate, ParamSpec, Self, TypeVar, cast
 from urllib.parse import urlsplit
 
 # Before Prefect is imported: it reads its settings then. What the user has set stays.
@@ -66,7 +67,7 @@ from flows.release.staging import Lock, locked
 from flows.runners import LOOPBACK, ON_THREADS, PROCESSES, THREADS, Runner, core_count, follow_parent
 from flows.server import EmbeddedServer
 from flows.settings import Settings
-from flows.state import FACTS, STATE, KeptRows, facts_of, merged, read_state, write_state
+from flows.state import FACTS, STATE, KeptRows, dependencies, facts_of, merged, read_state, write_state
 from flows.takedown.requests import Takedown, takedowns_in_force
 from flows.takedown.stage import TakenDown, take_down_shards
 from flows.validate.between import KEY_COLUMNS, between_failures, keys_of
@@ -566,6 +567,21 @@ class Workers:
         return result
 
 
+class Processes(ProcessPoolTaskRunner):
+    """Prefect's pool of processes, whose reports go to the server of the run.
+
+    The thread that takes them would go by the settings that Prefect was imported with, and start a server of its own.
+    """
+
+    def __enter__(self) -> Self:
+        """Start it in the settings of whoever asks."""
+        self._settings = copy_context()
+        return super().__enter__()
+
+    def _forward_subprocess_messages(self) -> None:
+        self._settings.run(super()._forward_subprocess_messages)
+
+
 @contextmanager
 def _workers(runner: Runner) -> Iterator[Workers]:
     """Workers for the time of a run; when it ends early they do not finish what they are at.
@@ -577,7 +593,7 @@ def _workers(runner: Runner) -> Iterator[Workers]:
         yield Workers(runner)
     elif runner.name == PROCESSES:
         others = set(multiprocessing.active_children())
-        with ProcessPoolTaskRunner(max_workers=core_count(), initializer=follow_parent) as pool:
+        with Processes(max_workers=core_count(), initializer=follow_parent) as pool:
             try:
                 yield Workers(runner, cast("TaskRunner[PrefectFuture[Any]]", pool))
             except BaseException:
@@ -602,23 +618,44 @@ def _dask(runner: Runner) -> Iterator[TaskRunner[PrefectFuture[Any]]]:
             "workers on other machines need a Prefect server that they reach: start one with prefect server start "
             "--host 0.0.0.0, and set PREFECT_API_URL"
         )
-    # A worker that is stopped in the middle is no news: its task is run again.
-    os.environ.setdefault("DASK_LOGGING__DISTRIBUTED", "critical")
+    import distributed
     from prefect_dask.task_runners import DaskTaskRunner
 
-    here = {
-        "n_workers": core_count(),
-        "threads_per_worker": 1,
-        "host": "127.0.0.1",
-        "dashboard_address": None,
-    }
-    options = {"cluster_kwargs": here} if runner.scheduler is None else {"address": runner.scheduler}
-    with DaskTaskRunner(**options, client_kwargs={"timeout": CONNECT_SECONDS}) as cluster:
-        try:
-            assert cluster.client is not None  # connects
-        except OSError as error:
-            raise NetworkError(f"Dask's scheduler at {runner.scheduler} does not answer") from error
-        yield cluster
+    # A worker that ends in the middle is no news: its task is run again.
+    os.environ.setdefault("DASK_LOGGING__DISTRIBUTED", "critical")
+    for name in [name for name in logging.root.manager.loggerDict if name.startswith("distributed")]:
+        logging.getLogger(name).setLevel(logging.CRITICAL)
+    with tempfile.TemporaryDirectory(prefix="copydesk-dask-") as folder:
+        here = {"n_workers": core_count(), "threads_per_worker": 1, "host": "127.0.0.1"}
+        here |= {"dashboard_address": None, "local_directory": folder}
+        options = {"cluster_kwargs": here} if runner.scheduler is None else {"address": runner.scheduler}
+        with DaskTaskRunner(**options, client_kwargs={"timeout": CONNECT_SECONDS}) as cluster:
+            try:
+                cluster.client.wait_for_workers(1, timeout=CONNECT_SECONDS)
+            except (OSError, distributed.TimeoutError) as error:
+                place = f"at {runner.scheduler} " if runner.scheduler else ""
+                raise NetworkError(f"Dask's scheduler {place}does not answer, or has no workers") from error
+            _check_workers(cluster.client)
+            yield cluster
+
+
+def _check_workers(client: Any) -> None:
+    """Ask the workers of a Dask cluster what they run: the same bytes come of the same code and libraries only.
+
+    Raises:
+        CopydeskError: one of them runs something else.
+    """
+    try:
+        found = client.run(dependencies)
+    except ImportError as error:
+        raise CopydeskError("a worker cannot import copydesk: install it there, with the same lock file") from error
+    own = dependencies()
+    for worker, its in sorted(found.items()):
+        others = [name for name, version in own.items() if its.get(name) != version]
+        if others:
+            raise CopydeskError(
+                f"worker {worker} differs in {', '.join(others)}: install the same code and the same lock file there"
+            )
 
 
 @contextmanager

@@ -1,6 +1,6 @@
 """Portions of work done elsewhere come to what threads come to, also when they are done twice."""
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Sequence
 from itertools import pairwise
 from pathlib import Path
 
@@ -42,7 +42,12 @@ def own_functions(monkeypatch: pytest.MonkeyPatch) -> None:
 
 def test_a_portion_elsewhere_gets_the_arrays_numbers_and_texts_that_it_was_given(tmp_path, own_functions):
     spread = InFiles(tmp_path, twice_each)
-    given_arrays = [np.arange(5), np.empty(0, np.uint32), np.ones((2, 3), np.int32), np.arange(9)[::2]]
+    given_arrays: list[np.ndarray] = [
+        np.arange(5),
+        np.empty(0, np.uint32),
+        np.ones((2, 3), np.int32),
+        np.arange(9)[::2],
+    ]
     found = list(spread(doubled, [(array, 3, "é") for array in given_arrays]))
     for array, (result, length) in zip(given_arrays, found, strict=True):
         np.testing.assert_array_equal(result, array * 3)
@@ -148,13 +153,12 @@ def corpus(tmp_path_factory: pytest.TempPathFactory) -> tuple[list[Path], list[P
 
 
 @pytest.fixture
-def small_portions(monkeypatch: pytest.MonkeyPatch) -> Iterator[None]:
+def small_portions(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(portions, "ELSEWHERE_TIMES", 1)
     monkeypatch.setattr(near, "_BATCH_ROWS", 200)
     monkeypatch.setattr(passages, "_PASSAGES_PER_SLICE", 700)
     monkeypatch.setattr(reuse, "_PASSAGES_PER_SLICE", 700)
     monkeypatch.setattr(reuse, "_PAIRS_PER_SLICE", 100)
-    return
 
 
 def same(one: Repeats, other: Repeats) -> None:
@@ -164,17 +168,17 @@ def same(one: Repeats, other: Repeats) -> None:
 
 def test_repeats_do_not_depend_on_who_does_the_work(corpus, tmp_path, small_portions):
     settings = Settings()
-    here = find_repeats(*corpus, settings, tmp_path / "here")
+    here = find_repeats(corpus[0], corpus[1], settings, tmp_path / "here")
     assert here.clusters.height > 50
     assert here.overlaps.height > 100
-    functions = set()
+    functions: set[str] = set()
 
     def run(files: Sequence[Path]) -> None:
         functions.update(file.name.rsplit("-")[0].lstrip("0123456789") for file in files)
         twice_each(files)
 
     (tmp_path / "portions").mkdir()
-    same(here, find_repeats(*corpus, settings, tmp_path / "there", InFiles(tmp_path / "portions", run)))
+    same(here, find_repeats(corpus[0], corpus[1], settings, tmp_path / "there", InFiles(tmp_path / "portions", run)))
     # Nothing of what grows with the corpus was done at once, here.
     assert functions >= {
         *("_words_of_shard", "_placed", "_gathered", "_trimmed", "_aligned", "_sketched", "_linked"),

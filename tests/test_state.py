@@ -246,9 +246,9 @@ def made(pages: Path, work: Path, kept: Path) -> dict[str, pl.DataFrame]:
     known = read_state(kept)
     assert known.warnings == ()
     for shard in found.shards:
-        pipeline.normalize_shard.fn(work, shard, known)
+        pipeline.normalize_shard.fn(Workplace(work), shard, known)
     takedowns = takedowns_in_force(None, found.folders, [])
-    pipeline.take_down_sources.fn(work, found.shards, takedowns, work)
+    pipeline.take_down_sources.fn(Workplace(work), found.shards, takedowns, work)
     write_state(kept, work, found.shards)
     assert len(found.shards) > 1
     tables = {name: pl.concat(pl.read_parquet(work / name / shard) for shard in found.shards) for name in OF_SHARD}

@@ -11,6 +11,7 @@ import pytest
 from flows.errors import CopydeskError, NetworkError
 from flows.release.staging import locked
 from flows.settings import Settings
+from flows.state import KeptRows
 from flows.workplace import IDENTITY, PREFIX, Workplace, workplace
 from tests.s3 import Store
 
@@ -209,7 +210,7 @@ def test_a_release_is_the_same_wherever_its_tables_lay(build, store, tmp_path, m
 
     def submit(self: Any, one: Any, **parameters: Any) -> Any:
         work, kept = parameters["work"], parameters["kept"]
-        away = {"work": elsewhere(work, tmp_path), "kept": pipeline.KeptRows(tmp_path / "not here", kept.shards)}
+        away = {"work": elsewhere(work, tmp_path), "kept": KeptRows(tmp_path / "not here", kept.shards)}
         return submitted(self, one, **parameters | away)
 
     monkeypatch.setattr(pipeline.Workers, "submit", submit)
@@ -223,6 +224,16 @@ def test_a_release_is_the_same_wherever_its_tables_lay(build, store, tmp_path, m
     assert sorted(path.name for path in (tmp_path / "stored").iterdir()) == sorted(
         [IDENTITY, ".lock", ".state", "1.0.0"]
     )
+
+
+@pytest.mark.prefect
+@pytest.mark.parametrize("runner", ["processes", "dask"])
+def test_workers_of_every_kind_use_the_store(runner, build, store, tmp_path):
+    here, stored = build("here"), build("stored", work="s3://desk/work", runner=runner)
+    assert files_of(stored.released.path) == files_of(here.released.path)
+    assert keys(store) == []
+    normalized = [path for method, path in store.asked if method == "PUT" and "/articles/" in path]
+    assert len(normalized) > 1
 
 
 @pytest.mark.prefect
