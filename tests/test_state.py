@@ -18,6 +18,7 @@ from flows.settings import Settings
 from flows.state import FACTS, INDEX, KEPT, facts_of, merged, read_state, write_state
 from flows.takedown.requests import takedowns_in_force
 from flows.validate.validate import OF_SHARD
+from flows.workplace import Workplace
 from schemas.provenance import Provenance
 from schemas.tables import TABLES
 from tests.release_tables import PAGES, tables_of
