@@ -78,11 +78,6 @@ def test_what_is_imported_is_declared():
         "markupsafe": "jinja2",
         "prefect_dask": "prefect-dask",
     }
-        "yaml": "pyyaml",
-        "huggingface_hub": "huggingface-hub",
-        "markupsafe": "jinja2",
-        "prefect_dask": "prefect-dask",
-    }
     import sys
 
     own = {"flows", "schemas"}
