@@ -225,6 +225,8 @@ def main(kills: int, seed: int, minutes: int = 0) -> None:
                 if number % 3 != 2:  # every third run has nothing new
                     uris.add(put_page(store, number))
                 time.sleep(60)
+            due = {one["expected_start_time"][:16] for one in schedule.flow_runs()}
+            assert len(due) >= minutes, f"{len(due)} runs in {minutes} minutes"
             check(schedule, store, uris)
         except BaseException:
             print((Path(folder) / "serve.log").read_text(errors="replace")[-3000:])
