@@ -8,7 +8,7 @@ from typing import Any
 import fsspec
 import pytest
 
-from flows.errors import CopydeskError, NetworkError
+from flows.errors import CopydeskError, NetworkError, UsageError
 from flows.release.staging import locked
 from flows.settings import Settings
 from flows.state import KeptRows
@@ -41,6 +41,16 @@ def test_a_shared_folder_is_made_and_left_as_it_was(tmp_path):
             (work.folder / "sources").mkdir()
             assert work.folder.parent == shared
         assert list(shared.iterdir()) == []
+
+
+def test_a_folder_among_the_releases_is_wrong_usage(tmp_path):
+    with locked(tmp_path) as lock:
+        with pytest.raises(UsageError, match="only releases and hidden files"), workplace(lock, str(tmp_path / "work")):
+            pass
+        for place in (tmp_path, tmp_path / ".work"):
+            with workplace(lock, str(place)) as work:
+                assert work.folder.parent == place
+    assert sorted(path.name for path in tmp_path.iterdir()) == [".lock", ".work", IDENTITY]
 
 
 @pytest.mark.parametrize("scheme", ["folder", "s3"])
