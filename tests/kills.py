@@ -21,6 +21,7 @@ import tempfile
 import time
 import urllib.request
 from collections.abc import Callable
+from datetime import datetime
 from pathlib import Path
 from typing import Any
 
@@ -100,6 +101,10 @@ class Schedule:
                 return bool(answer.status == 200)
         except OSError:
             return False
+
+    def is_serving(self) -> bool:
+        """Whether `copydesk serve` has said so."""
+        return "serving scheduled/" in (self._folder / "serve.log").read_text(encoding="utf-8", errors="replace")
 
     def runs(self) -> list[int]:
         """Processes of runs that are at work."""
@@ -214,6 +219,7 @@ def main(kills: int, seed: int, minutes: int = 0) -> None:
         schedule = Schedule(Path(folder), store, when)
         uris: set[str] = set()
         try:
+            until(schedule.is_serving, "the schedule is served")
             for number in range(kills):
                 uris.add(put_page(store, number))
                 time.sleep(chance.uniform(1, 30))
@@ -225,8 +231,9 @@ def main(kills: int, seed: int, minutes: int = 0) -> None:
                 if number % 3 != 2:  # every third run has nothing new
                     uris.add(put_page(store, number))
                 time.sleep(60)
-            due = {one["expected_start_time"][:16] for one in schedule.flow_runs()}
-            assert len(due) >= minutes, f"{len(due)} runs in {minutes} minutes"
+            due = sorted({one["expected_start_time"][:16] for one in schedule.flow_runs()})
+            passed = (datetime.fromisoformat(due[-1]) - datetime.fromisoformat(due[0])).total_seconds() / 60
+            assert not minutes or minutes - 1 <= passed == len(due) - 1, f"runs were due at {due}"
             check(schedule, store, uris)
         except BaseException:
             print((Path(folder) / "serve.log").read_text(errors="replace")[-3000:])
