@@ -93,6 +93,8 @@ class Schedule:
 
     def _start_serve(self) -> "subprocess.Popen[bytes]":
         environment = {**self._environment, "PREFECT_API_URL": self.api}
+        log = self._folder / "serve.log"
+        self._served = log.read_text(errors="replace").count("serving scheduled/") if log.exists() else 0
         return self._start(self._serve_command, environment, "serve.log")
 
     def _is_answering(self) -> bool:
@@ -103,8 +105,11 @@ class Schedule:
             return False
 
     def is_serving(self) -> bool:
-        """Whether `copydesk serve` has said so."""
-        return "serving scheduled/" in (self._folder / "serve.log").read_text(encoding="utf-8", errors="replace")
+        """Whether `copydesk serve` has said so since it was started; started again if it has ended, as systemd does."""
+        if self.serve.poll() is not None:
+            self.serve = self._start_serve()
+        log = (self._folder / "serve.log").read_text(encoding="utf-8", errors="replace")
+        return log.count("serving scheduled/") > self._served
 
     def runs(self) -> list[int]:
         """Processes of runs that are at work."""
@@ -134,16 +139,18 @@ class Schedule:
             self.server = self._start_server()
         if "serve" in what.split():
             self.serve.wait()
-        if self.serve.poll() is not None:
-            self.serve = self._start_serve()
+        until(self.is_serving, "the schedule is served again")
 
-    def end(self) -> int:
-        """End both; the exit code of `copydesk serve`."""
+    def end_serve(self) -> int:
+        """End `copydesk serve`; its exit code."""
         self.serve.terminate()
-        code = self.serve.wait(60)
-        self.server.terminate()
-        self.server.wait(60)
-        return code
+        return self.serve.wait(60)
+
+    def end(self) -> None:
+        """End what still runs."""
+        for process in (self.serve, self.server):
+            process.terminate()
+            process.wait(60)
 
     def released(self) -> set[str]:
         """Uris of the newest release."""
@@ -192,6 +199,7 @@ def check(schedule: Schedule, store: Store, uris: set[str]) -> None:
     """Whether all is as it must be."""
     until(lambda: schedule.released() == uris, "all objects are released")
     until(lambda: not schedule.runs(), "the last run has ended")
+    assert schedule.end_serve() == 0
     found = [path for path in schedule.out.iterdir() if not path.name.startswith(".")]
     releases = sorted(found, key=lambda path: versions.parse(path.name))
     inputs = [[one["uri"] for one in read_manifest(path)["inputs"]] for path in releases]
@@ -206,7 +214,7 @@ def check(schedule: Schedule, store: Store, uris: set[str]) -> None:
     print(f"{len(releases)} releases of {len(uris)} objects; records {dict(outcomes)}; Prefect {dict(states)}")
     for message in sorted({one["message"] for one in records if one["status"] == "failed"}):
         print(f"failed: {message}")
-    assert not {*states} - {"COMPLETED", "CRASHED", "FAILED", "SCHEDULED"}, "a run hangs in Prefect"
+    assert not {*states} - {"COMPLETED", "CRASHED", "FAILED", "CANCELLED", "SCHEDULED"}, "a run hangs in Prefect"
     left = [key for key in store.buckets["desk"] if not key.startswith("inbox/")]
     assert not left, f"left in the store: {left[:3]}"
 
@@ -239,7 +247,7 @@ def main(kills: int, seed: int, minutes: int = 0) -> None:
             print((Path(folder) / "serve.log").read_text(errors="replace")[-3000:])
             raise
         finally:
-            print(f"copydesk serve ended with {schedule.end()}")
+            schedule.end()
 
 
 if __name__ == "__main__":
