@@ -1,5 +1,7 @@
 """Characters: which ones separate lines, and what a cleaned text no longer holds."""
 
+import numpy as np
+import numpy.typing as npt
 import polars as pl
 
 # Two noncharacters mark cuts while a line is taken apart. They are "not for interchange" (Unicode 17, section 23.7);
@@ -15,14 +17,21 @@ _SEPARATORS = r"[\x1c-\x1f]"
 # controls, which can make a text read differently from what it says. Zero-width (non-)joiners stay: Persian and emoji
 # are misspelt without them.
 _INVISIBLE = (
-    r"[\x00-\x08\x0e-\x1f\x7f-\x{84}\x{86}-\x{9f}\x{ad}\x{200b}\x{200e}\x{200f}\x{202a}-\x{202e}\x{2060}-\x{2064}"
-    r"\x{2066}-\x{206f}\x{feff}]"
+    r"[\x00-\x08\x0e-\x1f\x7f-\x{84}\x{86}-\x{9f}\x{ad}\x{61c}\x{200b}\x{200e}\x{200f}\x{202a}-\x{202e}"
+    r"\x{2060}-\x{2064}\x{2066}-\x{206f}\x{feff}]"
 )
 # White space that is more or other than a single blank. Most lines hold none, and are not copied.
 _LOOSE_SPACE = r"[^\S ]\s*| \s+"
 
 # Scripts that put no blanks between words.
-UNSPACED = r"\p{Han}\p{Hiragana}\p{Katakana}\p{Thai}\p{Lao}\p{Khmer}"
+UNSPACED = r"\p{Han}\p{Hiragana}\p{Katakana}\p{Thai}\p{Lao}\p{Khmer}\p{Myanmar}\p{Tibetan}"
+
+
+def is_unspaced(count: int) -> npt.NDArray[np.bool_]:
+    """Which of the first code points, so many, are characters of UNSPACED: shape (count)."""
+    # A surrogate is no character.
+    characters = ["" if 0xD800 <= point < 0xE000 else chr(point) for point in range(count)]
+    return pl.Series(characters).str.contains(f"[{UNSPACED}]").to_numpy()
 
 
 def with_plain_lines(text: pl.Expr) -> pl.Expr:

@@ -16,9 +16,9 @@ COLONS = (":", "：")
 
 # Scripts without blanks have no words to count; each of their characters counts as one.
 _WORD = rf"[{UNSPACED}]|[^\s{UNSPACED}]+"
-# "… the maker Z." + "ai has said …": an initial with a full stop ends no sentence when small letters follow.
+# "… a song by the Q." + "tips of Esterby …": an initial with a full stop ends no sentence when small letters follow.
 INITIAL = r"(?:^|[\s(“\"])\p{Lu}\."
-# "… command a premium." + "”": what closes a quotation belongs to what it closes.
+# "… before the tide turns." + "”": what closes a quotation belongs to what it closes.
 CLOSING = r"[”’»)\]]+"
 
 

@@ -7,12 +7,15 @@ import random
 from pathlib import Path
 from typing import Any
 
+import numpy as np
 import polars as pl
 import pytest
 from hypothesis import given
 from hypothesis import settings as hypothesis_settings
 from hypothesis import strategies as st
 
+from flows.deduplicate import restated_kernels
+from flows.deduplicate.compiled import compiled, plain
 from flows.deduplicate.stage import Deduplicated, deduplicate, find_repeats, with_repeats
 from flows.settings import Settings
 from flows.text import joined_texts
@@ -499,6 +502,29 @@ def test_parts_of_a_page_that_share_names_and_a_subject_tell_different_facts() -
         article("page", [*(("body", text) for text in about), *story(80, 20)]),
     )
     assert result.overlaps.is_empty()
+
+
+@given(st.integers(0, 1_000_000))
+@hypothesis_settings(deadline=None)
+def test_compiled_kernels_find_the_facts_that_plain_ones_find(seed: int) -> None:
+    random_numbers = np.random.default_rng(seed)
+    words = random_numbers.integers(0, 60, 300)
+    weights = random_numbers.integers(1, 5, 60).astype(np.float64)
+    starts = np.arange(0, 300, 15)
+    own = [np.unique(words[start : start + 15]) for start in starts]
+    having = [np.flatnonzero([word in unit for unit in own]) for word in range(60)]
+    given = (words, weights, starts, starts + 15, np.arange(20) // 7)
+    lists = [
+        array
+        for parts in (own, having)
+        for array in (np.concatenate(parts), np.append(0, np.cumsum([len(part) for part in parts])))
+    ]
+    as_they_stand, as_compiled = (
+        kernels["restatements"](*given, *lists, 0.35, 6.0, 3)
+        for kernels in (plain(restated_kernels), compiled(restated_kernels))
+    )
+    assert len(as_they_stand)
+    assert as_compiled.tolist() == as_they_stand.tolist()
 
 
 def test_facts_are_told_again_on_one_page_only() -> None:

@@ -1,6 +1,7 @@
 """near_duplicates and clusters as a library: any documents with ids, in any order."""
 
 import random
+import unicodedata
 from collections.abc import Callable
 from pathlib import Path
 
@@ -68,6 +69,12 @@ COPIES: dict[str, Callable[[], str]] = {
 @pytest.mark.parametrize("change", COPIES)
 def test_an_edited_copy_is_a_near_duplicate(change: str) -> None:
     assert kinds({"a": text_of(STORY), "b": COPIES[change]()}) == {("a", "b"): "near_duplicate_of"}
+
+
+def test_a_copy_with_every_third_word_replaced_is_found_all_over() -> None:
+    edges = found({"a": text_of(STORY), "b": text_of(edited(STORY, 0.33, 5))})
+    assert edges["kind"].to_list() == ["near_duplicate_of"]
+    assert edges["score"].item() > 0.6
 
 
 def test_a_truncated_copy_is_a_part_and_has_the_higher_coverage() -> None:
@@ -192,11 +199,11 @@ def test_edited_copies_with_datelines_and_bylines_of_their_own_are_no_form() -> 
     assert groups["cluster_id"].n_unique() == 1
 
 
-def rate(number: int) -> str:
+def rate(number: int, slots: tuple[int, ...] = (9, 21, 40)) -> str:
     """A bank's daily notice of some sixty words, three of them figures."""
     pick = random.Random(number)
     words = text_of(prose(80, 56)).split()
-    for at in (9, 21, 40):
+    for at in slots:
         words[at] = str(pick.randint(1_000, 9_999))
     return " ".join(words)
 
@@ -206,6 +213,21 @@ def test_notices_that_are_alike_are_reported_where_a_form_has_few_fillings() -> 
     assert len(kinds(few)) == 6 * 5 // 2
     many = {f"r{number:02d}": rate(number) for number in range(80)}
     assert kinds(many) == {}
+    # With four figures less than half of all runs of five words is equal, and a reader calls them two notices.
+    unlike = {f"r{number:02d}": rate(number, (9, 21, 30, 40)) for number in range(6)}
+    assert kinds(unlike) == {}
+
+
+@given(st.lists(st.integers(0, 3), max_size=40), st.lists(st.integers(0, 3), max_size=40))
+def test_runs_of_short_texts_are_counted_as_sets(one: list[int], other: list[int]) -> None:
+    words = np.array([*one, *other], np.uint32) * 8 + kernels.PLAIN
+    starts, ends = np.array([0, len(one)]), np.array([len(one), len(one) + len(other)])
+    a, b = ({tuple(text[at : at + 5]) for at in range(len(text) - 4)} for text in (one, other))
+    for is_compiled in (False, True):
+        measures = np.zeros((1, kernels.MEASURES), np.int32)
+        count = kernels.recount.chosen(is_compiled=is_compiled)
+        count(words, starts, ends, np.array([0]), np.array([1]), measures)
+        assert measures[0, [kernels.SHARED_GRAMS, kernels.ALL_GRAMS]].tolist() == [len(a & b), len(a | b)]
 
 
 def test_one_figure_in_a_long_notice_is_a_correction_however_many_there_are() -> None:
@@ -260,6 +282,20 @@ def test_a_story_about_somebody_else_in_the_same_words_is_no_copy() -> None:
     other = [word if word not in NAMES else f"Saint{slots[word]}" for word in STORY]
     assert kinds({"a": text_of(one), "b": text_of(other)}) == {}
     assert kinds({"a": text_of(one), "b": text_of(edited(one, 0.06, 12))}) == {("a", "b"): "near_duplicate_of"}
+
+
+def test_an_outlets_date_and_byline_do_not_hide_that_the_story_is_about_somebody_else() -> None:
+    def page(words: list[str], number: int) -> str:
+        pick = random.Random(number)
+        around = " ".join(pick.choices(SYLLABLES, k=pick.randint(9, 14)))
+        return f"Printed {number} March at {pick.randint(1, 12)} by {around}\n{text_of(words)}"
+
+    slots = [at for at, word in enumerate(STORY) if word in NAMES]
+    other = list(STORY)
+    for at in slots[:12]:
+        other[at] = f"Saint{STORY[at]}"
+    assert kinds({"a": page(STORY, 1), "b": page(other, 2)}) == {}
+    assert len(kinds({"a": page(STORY, 1), "b": page(edited(STORY, 0.06, 13), 2)})) == 1
 
 
 def test_a_cluster_does_not_grow_through_a_chain() -> None:
@@ -374,6 +410,30 @@ def test_width_and_composition_of_letters_do_not_count() -> None:
     decomposed = "Cafe\u0301 E\u0301lan o\u0308ffnet mu\u0308de Tu\u0308ren " * 4
     wide = "Ｃａｆé Élan öffnet müde Türen " * 4
     assert len(kinds({"a": composed, "b": decomposed, "c": wide})) == 2
+
+
+@pytest.mark.parametrize(
+    "other",
+    [
+        unicodedata.normalize("NFD", "がぎぐげござじずぜぞだぢづでど"),
+        unicodedata.normalize("NFD", "ガギグゲゴザジズゼゾダヂヅデド"),
+        "".join(map(chr, range(0xF900, 0xF910))),
+        "".join(map(chr, range(0x2F800, 0x2F80C))),
+    ],
+)
+def test_voicing_marks_of_kana_and_doubles_of_ideographs_do_not_count(other: str) -> None:
+    composed = unicodedata.normalize("NFC", other)
+    assert composed != other
+    assert kinds({"a": composed, "b": other}) == {("a", "b"): "duplicate_of"}
+
+
+def test_a_script_beyond_the_basic_plane_has_words_and_small_letters() -> None:
+    pick = random.Random(1)
+    words = ["".join(chr(0x1E922 + pick.randrange(34)) for _ in range(6)) for _ in range(40)]  # Adlam
+    text = " ".join(words)
+    other = " ".join(word[::-1] for word in words)
+    assert kinds({"a": text, "b": text.upper(), "c": other}) == {("a", "b"): "duplicate_of"}
+    assert kinds({"a": text, "b": " ".join(words[:30]), "c": other}) == {("a", "b"): "contains"}
 
 
 def test_many_equal_texts_cost_a_line_each() -> None:

@@ -5,14 +5,16 @@ import subprocess
 import sys
 from pathlib import Path
 
+import numpy as np
 import polars as pl
 import pytest
 
 from benchmarks import quotes
 from benchmarks.corpus import main, write_corpus
 from benchmarks.near import Accuracy, accuracy
-from flows.deduplicate.near import clusters, near_duplicates
+from flows.deduplicate.near import clusters, copies, near_duplicates
 from flows.deduplicate.stage import deduplicate
+from flows.deduplicate.wordstore import words_of_batches
 from flows.settings import Settings
 
 
@@ -42,6 +44,23 @@ def test_wire_stories_forms_and_outlets_without_a_name(tmp_path: Path) -> None:
     assert min(share for kind, share in result.recall_by_kind.items() if not kind.startswith("wire_")) >= 0.998
     assert result.forms >= 600
     assert result.merged_forms == 0
+
+
+def test_copies_hang_on_whichever_copy_comes_first(tmp_path: Path) -> None:
+    write_corpus(3_000, tmp_path / "press.parquet", seed=13)
+    press = pl.read_parquet(tmp_path / "press.parquet").sample(fraction=1, shuffle=True, seed=1)
+    rank, nobody = np.arange(press.height), np.full(press.height, -1)
+    store = words_of_batches(iter([press["text"]]), memory_bytes=10**9)
+    edges = copies(store, rank, np.zeros(press.height, np.int64), nobody, Settings())
+    assert (edges["a"] < edges["b"]).all()
+    assert edges["b"].is_unique().all()
+    assert not edges["a"].is_in(edges["b"].implode()).any()
+    found = pl.DataFrame({"id": press["id"].gather(edges["b"]), "cluster_id": press["id"].gather(edges["a"])})
+    survivors = found.select("cluster_id").unique()
+    result = accuracy(press, pl.concat([found, survivors.select(id="cluster_id", cluster_id="cluster_id")]))
+    assert result.precision == 1
+    assert result.recall >= 0.999
+    assert min(result.recall_by_kind.values()) >= 0.998
 
 
 def test_quoted_passages(tmp_path: Path) -> None:

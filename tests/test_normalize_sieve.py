@@ -102,6 +102,23 @@ def test_the_sieve_lets_through_what_its_patterns_match():
     assert passed_count < 0.15 * len(texts) * len(RULES)
 
 
+def test_what_a_rule_needs_is_there_in_capitals_too():
+    """Wherever a line in capitals matches a rule whose pattern the line itself matches, the needed words are seen."""
+    written = [line.strip() for page in load_all() for line in page.text.split("\n") if line.strip()]
+    notices = ["Tous droits réservés", "Все права защищены.", "Mentions légales", "© 2025 Tüm hakları saklıdır"]
+    lines = pl.Series([*written, *notices])
+    matched_count = 0
+    for rule in (rule for rule in RULES if rule.needs):
+        needed = list(rule.needs)
+        for in_capitals in (lines.str.to_uppercase(), lines.str.to_titlecase()):
+            is_seen = in_capitals.str.contains_any(needed, ascii_case_insensitive=True)
+            is_match = in_capitals.str.contains(rule.pattern) & lines.str.contains(rule.pattern)
+            is_match &= lines.str.contains_any(needed, ascii_case_insensitive=True)
+            assert in_capitals.filter(is_match & ~is_seen).to_list() == [], rule
+            matched_count += int((is_match & ~pl.Series(map(str.isascii, in_capitals))).sum())
+    assert matched_count >= 3
+
+
 def test_characters_that_pass_for_letters_without_case():
     sieve = Sieve([("(?i)^skål$", ())])
     texts = pl.Series(["SKÅL", "\u017fk\u00e5l", "s\u212a\u00e5l", "sk\u212bl", "sk", "kål"])
@@ -112,7 +129,7 @@ def test_characters_that_pass_for_letters_without_case():
 # --- the kernels ---
 
 
-_CHARACTERS = st.characters(exclude_categories=["Cs"]) | st.sampled_from(" \t\r\u00a0\u200b\u4e00ก—’\ufeff\ufdd0")
+_CHARACTERS = st.characters(exclude_categories=["Cs"]) | st.sampled_from(" \t\r\u00a0\u061c\u200b\u4e00ก—’\ufeff\ufdd0")
 
 
 @given(st.lists(st.text(_CHARACTERS)))

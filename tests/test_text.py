@@ -25,7 +25,13 @@ def test_words_are_counted_one_by_one(texts):
 
 @pytest.mark.parametrize(
     ("texts", "counts"),
-    [([], []), ([None], [None]), (["a b", None, "c\n\nd e"], [2, None, 3]), ([None, "中文"], [None, 2])],
+    [
+        ([], []),
+        ([None], [None]),
+        (["a b", None, "c\n\nd e"], [2, None, 3]),
+        ([None, "中文"], [None, 2]),
+        (["ကခဂ", "ཀཁ ག"], [3, 3]),
+    ],
 )
 def test_what_is_withheld_has_no_count(texts, counts):
     found = word_counts(pl.Series(texts, dtype=pl.String))

@@ -13,6 +13,8 @@ Jaccard similarity alone would miss truncated and edited copies, and would take 
 
 from collections.abc import Iterator
 from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
 
 import numpy as np
 import numpy.typing as npt
@@ -23,17 +25,21 @@ from flows.deduplicate.forms import mark_slots
 from flows.deduplicate.furniture import template_lines
 from flows.deduplicate.kernels import (
     A_COVERED,
+    ALL_GRAMS,
     MEASURES,
     NO_VALUES,
     NOWHERE,
+    SHARED_GRAMS,
     compare,
-    in_slices,
     link,
+    recount,
+    shuffled,
     sketch,
     trim,
 )
-from flows.deduplicate.verdict import INSIDE_LENGTH, Verdict
-from flows.deduplicate.wordstore import WordStore, give_back, words_of_batches
+from flows.deduplicate.portions import Arrays, Spread, bounds_of
+from flows.deduplicate.verdict import ALIKE, INSIDE_LENGTH, Verdict
+from flows.deduplicate.wordstore import WordStore, give_back, put_words, sealed, shared_words, words_of_batches
 from flows.settings import Settings
 
 Indexes = npt.NDArray[np.int64]
@@ -60,12 +66,21 @@ _LIKELY_SHARED = 2
 _LIKELY_SHARE = 0.05
 # Of a form that has at most so many fillings, those that are alike are reported; one that has more is a form for good.
 _FEW_FILLINGS = 50
-# Rounds of asking whether a copy of one survivor is a copy of another one, too.
+# Words up to which a text is short, so that a run of words more or less is much, and how far the similarity that is
+# asked for may then lie from what an alignment gives.
+_SHORT_WORDS = 200
+_UNSURE = 0.2
+# Rounds of asking whether a copy of one hub is a copy of another one, too.
 _ROUNDS = 6
+# Share of the shorter that two copies of a third text have in common: more than twice what two stories of a language
+# have by chance (see kernels.CHANCE_SHARE).
+_WITNESSED_COVERAGE = 0.35
 # Edges without anything in common that each text is taken to have beside its own when its centrality is weighed: one
 # or two say little of it, and two copies that were cut off at the same word would be each other's centre.
 _DOUBTED_EDGES = 2
 _BATCH_ROWS = 20_000
+# Ranges that 4-grams are shuffled into: many, so that what is sorted at a time is small; a power of two.
+_RANGES = 16
 
 
 def near_duplicates(documents: pl.DataFrame | pl.LazyFrame, settings: Settings | None = None) -> pl.DataFrame:
@@ -95,7 +110,7 @@ def near_duplicates(documents: pl.DataFrame | pl.LazyFrame, settings: Settings |
             ids.append(batch["id"].rechunk())
             yield batch["text"]
 
-    store = words_of_batches(texts(), settings.deduplicate_memory_bytes // 4)
+    store = words_of_batches(texts(), settings.deduplicate_memory_bytes * 5 // 8)
     names = pl.concat(ids) if ids else pl.Series("id", [], dtype=pl.String)
     order = names.arg_sort().to_numpy()
     names = names.gather(order)
@@ -132,7 +147,7 @@ def clusters(edges: pl.DataFrame) -> pl.DataFrame:
     )
     twins = _twins(numbered, len(ids))
     between = _between_twins(numbered, twins)
-    hubs = _hubs(between, len(ids), by_degree=True)
+    hubs = _hubs(between, len(ids))
     return pl.DataFrame({"id": ids, "cluster_id": ids.gather(hubs[twins])})
 
 
@@ -149,15 +164,17 @@ def copies(store: WordStore, ranks: Indexes, forms: Indexes, sources: Indexes, s
     Returns:
         The columns of EDGE_SCHEMA, articles by rank: one row per copy and its survivor, `a` the survivor, sorted by
         `b`. `kind`, `score` and coverages as `near_duplicates` describes them. Each pair was verified itself, or that
-        of two texts equal to them.
+        of two texts equal to them: the survivor may be a cut or much edited copy, so that less is asked of a pair both
+        of which are copies of a third text.
     """
     order = np.empty(len(ranks), np.int64)
     order[ranks] = np.arange(len(ranks))
     corpus = _Corpus.of(store, ranks, forms[order], sources[order], settings)
-    edges = _edges(corpus, by_degree=False)
+    edges = _edges(corpus)
     twins = _twins(edges, len(ranks))
     between = _between_twins(edges, twins)
-    survivors = _hubs(between, len(ranks), by_degree=False)[twins]
+    between, survivors = _with_survivors(corpus, between)
+    survivors = survivors[twins]
     members = np.flatnonzero(survivors != np.arange(len(ranks)))
     pairs = pl.DataFrame({"a": survivors[members], "b": members, "twin": twins[members]}).cast(pl.UInt32)
     facts = ("kind", "score", "a_coverage", "b_coverage")
@@ -204,6 +221,7 @@ class _Corpus:
         forms: shape (texts): only texts of one form are compared.
         sources: shape (texts): the source of each, or -1.
         is_compiled: whether kernels are compiled.
+        spread: who does the work.
         settings: thresholds.
     """
 
@@ -218,6 +236,7 @@ class _Corpus:
     forms: Indexes
     sources: Indexes
     is_compiled: bool
+    spread: Spread
     settings: Settings
 
     @classmethod
@@ -235,36 +254,14 @@ class _Corpus:
 
         def covered(a: Indexes, b: Indexes) -> Indexes:
             words, starts = store.words, store.starts
-            measures = _measured(words, starts[:-1], starts[1:], a, b, is_compiled=store.is_compiled)
+            measures = _measured(words, starts[:-1], starts[1:], a, b, store.spread, is_compiled=store.is_compiled)
             return measures[:, A_COVERED].astype(np.int64)
 
-        is_template = template_lines(store, ranks, covered)
-        ends, sizes, whole, body, aside = (np.empty(count, np.int64) for _ in range(5))
-        run = trim.chosen(is_compiled=store.is_compiled)
-
-        def trimmed(first: int, last: int) -> None:
-            run(
-                store.words,
-                store.starts,
-                store.line_starts,
-                store.line_words,
-                is_template,
-                first,
-                last,
-                settings.min_article_words,
-                ends,
-                sizes,
-                whole,
-                body,
-                aside,
-            )
-            give_back(store.words)
-
-        in_slices(trimmed, count, is_parallel=store.is_compiled, per_slice=_BATCH_ROWS)
+        words, ends, sizes, whole, body, aside = _without_lines(store, template_lines(store, ranks, covered), settings)
         order = np.empty(count, np.int64)
         order[ranks] = np.arange(count)
         return cls(
-            store.words,
+            words,
             store.starts[:-1][order],
             ends[order],
             sizes[order],
@@ -275,12 +272,70 @@ class _Corpus:
             forms,
             sources,
             store.is_compiled,
+            store.spread,
             settings,
         )
 
 
-def _edges(corpus: _Corpus, *, by_degree: bool = True) -> pl.DataFrame:
-    """All edges: equal texts, pairs that shared 4-grams propose, and those that a copy needs to its survivor."""
+def _without_lines(
+    store: WordStore, is_template: npt.NDArray[np.bool_], settings: Settings
+) -> tuple[npt.NDArray[np.uint32], Indexes, Indexes, Indexes, Indexes, Indexes]:
+    """The words with template lines out of the way, and the columns of `trim`, in the order of reading.
+
+    Words in memory are changed where they are. Those of a file that others see go to another one: who is asked to do it
+    again must find them as they were.
+    """
+    starts, lines = store.starts, store.line_starts
+    ends, sizes, whole, body, aside = (np.empty(store.text_count, np.int64) for _ in range(5))
+    words, file = store.words, None
+    if store.spread.is_elsewhere:
+        words, file = shared_words(Path(store.file_name).parent, len(words))
+    bounds = bounds_of(store.text_count, _BATCH_ROWS, store.spread)
+    portions = [
+        (
+            store.words[starts[first] : starts[last]],
+            starts[first : last + 1] - starts[first],
+            lines[first : last + 1] - lines[first],
+            store.line_words[lines[first] : lines[last]],
+            is_template[lines[first] : lines[last]],
+            settings.min_article_words,
+            store.is_compiled,
+            file,
+            int(starts[first]),
+        )
+        for first, last in bounds
+    ]
+    for (first, last), found in zip(bounds, store.spread(_trimmed, portions), strict=True):
+        for column, own in zip((ends, sizes, whole, body, aside), found, strict=True):
+            column[first:last] = own
+        ends[first:last] += starts[first]
+    return words if file is None else sealed(words), ends, sizes, whole, body, aside
+
+
+def _trimmed(
+    words: npt.NDArray[np.uint32],
+    starts: Indexes,
+    line_starts: Indexes,
+    line_words: npt.NDArray[np.int32],
+    is_template: npt.NDArray[np.bool_],
+    least: int,
+    is_compiled: bool,
+    file: str | None,
+    offset: int,
+) -> Arrays:
+    """A portion of `_without_lines`: texts side by side; to a file if there is one, from the word with this number."""
+    count = len(starts) - 1
+    out = tuple(np.empty(count, np.int64) for _ in range(5))
+    own = words if file is None else np.array(words)
+    trim.chosen(is_compiled=is_compiled)(own, starts, line_starts, line_words, is_template, 0, count, least, *out)
+    if file is not None:
+        put_words(file, offset, own)
+    give_back(words)
+    return out
+
+
+def _edges(corpus: _Corpus) -> pl.DataFrame:
+    """All edges: equal texts, pairs that shared 4-grams propose, and those that a copy needs to its hub."""
     texts = pl.DataFrame(
         {"rank": np.arange(len(corpus.sizes)), "form": corpus.forms, "body": corpus.body, "whole": corpus.whole}
     ).filter(corpus.sizes >= corpus.settings.min_article_words)
@@ -314,10 +369,9 @@ def _edges(corpus: _Corpus, *, by_degree: bool = True) -> pl.DataFrame:
     is_rare = np.bincount(fillings, minlength=len(fillings))[fillings] <= _FEW_FILLINGS
     for _ in range(_ROUNDS):
         edges = _verified(corpus, tried, measured, is_rare)
-        # An edge between two clusters: is the one's copy a copy of the other's survivor, too? The links above may not
+        # An edge between two clusters: is the one's copy a copy of the other's hub, too? The links above may not
         # have proposed that pair. Each round asks only what was never asked.
-        hubs = _hubs(edges, len(corpus.sizes), by_degree=by_degree)
-        missing = _of_like_length(corpus, _unasked(edges, tried, hubs, by_degree=by_degree))
+        missing = _of_like_length(corpus, _unasked(edges, tried, _hubs(edges, len(corpus.sizes))))
         if not len(missing):
             break
         tried = np.concatenate([tried, missing])
@@ -330,8 +384,8 @@ def _edges(corpus: _Corpus, *, by_degree: bool = True) -> pl.DataFrame:
 def _likely_pairs(corpus: _Corpus, firsts: Indexes) -> npt.NDArray[np.uint64]:
     """Pairs of texts that share enough sampled 4-grams to be looked at: a << 32 | b, a < b, sorted.
 
-    The 4-grams are worked through in partitions by their hash, as many as the memory asks for; what partitions hold in
-    common is pairs alone, so that several machines could share them.
+    The 4-grams are worked through in partitions by their hash, as many as the memory asks for. What partitions hold in
+    common is pairs alone: elsewhere, each is a portion.
     """
     settings = corpus.settings
     expected = int((corpus.ends[firsts] - corpus.starts[firsts]).sum()) // 6 * 8
@@ -340,56 +394,104 @@ def _likely_pairs(corpus: _Corpus, firsts: Indexes) -> npt.NDArray[np.uint64]:
     counts = np.zeros(len(corpus.sizes), np.int32)
     pairs = np.empty(0, np.uint64)
     shared = np.empty(0, np.int64)
-    for part in range(parts):
-        keys = _keys(corpus, firsts, part, parts, counts)
-        keys.sort()
-        run = link.chosen(is_compiled=corpus.is_compiled)
-        linked = np.empty(run(keys, settings.all_pairs_up_to, np.empty(0, np.uint64)), np.uint64)
-        run(keys, settings.all_pairs_up_to, linked)
-        del keys
-        linked.sort()
-        pairs, shared = _counted(pairs, shared, linked)
+    for linked, times in _links(corpus, firsts, parts, counts):
+        pairs, shared = _counted(pairs, shared, linked, times)
     a, b = (pairs >> np.uint64(32)).astype(np.int64), (pairs & np.uint64(0xFFFFFFFF)).astype(np.int64)
     is_likely = (shared >= _LIKELY_SHARED) & (shared >= _LIKELY_SHARE * np.minimum(counts[a], counts[b]))
     is_likely &= corpus.forms[a] == corpus.forms[b]
     return pairs[is_likely]
 
 
-def _keys(
-    corpus: _Corpus, firsts: Indexes, part: int, parts: int, counts: npt.NDArray[np.int32]
-) -> npt.NDArray[np.uint64]:
-    """The sampled 4-grams of one partition as `sketch` gives them; fills in `counts` of the texts."""
-    run = sketch.chosen(is_compiled=corpus.is_compiled)
-    found: dict[int, npt.NDArray[np.uint64]] = {}
+def _links(
+    corpus: _Corpus, firsts: Indexes, parts: int, counts: npt.NDArray[np.int32]
+) -> Iterator[tuple[Pairs, Indexes]]:
+    """Of each partition, pairs and how many 4-grams link each; fills in how many the texts have.
 
-    def sketched(first: int, last: int) -> None:
-        texts = firsts[first:last]
-        room = np.empty(int((corpus.ends[texts] - corpus.starts[texts]).sum()) + 1, np.uint64)
-        own_counts = np.empty(len(texts), np.int32)
-        count = run(corpus.words, corpus.starts, corpus.ends, texts, texts, part, parts, room, own_counts)
-        give_back(corpus.words)
-        found[first] = room[:count].copy()
-        counts[texts] = own_counts
+    Here each partition is sampled anew, so that no more than one exists; elsewhere all at once, into files. Either way
+    4-grams are cut into ranges and shuffled: each range is then put together from all pieces and worked through alone,
+    so that a pair may be there once for each.
+    """
+    most = corpus.settings.all_pairs_up_to
+    cut_into = _RANGES
+    if corpus.spread.is_elsewhere:
+        cut_into, parts = _RANGES << (parts - 1).bit_length(), 1
+    for part in range(parts):
+        files = list(_sketches(corpus, firsts, part, parts, cut_into, counts))
+        if len(files) == 1:
+            yield _linked(most, corpus.is_compiled, files[0][0])
+            continue
+        portions = [
+            (most, corpus.is_compiled, *(keys[cuts[number] : cuts[number + 1]] for keys, cuts in files))
+            for number in range(cut_into)
+        ]
+        del files
+        linked, times = zip(*corpus.spread(_linked, portions), strict=True)
+        yield np.concatenate(linked), np.concatenate(times)
 
-    in_slices(sketched, len(firsts), is_parallel=corpus.is_compiled, per_slice=_BATCH_ROWS // 4)
-    return np.concatenate([found[first] for first in sorted(found)]) if found else np.empty(0, np.uint64)
+
+def _sketches(
+    corpus: _Corpus, firsts: Indexes, part: int, parts: int, cut_into: int, counts: npt.NDArray[np.int32]
+) -> Iterator[tuple[Pairs, Indexes]]:
+    """The sampled 4-grams of one partition, in pieces, each cut into ranges; fills in `counts` of the texts."""
+    spread = corpus.spread
+    # Texts that lie side by side go together.
+    texts = firsts[np.argsort(corpus.starts[firsts])] if spread.is_elsewhere else firsts
+    bounds = bounds_of(len(texts), _BATCH_ROWS // 4, spread)
+
+    def portion(first: int, last: int) -> tuple[Any, ...]:
+        own = texts[first:last]
+        if not spread.is_elsewhere:
+            return corpus.words, corpus.starts, corpus.ends, own, own, part, parts, cut_into, corpus.is_compiled
+        places = corpus.words, corpus.starts[own], corpus.ends[own], np.arange(len(own))
+        return *places, own, part, parts, cut_into, corpus.is_compiled
+
+    found = spread(_sketched, [portion(first, last) for first, last in bounds])
+    for (first, last), (keys, own_counts, cuts) in zip(bounds, found, strict=True):
+        counts[texts[first:last]] = own_counts
+        yield keys, cuts
 
 
-def _counted(
-    pairs: npt.NDArray[np.uint64], shared: npt.NDArray[np.int64], linked: npt.NDArray[np.uint64]
-) -> tuple[npt.NDArray[np.uint64], npt.NDArray[np.int64]]:
-    """Add sorted links to the pairs counted so far."""
+def _sketched(
+    words: npt.NDArray[np.uint32],
+    starts: Indexes,
+    ends: Indexes,
+    texts: Indexes,
+    names: Indexes,
+    part: int,
+    parts: int,
+    cut_into: int,
+    is_compiled: bool,
+) -> Arrays:
+    """A portion of `_sketches`: keys, how many each text has, and where each of `cut_into` ranges of keys begins."""
+    room = np.empty(int((ends[texts] - starts[texts]).sum()) + 1, np.uint64)
+    counts = np.empty(len(texts), np.int32)
+    run = sketch.chosen(is_compiled=is_compiled)
+    keys = room[: run(words, starts, ends, texts, names, part, parts, room, counts)]
+    give_back(words)
+    keys, cuts = shuffled(keys, cut_into, is_compiled=is_compiled)
+    return keys, counts, cuts
+
+
+def _linked(most: int, is_compiled: bool, *pieces: Pairs) -> tuple[Pairs, Indexes]:
+    """A portion of `_links`: the pairs that a partition links, sorted, and how often each."""
+    keys = np.concatenate([np.empty(0, np.uint64), *pieces])
+    keys.sort()
+    run = link.chosen(is_compiled=is_compiled)
+    linked = np.empty(run(keys, most, np.empty(0, np.uint64)), np.uint64)
+    run(keys, most, linked)
+    del keys
+    linked.sort()
     starts = np.flatnonzero(np.concatenate([np.ones(min(len(linked), 1), np.bool_), linked[1:] != linked[:-1]]))
-    new = linked[starts]
-    new_shared = np.diff(np.append(starts, len(linked)))
-    if not len(pairs):
-        return new, new_shared
+    return linked[starts], np.diff(np.append(starts, len(linked)))
+
+
+def _counted(pairs: Pairs, shared: Indexes, new: Pairs, new_shared: Indexes) -> tuple[Pairs, Indexes]:
+    """Add the pairs of a partition to those counted so far: sorted, each once."""
     both = np.concatenate([pairs, new])
     order = np.argsort(both, kind="stable")
     both = both[order]
-    totals = np.concatenate([shared, new_shared])[order]
-    starts = np.flatnonzero(np.concatenate([np.ones(1, np.bool_), both[1:] != both[:-1]]))
-    return both[starts], np.add.reduceat(totals, starts)
+    starts = np.flatnonzero(np.concatenate([np.ones(min(len(both), 1), np.bool_), both[1:] != both[:-1]]))
+    return both[starts], np.add.reduceat(np.concatenate([shared, new_shared])[order], starts)
 
 
 def _of_like_length(corpus: _Corpus, pairs: Pairs) -> Pairs:
@@ -407,7 +509,7 @@ def _of_like_length(corpus: _Corpus, pairs: Pairs) -> Pairs:
 def _measured_pairs(corpus: _Corpus, pairs: npt.NDArray[np.uint64]) -> npt.NDArray[np.int32]:
     """What `compare` measures of each pair."""
     a, b = _sides(pairs)
-    return _measured(corpus.words, corpus.starts, corpus.ends, a, b, is_compiled=corpus.is_compiled)
+    return _measured(corpus.words, corpus.starts, corpus.ends, a, b, corpus.spread, is_compiled=corpus.is_compiled)
 
 
 def _sides(pairs: npt.NDArray[np.uint64]) -> tuple[Indexes, Indexes]:
@@ -416,18 +518,65 @@ def _sides(pairs: npt.NDArray[np.uint64]) -> tuple[Indexes, Indexes]:
 
 
 def _measured(
-    words: npt.NDArray[np.uint32], starts: Indexes, ends: Indexes, a: Indexes, b: Indexes, *, is_compiled: bool
+    words: npt.NDArray[np.uint32],
+    starts: Indexes,
+    ends: Indexes,
+    a: Indexes,
+    b: Indexes,
+    spread: Spread,
+    *,
+    is_compiled: bool,
 ) -> npt.NDArray[np.int32]:
-    """Align pairs of texts on all cores."""
+    """Align pairs of texts."""
     measures = np.zeros((len(a), MEASURES), np.int32)
-    run = compare.chosen(is_compiled=is_compiled)
+    bounds = bounds_of(len(a), _BATCH_ROWS // 4, spread)
 
-    def measured(first: int, last: int) -> None:
-        run(words, starts, ends, a[first:last], b[first:last], measures[first:last], NOWHERE, NO_VALUES)
-        give_back(words)
+    def portion(first: int, last: int) -> tuple[Any, ...]:
+        pairs = np.concatenate([a[first:last], b[first:last]])
+        if not spread.is_elsewhere:
+            return words, starts, ends, pairs, is_compiled
+        # What is handed over are the places of these texts, not of all.
+        texts, places = np.unique(pairs, return_inverse=True)
+        return words, starts[texts], ends[texts], places, is_compiled
 
-    in_slices(measured, len(a), is_parallel=is_compiled, per_slice=_BATCH_ROWS // 4)
+    found = spread(_aligned, [portion(first, last) for first, last in bounds])
+    for (first, last), (own,) in zip(bounds, found, strict=True):
+        measures[first:last] = own
     return measures
+
+
+def _aligned(
+    words: npt.NDArray[np.uint32], starts: Indexes, ends: Indexes, pairs: Indexes, is_compiled: bool
+) -> Arrays:
+    """A portion of `_measured`; the texts a of all pairs, then the texts b."""
+    a, b = pairs[: len(pairs) // 2], pairs[len(pairs) // 2 :]
+    measures = np.zeros((len(a), MEASURES), np.int32)
+    compare.chosen(is_compiled=is_compiled)(words, starts, ends, a, b, measures, NOWHERE, NO_VALUES)
+    _recount_short(words, starts, ends, a, b, measures, is_compiled=is_compiled)
+    give_back(words)
+    return (measures,)
+
+
+def _recount_short(
+    words: npt.NDArray[np.uint32],
+    starts: Indexes,
+    ends: Indexes,
+    a: Indexes,
+    b: Indexes,
+    measures: npt.NDArray[np.int32],
+    *,
+    is_compiled: bool,
+) -> None:
+    """Count the runs of words of short texts that are about as alike as it takes, where one run more or less decides.
+
+    An alignment misses a run that stands elsewhere in the other text, and counts one twice that stands there twice.
+    """
+    shorter = np.minimum(ends[a] - starts[a], ends[b] - starts[b])
+    similarity = measures[:, SHARED_GRAMS] / np.maximum(measures[:, ALL_GRAMS], 1)
+    unsure = np.flatnonzero((shorter <= _SHORT_WORDS) & (np.abs(similarity - ALIKE) < _UNSURE))
+    counted = measures[unsure]
+    recount.chosen(is_compiled=is_compiled)(words, starts, ends, a[unsure], b[unsure], counted)
+    measures[unsure] = counted
 
 
 def _verdict(corpus: _Corpus, pairs: Pairs, measured: npt.NDArray[np.int32]) -> Verdict:
@@ -455,6 +604,12 @@ def _verified(
     is_of_one_source = (corpus.sources[a] == corpus.sources[b]) & (corpus.sources[a] >= 0)
     possible = verdict.tells_one_story & (verdict.is_same_story | ~is_of_one_source)
     is_copy = possible & (~verdict.is_form | verdict.is_nearly_equal | (verdict.is_alike & is_rare[a] & is_rare[b]))
+    return _edge_rows(pairs, verdict, is_copy)
+
+
+def _edge_rows(pairs: Pairs, verdict: Verdict, is_copy: npt.NDArray[np.bool_]) -> pl.DataFrame:
+    """The pairs that are copies: columns of EDGE_SCHEMA, sorted."""
+    a, b = _sides(pairs)
     kind = pl.Series("kind", verdict.is_part[is_copy]).replace_strict(
         {True: "contains", False: "near_duplicate_of"}, return_dtype=pl.String
     )
@@ -472,6 +627,18 @@ def _verified(
         .cast(EDGE_SCHEMA)
         .sort("a", "b")
     )
+
+
+def _witnessed(corpus: _Corpus, pairs: Pairs, measured: npt.NDArray[np.int32]) -> pl.DataFrame:
+    """Those of the measured pairs that are copies, given that both are copies of a third text: columns of EDGE_SCHEMA.
+
+    How much of the longer is common and how long differing stretches are tells nothing more then.
+    """
+    verdict = _verdict(corpus, pairs, measured)
+    a, b = _sides(pairs)
+    is_of_one_source = (corpus.sources[a] == corpus.sources[b]) & (corpus.sources[a] >= 0)
+    is_copy = (verdict.shorter_coverage >= _WITNESSED_COVERAGE) & ~verdict.is_form & ~is_of_one_source
+    return _edge_rows(pairs, verdict, is_copy)
 
 
 def _fillings(corpus: _Corpus, pairs: Pairs, measured: npt.NDArray[np.int32]) -> Indexes:
@@ -502,22 +669,22 @@ def _alike(corpus: _Corpus, pairs: Pairs, measured: npt.NDArray[np.int32]) -> In
     verdict = _verdict(corpus, pairs, measured)
     alike = verdict.tells_one_story | verdict.is_form
     edges = pl.DataFrame({"a": a[alike], "b": b[alike]}).cast(pl.UInt32)
-    return _hubs(edges, len(corpus.sizes), by_degree=True)
+    return _hubs(edges, len(corpus.sizes))
 
 
-def _unasked(edges: pl.DataFrame, tried: npt.NDArray[np.uint64], hubs: Indexes, *, by_degree: bool) -> Pairs:
+def _unasked(edges: pl.DataFrame, tried: npt.NDArray[np.uint64], hubs: Indexes) -> Pairs:
     """Pairs that may join two clusters with an edge between them: sorted, none of those tried.
 
     The hub of each is asked about the other's hub and about the text at the other end of the edge. A hub that is itself
-    much edited or cut off stays strange to other such copies. Where hubs may change, the most central member is asked
-    about the whole cluster and the texts beyond the edges, too: it is nearer to the original, and will be the hub.
+    much edited or cut off stays strange to other such copies: the most central member is asked about the whole cluster
+    and the texts beyond the edges, too. It is nearer to the original, and will be the hub.
     """
     a, b = edges["a"].to_numpy().astype(np.int64), edges["b"].to_numpy().astype(np.int64)
     across = hubs[a] != hubs[b]
     inner = np.concatenate([a[across], b[across]])
     outer = np.concatenate([b[across], a[across]])
     one, other = np.concatenate([hubs[inner], hubs[inner]]), np.concatenate([outer, hubs[outer]])
-    if by_degree and len(inner):
+    if len(inner):
         central = _central_members(edges, hubs)
         members = np.flatnonzero(np.isin(hubs, hubs[inner]))
         one = np.concatenate([one, central[hubs[members]], central[hubs[inner]]])
@@ -593,14 +760,10 @@ def _between_twins(edges: pl.DataFrame, twins: Indexes) -> pl.DataFrame:
     )
 
 
-def _hubs(edges: pl.DataFrame, count: int, *, by_degree: bool) -> Indexes:
-    """The text that each hangs on, shape (count): by order of rank, or the one with most edges first."""
+def _hubs(edges: pl.DataFrame, count: int) -> Indexes:
+    """The text that each hangs on, the one with most edges first: shape (count)."""
     hubs = np.arange(count)
     if edges.is_empty():
-        return hubs
-    if not by_degree:
-        stars = star_clusters(edges)
-        hubs[stars["item"].to_numpy()] = stars["cluster"].to_numpy()
         return hubs
     degrees = np.bincount(edges["a"].to_numpy(), minlength=count) + np.bincount(edges["b"].to_numpy(), minlength=count)
     order = np.argsort(-degrees, kind="stable")[: np.count_nonzero(degrees)]
@@ -610,3 +773,40 @@ def _hubs(edges: pl.DataFrame, count: int, *, by_degree: bool) -> Indexes:
     stars = star_clusters(pl.DataFrame({"a": np.minimum(a, b), "b": np.maximum(a, b)}).cast(pl.UInt32))
     hubs[order[stars["item"].to_numpy()]] = order[stars["cluster"].to_numpy()]
     return hubs
+
+
+def _with_survivors(corpus: _Corpus, edges: pl.DataFrame) -> tuple[pl.DataFrame, Indexes]:
+    """Gather texts around the first of each cluster.
+
+    The others of a hub's cluster are asked about its first. Those that are no copies of it, as a beginning is none of
+    an end, hang on the earliest of the others that they have an edge to and that hangs on none itself.
+
+    Args:
+        corpus: texts by rank.
+        edges: verified pairs, none of them of equal texts.
+
+    Returns:
+        edges: with those to the survivors that were not among them.
+        survivors: shape (texts).
+    """
+    count = len(corpus.sizes)
+    hubs = _hubs(edges, count)
+    first_of = np.arange(count)
+    np.minimum.at(first_of, hubs, np.arange(count))
+    survivors = first_of[hubs]
+    members = np.flatnonzero(survivors != np.arange(count))
+    asked = (survivors[members].astype(np.uint64) << np.uint64(32)) | members.astype(np.uint64)
+    known = (edges["a"].to_numpy().astype(np.uint64) << np.uint64(32)) | edges["b"].to_numpy().astype(np.uint64)
+    missing = _not_in(asked, known)
+    found = _witnessed(corpus, missing, _measured_pairs(corpus, missing))
+    edges = pl.concat([edges.select(EDGE_SCHEMA.names()), found]).sort("a", "b")
+    a, b = (edges[side].to_numpy().astype(np.int64) for side in ("a", "b"))
+    is_held = np.zeros(count, np.bool_)
+    is_held[b[survivors[b] == a]] = True
+    is_holding = np.zeros(count, np.bool_)
+    is_holding[survivors[is_held]] = True
+    survivors[~is_held] = np.flatnonzero(~is_held)
+    is_free = ~is_held[a] & ~is_held[b] & ~is_holding[b]
+    stars = star_clusters(edges.filter(pl.Series(is_free)))
+    survivors[stars["item"].to_numpy()] = stars["cluster"].to_numpy()
+    return edges, survivors

@@ -37,7 +37,10 @@ _LEAST_SENTENCES = 60
 _COST = 0.35
 # Different words that must be shared: two are a name.
 _LEAST_WORDS = 3
-# How many words that no other sentence of the page has a pair must share at least, side by side; of others more.
+# How many words that no other sentence of the page has a pair must share at least, side by side; of others more. Two
+# are a term, which may stand once in each part of a long page, in sentences that tell different things. Measured on
+# made-up pages of an article, its transcript and such terms: without this, 4 of 57 pairs found on eight pages of 300
+# sentences were false, 4 of 76 on four of 900 and 7 of 101 on two of 3,000; with it 2 of 38, 1 of 41 and 0 of 32.
 _LEAST_RARE_WORDS = 2.3
 _BLANK_LINE = "\n\n"
 _PAGES_PER_SLICE = 20

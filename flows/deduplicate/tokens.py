@@ -13,6 +13,7 @@ from typing import Any
 import numpy as np
 import numpy.typing as npt
 
+from flows.characters import is_unspaced
 from flows.deduplicate.align_kernels import (
     CLOSER,
     DIGIT,
@@ -38,20 +39,6 @@ _TABLE_SIZE = 0x32000
 # Combining class from which on a mark is an accent, a vowel point or a tone; below, it is part of its letter.
 _MARK_CLASS = 10
 _IDEOGRAPHS = ((0x3400, 0x9FFF), (0xAC00, 0xD7A3), (0x20000, _TABLE_SIZE))
-# Scripts written without spaces, where every character is a word: see words.py.
-_SPACELESS_BLOCKS = (
-    (0x0E00, 0x0FFF),  # Thai, Lao, Tibetan
-    (0x1000, 0x109F),  # Burmese
-    (0x1780, 0x17FF),  # Khmer
-    (0x3005, 0x3007),
-    (0x3041, 0x30FF),  # kana
-    (0x31F0, 0x31FF),
-    (0x3400, 0x4DBF),
-    (0x4E00, 0x9FFF),
-    (0xF900, 0xFAFF),
-    (0xFF66, 0xFF9F),
-    (0x20000, _TABLE_SIZE - 1),
-)
 
 
 @dataclass(frozen=True)
@@ -119,9 +106,7 @@ def _tables() -> tuple[npt.NDArray[np.uint8], npt.NDArray[np.uint32]]:
             classes[code] = MARK if unicodedata.combining(character) >= _MARK_CLASS else LETTER
         elif category[0] == "Z" or character.isspace():
             classes[code] = SPACE
-    for first, last in _SPACELESS_BLOCKS:
-        block = classes[first : last + 1]
-        block[(block == LETTER) | (block == MARK)] = SPACELESS
+    classes[is_unspaced(_TABLE_SIZE) & ((classes == LETTER) | (classes == MARK))] = SPACELESS
     for marks, kind in ((_STOPS, STOP), (_WIDE_STOPS, WIDE_STOP), (_CLOSERS, CLOSER), (_LINE_BREAKS, NEW_LINE)):
         classes[[ord(mark) for mark in marks]] = kind
     return classes, folded

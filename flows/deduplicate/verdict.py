@@ -8,6 +8,7 @@ import numpy.typing as npt
 from flows.deduplicate.kernels import (
     A_COVERED,
     A_UNMATCHED,
+    ALL_GRAMS,
     B_COVERED,
     B_UNMATCHED,
     GRAM_WORDS,
@@ -15,6 +16,7 @@ from flows.deduplicate.kernels import (
     OTHER_SLOTS,
     OTHER_VARIABLE,
     OTHER_WORDS,
+    PLACE_SLOTS,
     SAME_SLOTS,
     SAME_VARIABLE,
     SHARED_GRAMS,
@@ -31,6 +33,7 @@ _UNMATCHED_SHARE = 0.15
 # must be.
 _EXCESS_SHARE = 0.15
 _EXCESS_SPAN = 0.3
+_LONG_UNMATCHED_SHARE = 0.08
 # A text that stands in a longer one but for the end of a cut sentence was cut off, however early, down to this share of
 # the other's words; one that only shares a lede with it goes on otherwise.
 _INSIDE_COVERAGE = 0.95
@@ -43,6 +46,9 @@ _LEDE_COVERAGE = 0.6
 _LEDE_LONGER_COVERAGE = 0.45
 _LEDE_SHARED_WORDS = 120
 INSIDE_LENGTH = 0.1
+# Two notices of one kind share its vocabulary, in another order or the same: where hardly more words are common than must
+# be, this share of the shorter must be; it falls to that of longer texts for twice as many words.
+_SHORT_COVERAGE = 0.75
 # Short notices that share fewer words than copies must are copies when one is the other but for a word or two.
 _NOTICE_COVERAGE = 0.99
 _NOTICE_LONGER_COVERAGE = 0.85
@@ -67,7 +73,10 @@ _FORM_PLACES = 0.3
 # Jaccard similarity of runs of GRAM_WORDS words from which on less than _MANY_SLOTS slots make no other text, as one
 # figure in fifty words does not; and from which on they make none in a form of which there are few fillings.
 _NEARLY_EQUAL = 0.79
-_ALIKE = 0.5
+ALIKE = 0.5
+# Of fillings a little more is asked, because the runs across template lines are an estimate, and those that are half
+# alike are two notices to a reader.
+_FILLINGS_ALIKE = 0.505
 # The same without template lines, from which on a notice is long enough to be called a copy.
 _ALIKE_WITHIN = 0.7
 # Share of the names and figures that differ from which on it is another story all the same, in the same words.
@@ -141,9 +150,12 @@ class Verdict:
         excess = (shorter_coverage - settings.min_shorter_coverage) / _EXCESS_SPAN
         most = np.maximum(
             np.minimum(settings.max_unmatched_words, _UNMATCHED_SHARE * shorter_sizes),
-            _EXCESS_SHARE * shorter_sizes * excess,
+            shorter_sizes * np.maximum(_EXCESS_SHARE * excess, _LONG_UNMATCHED_SHARE),
         )
-        is_long_enough = covered.min(1) * weight >= settings.min_shared_words
+        shared_words = covered.min(1) * weight
+        more_words = shared_words / settings.min_shared_words - 1
+        least_coverage = _SHORT_COVERAGE - more_words * (_SHORT_COVERAGE - settings.min_shorter_coverage)
+        is_long_enough = (more_words >= 0) & (shorter_coverage >= least_coverage)
         is_nearly_all = (shorter_coverage >= _NOTICE_COVERAGE) & (longer_coverage >= _NOTICE_LONGER_COVERAGE)
         is_short_stretched = (
             np.where(a_is_longer, measures[:, B_UNMATCHED], measures[:, A_UNMATCHED]) <= settings.max_unmatched_words
@@ -155,20 +167,25 @@ class Verdict:
             (shorter_coverage >= _LEDE_COVERAGE)
             & (longer_coverage >= _LEDE_LONGER_COVERAGE)
             & (unmatched <= _LEDE_SHARE * shorter_sizes)
-            & (covered.min(1) * weight >= _LEDE_SHARED_WORDS)
+            & (shared_words >= _LEDE_SHARED_WORDS)
         )
-        grams = np.maximum(a_words - GRAM_WORDS + 1, 0) + np.maximum(b_words - GRAM_WORDS + 1, 0)
-        shared = measures[:, SHARED_GRAMS]
-        around = np.where(is_aside_same, np.minimum(set_aside // 2, _MOST_SET_ASIDE), 0)
-        similarity = (shared + around) / np.maximum(grams + np.where(is_aside_same, around, set_aside) - shared, 1)
-        is_alike = (shared > 0) & (similarity >= _ALIKE)
-        is_alike_within = shared >= _ALIKE_WITHIN * np.maximum(grams - shared, 1)
+        shared, grams = measures[:, SHARED_GRAMS], measures[:, ALL_GRAMS]
+        # Words of template lines make as many runs more: some within a line, GRAM_WORDS - 1 with words beside it, which
+        # are common as often as other runs.
+        around = np.minimum(set_aside / 2, _MOST_SET_ASIDE)
+        within = np.maximum(around - GRAM_WORDS + 1, 0)
+        beside = (around - within) * 2 * shared / np.maximum(grams + shared, 1)
+        common = np.where(is_aside_same, within + beside, 0)
+        similarity = (shared + common) / np.maximum(grams + np.where(is_aside_same, 2 * around - common, set_aside), 1)
+        is_alike = (shared > 0) & (similarity >= ALIKE)
+        is_alike_within = shared >= _ALIKE_WITHIN * np.maximum(grams, 1)
         tells_one_story = (
             (is_long_enough | is_nearly_all | is_alike | is_alike_within)
             & (shorter_coverage >= settings.min_shorter_coverage)
             & ((longer_coverage >= settings.min_longer_coverage) | is_whole_inside)
             & (is_same_story | is_whole_inside | has_own_lede | (unmatched <= most))
         )
+        tells_one_story |= is_alike & (unmatched <= settings.max_unmatched_words)
         slots = measures[:, OTHER_SLOTS]
         slot_share = slots / np.maximum(slots + measures[:, SAME_SLOTS], 1)
         variable = measures[:, OTHER_VARIABLE]
@@ -177,9 +194,10 @@ class Verdict:
         is_other_filling = variable > np.where(places > 0, _EDITED_SLOT_SHARE, _FORM_SLOT_SHARE) * all_variable
         # An update changes a few figures, too, but it adds or takes away a stretch.
         is_of_one_cut = measures[:, [A_UNMATCHED, B_UNMATCHED]].max(1) <= settings.max_unmatched_words
-        concentration = slots / np.maximum(slots + measures[:, OTHER_WORDS], 1)
+        words = np.minimum(measures[:, OTHER_WORDS], PLACE_SLOTS * places)
+        concentration = slots / np.maximum(slots + words, 1)
         is_form = (concentration >= _SLOT_CONCENTRATION) & (
-            (slots >= _MANY_SLOTS)
+            (slots >= np.where(is_of_one_cut, _MANY_SLOTS, _MANY_SLOTS + PLACE_SLOTS))
             | ((slots >= _SOME_SLOTS) & (concentration >= _SOME_CONCENTRATION) & is_of_one_cut)
             | ((slots >= _FEW_SLOTS) & (slot_share >= _SLOT_SHARE) & is_of_one_cut)
             | is_other_filling
@@ -199,6 +217,12 @@ class Verdict:
             is_same_story=is_same_story,
             tells_one_story=tells_one_story,
             is_form=is_form,
-            is_nearly_equal=is_alike & (similarity >= _NEARLY_EQUAL) & (slots < _MANY_SLOTS),
-            is_alike=is_alike & (slot_share < _OTHER_STORY) & ((slots < _MANY_SLOTS) | (2 * variable >= slots)),
+            is_nearly_equal=is_alike
+            & (similarity >= _NEARLY_EQUAL)
+            & (slots < _MANY_SLOTS)
+            & ((slots < _FEW_SLOTS) | (slot_share < _OTHER_STORY)),
+            is_alike=is_alike
+            & (similarity >= _FILLINGS_ALIKE)
+            & (slot_share < _OTHER_STORY)
+            & ((slots < _MANY_SLOTS) | (2 * variable >= slots)),
         )

@@ -7,9 +7,10 @@ and NFKC: full-width digits and ligatures do not make another word.
 
 import polars as pl
 
+from flows.characters import UNSPACED
+
 _WORD_CHARACTER = r"[\p{L}\p{M}\p{N}]"
-_SPACELESS = r"[\p{Han}\p{Hiragana}\p{Katakana}\p{Thai}\p{Lao}\p{Khmer}\p{Myanmar}\p{Tibetan}]"
-WORD = rf"[{_WORD_CHARACTER}&&{_SPACELESS}]|[{_WORD_CHARACTER}--{_SPACELESS}]+"
+WORD = rf"[{_WORD_CHARACTER}&&[{UNSPACED}]]|[{_WORD_CHARACTER}--[{UNSPACED}]]+"
 
 
 def words_of(texts: pl.DataFrame) -> pl.DataFrame:

@@ -208,6 +208,8 @@ def look_at(
                 if byte == 0xC2:  # U+0080 to U+00BF
                     is_loose |= second <= 0xA0 or second == 0xAD
                     ends_lines |= second == 0x85
+                elif byte == 0xD8:  # U+0600 to U+063F
+                    is_loose |= second == 0x9C
                 elif byte == 0xE2:  # U+2000 to U+2FFF
                     third = data[at + 2]
                     is_loose |= second == 0x80 and (third <= 0x8F or 0xA8 <= third <= 0xAF)

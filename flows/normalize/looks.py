@@ -1,4 +1,4 @@
-"""A glance at texts, so that few of them need a regular expression."""
+"""A glance at texts before regular expressions see them."""
 
 from collections.abc import Callable
 
