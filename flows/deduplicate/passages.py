@@ -198,9 +198,12 @@ def read_passages(
     rows = pl.concat([pl.DataFrame(schema=_ROW_SCHEMA), *read])
     read.clear()
     article = rows["article"].to_numpy()
-    # The order of rows is that of sources and, in each, of reading.
-    ranks = np.append(facts["rank"].to_numpy(), np.uint32(2**32 - 1))[article]
-    order = np.argsort(ranks, kind="stable")[: int((article >= 0).sum())].astype(np.int32)
+    # The order of rows is that of sources and, in each, of reading; those of an article mostly follow one another.
+    runs = np.flatnonzero(np.append(True, article[1:] != article[:-1])[: len(article)])
+    lengths = np.diff(np.append(runs, len(article)))
+    known = np.flatnonzero(article[runs] >= 0)
+    known = known[np.argsort(facts["rank"].to_numpy()[article[runs[known]]], kind="stable")]
+    order = _ranges(runs[known], lengths[known]).astype(np.int32)
     items = np.full(len(article), -1, np.int32)
     items[order] = np.arange(len(order), dtype=np.int32)
     return Passages(
