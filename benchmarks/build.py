@@ -1,6 +1,7 @@
 """The whole build: seconds per stage, documents per second and peak memory, on a corpus of `benchmarks.corpus`.
 
 python -m benchmarks.build corpus.parquet [--set NAME=VALUE …] [--out DIR] [--json]
+    [--runner threads|processes|dask] [--scheduler tcp://HOST:PORT]
 """
 
 import argparse
@@ -14,8 +15,10 @@ import time
 from dataclasses import asdict, dataclass
 from pathlib import Path
 
+import httpx
 import pyarrow.parquet as pq
 
+from flows.runners import ON_THREADS, RUNNERS, THREADS, Runner
 from flows.server import EmbeddedServer
 from flows.settings import Settings
 
@@ -34,7 +37,8 @@ class Measured:
         wall_seconds: of all, Prefect's start included.
         cpu_seconds: of this process and those that it started and that have ended.
         peak_bytes: largest resident set of this process.
-        child_bytes: largest resident set of any process that it started.
+        child_bytes: largest resident set of any process that it started and that has ended.
+        task_count: runs of Prefect's tasks.
         release_bytes: size of the release on disk.
         data_bytes: size of its tables per column before compression, all columns together.
     """
@@ -46,6 +50,7 @@ class Measured:
     cpu_seconds: float
     peak_bytes: int
     child_bytes: int
+    task_count: int
     release_bytes: int
     data_bytes: int
 
@@ -56,16 +61,18 @@ class Measured:
             *(f"{stage:<17}{seconds:.2f} s" for stage, seconds in self.stages.items()),
             f"wall             {self.wall_seconds:.2f} s with Prefect's start",
             f"cpu              {self.cpu_seconds:.2f} s",
+            f"tasks            {self.task_count:,} of Prefect",
             f"documents/s      {self.documents / sum(self.stages.values()):,.0f}",
             f"peak memory      {self.peak_bytes / 1e9:.2f} GB, of a child process {self.child_bytes / 1e9:.2f} GB",
             f"release          {self.release_bytes / 1e6:,.0f} MB, {self.data_bytes / 1e6:,.0f} MB before compression",
         ]
 
 
-def measure(corpus: Path, out: Path, settings: Settings) -> Measured:
+def measure(corpus: Path, out: Path, settings: Settings, runner: Runner = ON_THREADS) -> Measured:
     """Build a release of a corpus as `copydesk build` does.
 
-    Peak memory is that of the calling process, which therefore measures once.
+    Peak memory is that of the calling process, which therefore measures once. What the workers of a Dask cluster that
+    runs already take is not among the figures.
 
     Raises:
         CopydeskError: no release came of it.
@@ -74,7 +81,17 @@ def measure(corpus: Path, out: Path, settings: Settings) -> Measured:
     with EmbeddedServer() as server:
         from flows.pipeline import run_build
 
-        built = run_build(server, sources=[str(corpus)], out=str(out), settings=settings.model_dump(), columns=COLUMNS)
+        before = _task_count(server)
+        built = run_build(
+            server,
+            sources=[str(corpus)],
+            out=str(out),
+            settings=settings.model_dump(),
+            columns=COLUMNS,
+            runner=runner.name,
+            scheduler=runner.scheduler,
+        )
+        tasks = _task_count(server) - before
     wall = time.perf_counter() - began
     own, children = (resource.getrusage(who) for who in (resource.RUSAGE_SELF, resource.RUSAGE_CHILDREN))
     files = [file for file in built.released.path.rglob("*") if file.is_file()]
@@ -87,9 +104,16 @@ def measure(corpus: Path, out: Path, settings: Settings) -> Measured:
         cpu_seconds=sum(usage.ru_utime + usage.ru_stime for usage in (own, children)),
         peak_bytes=own.ru_maxrss * 1024,
         child_bytes=children.ru_maxrss * 1024,
+        task_count=tasks,
         release_bytes=sum(file.stat().st_size for file in files),
         data_bytes=sum(_column_bytes(file, None) for file in tables),
     )
+
+
+def _task_count(server: EmbeddedServer) -> int:
+    """Runs of tasks that a server knows of."""
+    server.wait()
+    return int(httpx.post(f"{server.api_url}/task_runs/count", json={}, timeout=60).json())
 
 
 def _column_bytes(file: Path, column: str | None) -> int:
@@ -107,12 +131,16 @@ def main(arguments: list[str] | None = None) -> None:
     parser.add_argument("--out", type=Path, help="keep the release in this folder")
     parser.add_argument("--set", dest="overrides", action="append", default=[], metavar="NAME=VALUE")
     parser.add_argument("--json", action="store_true", help="print one line of JSON at the end")
+    parser.add_argument("--runner", default=THREADS, choices=RUNNERS)
+    parser.add_argument("--scheduler", metavar="ADDRESS", help="of a Dask cluster")
     options = parser.parse_args(arguments)
+    runner = Runner.of(options.runner, options.scheduler)
     os.environ.setdefault("PREFECT_LOGGING_LEVEL", "CRITICAL")
     logging.basicConfig(stream=sys.stderr, format="%(message)s")
     logging.getLogger("copydesk").setLevel(logging.INFO)
     with tempfile.TemporaryDirectory() as folder:
-        found = measure(options.corpus, options.out or Path(folder), Settings.load(None, tuple(options.overrides)))
+        settings = Settings.load(None, tuple(options.overrides))
+        found = measure(options.corpus, options.out or Path(folder), settings, runner)
     print(json.dumps(asdict(found)) if options.json else "\n".join(found.lines()))
 
 

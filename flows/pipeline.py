@@ -10,17 +10,25 @@ what repeats what, which is small beside them. The release is then written shard
 
 import json
 import logging
+import multiprocessing
 import os
+import tempfile
 import time
 from collections.abc import Iterable, Iterator, Mapping, Sequence
-from contextlib import contextmanager
+from concurrent.futures.process import BrokenProcessPool
+from contextlib import ExitStack, contextmanager, nullcontext
+from contextvars import copy_context
 from dataclasses import dataclass
 from datetime import date
 from pathlib import Path
-from typing import Any, TypeVar, cast
+from typing import Any, Self, TypeVar, cast
+from urllib.parse import urlsplit
 
-# Before Prefect is imported: it reads its settings then. What the user has set stays.
+# Before Prefect and polars are imported: they read their settings then. What the user has set stays.
 for _name, _value in {
+    # Of polars' allocator (jemalloc): what a shard has freed is kept some seconds for the next one. By default large
+    # blocks go back to the system at once and come back page by page, which was a tenth of a build's CPU time.
+    "_RJEM_MALLOC_CONF": f"narenas:{os.cpu_count() or 1},oversize_threshold:0,dirty_decay_ms:10000",
     "DO_NOT_TRACK": "1",
     "PREFECT_SERVER_ANALYTICS_ENABLED": "false",
     # A fresh database can take longer to set up than the 20 s that are the default.
@@ -30,21 +38,26 @@ for _name, _value in {
     os.environ.setdefault(_name, _value)
 
 import polars as pl
-from prefect import Flow, State, flow, task
+from prefect import Flow, State, Task, flow, task
 from prefect.artifacts import create_markdown_artifact
 from prefect.cache_policies import NO_CACHE
 from prefect.client.orchestration import get_client
 from prefect.futures import PrefectFuture
 from prefect.settings import PREFECT_API_URL, temporary_settings
 from prefect.states import Completed, Failed
-from prefect.task_runners import TaskRunner, ThreadPoolTaskRunner
+from prefect.task_runners import ProcessPoolTaskRunner, TaskRunner, ThreadPoolTaskRunner
 
+from flows.addresses import is_address, shown
+from flows.deduplicate.portions import ON_THREADS as BY_THREADS
+from flows.deduplicate.portions import InFiles, Spread, work_off
 from flows.deduplicate.stage import Repeats, find_repeats, with_repeats
 from flows.errors import CopydeskError, NetworkError, UsageError
+from flows.inbox import Inbox
 from flows.ingest.inputs import FileState
 from flows.ingest.run import Ingested, ingest
+from flows.mirror import found_in, mirrored
 from flows.normalize.normalize import normalize
-from flows.progress import Progress, ShardSize, counted, duration
+from flows.progress import Progress, ShardSize
 from flows.publish.hub import Published
 from flows.publishing import check_release, publish_release
 from flows.release import versions
@@ -52,24 +65,26 @@ from flows.release.harmless import markdown
 from flows.release.manifest import Input, read_manifest
 from flows.release.parquet import read_table
 from flows.release.release import BuildInfo, Released, release_parts
-from flows.release.staging import Lock, locked, staged
+from flows.release.staging import Lock, locked, reason_of, staged
+from flows.runners import LOOPBACK, ON_THREADS, PROCESSES, THREADS, Runner, core_count, follow_parent
 from flows.server import EmbeddedServer
 from flows.settings import Settings
-from flows.state import FACTS, STATE, KeptRows, facts_of, merged, read_state, write_state
-from flows.takedown.requests import Takedown, takedowns_in_force
+from flows.state import FACTS, STATE, KeptRows, dependencies, facts_of, merged, read_state, write_state
+from flows.takedown.requests import Takedown, takedowns_in_force, takedowns_of_manifest
 from flows.takedown.stage import TakenDown, take_down_shards
+from flows.takedown.stage import warnings_of as takedown_warnings
 from flows.validate.between import KEY_COLUMNS, between_failures, keys_of
 from flows.validate.conservation import check_reject_share, conservation
-from flows.validate.quarantine import quarantine_between
+from flows.validate.quarantine import quarantine_between, settled
 from flows.validate.shards import batches, key_columns, places_of
 from flows.validate.validate import (
     OF_SHARD,
     CheckedShard,
-    check_rejects,
     check_shard,
-    check_tombstones,
+    check_table,
     fallen_of,
 )
+from flows.wording import counted, duration
 from flows.work import read_all_rows, read_rows, shard_files, write_rows
 from schemas.tables import TABLES
 
@@ -83,6 +98,11 @@ LAST_REJECTS = ".rejects.jsonl"
 
 # What deduplication finds over all shards.
 REPEATS = ("clusters", "repeats", "overlaps", "relations")
+
+# A scheduler that does not answer within so many seconds is not there.
+CONNECT_SECONDS = 15
+# How Dask calls a task whose workers died, by the names of its errors: it need not be installed.
+LOST = ("KilledWorker", "FutureCancelledError", "CancelledError")
 
 Counts = dict[str, int]
 Result = TypeVar("Result")
@@ -112,9 +132,10 @@ def ingest_sources(
     settings: Settings,
     columns: Mapping[str, str],
     states: Mapping[Path, FileState | None] | None,
+    mirrors: Sequence[Path],
 ) -> Ingested:
     """Files → shards of `sources` and `provenance`; what is no document → `rejects`."""
-    return ingest(inputs, work, settings, columns, states)
+    return ingest(inputs, work, settings, columns, states, [found_in(mirror) for mirror in mirrors])
 
 
 @task(name="state", cache_policy=NO_CACHE)
@@ -163,8 +184,20 @@ def take_down_sources(work: Path, shards: Sequence[str], takedowns: Sequence[Tak
 @task(name="deduplicate", cache_policy=NO_CACHE)
 def deduplicate_articles(work: Path, shards: Sequence[str], settings: Settings) -> None:
     """All shards of `articles` and `passages` → what repeats what: the tables of REPEATS."""
+    write_repeats(work, shards, settings, BY_THREADS)
+
+
+@task(name="deduplicate", cache_policy=NO_CACHE)
+def deduplicate_portion(portion: Path) -> None:
+    """A portion of the search for repeats, from file to file."""
+    work_off(portion)
+
+
+def write_repeats(work: Path, shards: Sequence[str], settings: Settings, spread: Spread) -> None:
+    """What `deduplicate_articles` does."""
     articles, passages = (shard_files(work, name, shards) for name in ("articles", "passages"))
-    found = find_repeats(articles, passages, settings, work / "deduplicate")
+    with tempfile.TemporaryDirectory(dir=work, prefix=".deduplicate-") as folder:
+        found = find_repeats(articles, passages, settings, Path(folder), spread)
     for name in REPEATS:
         write_rows(getattr(found, name), work / "repeats" / f"{name}.parquet")
 
@@ -190,6 +223,7 @@ def validate_repeats(work: Path, shards: Sequence[str]) -> int:
     else:
         found = {"overlaps": overlaps, "relations": relations}
         kept = quarantine_between(found, failures, keys, places_of(shard_files(work, "sources", shards)))
+        check_table("rejects", kept.rejects)
         for name, rows in kept.tables.items():
             write_rows(rows, files[name])
         write_rows(kept.rejects, work / "rejects" / "deduplicate.parquet")
@@ -202,8 +236,8 @@ def count_records(
 ) -> Counts:
     """`sources`, `rejects` and `tombstones` → what became of the records read."""
     rejects, tombstones = _rejects(work), _tombstones(work)
-    check_rejects(rejects)
-    check_tombstones(tombstones)
+    check_table("rejects", rejects)
+    check_table("tombstones", tombstones)
     tables = {"sources": places_of(shard_files(work, "sources", shards)), "rejects": rejects, "tombstones": tombstones}
     counts = conservation(tables, read_count, skipped_count, taken_down_count)
     check_reject_share(counts, settings)
@@ -233,8 +267,12 @@ def build(
     release_date: str | None = None,
     takedowns: str | None = None,
     state: str | None = None,
+    runner: str = THREADS,
+    scheduler: str | None = None,
 ) -> State[Built]:
     """Turn sources into a release in the folder `out`; `state` is where builds keep what makes the next ones faster.
+
+    `runner` and `scheduler` say where tasks are worked off.
 
     Returns:
         A state whose data is `Built`, or, when it failed for a reason that a person can act on, the error.
@@ -249,6 +287,7 @@ def build(
             release_date,
             takedowns,
             None if state is None else Path(state),
+            runner=Runner.of(runner, scheduler),
         )
     except CopydeskError as error:
         return Failed(message=str(error), data=error)
@@ -369,12 +408,13 @@ def build_release(
     release_date: str | None,
     takedowns: str | None,
     state: Path | None = None,
-    states: Mapping[Path, FileState | None] | None = None,
+    inbox: Inbox | None = None,
+    runner: Runner = ON_THREADS,
 ) -> Built:
     """What `build` does, inside whatever flow is running.
 
     Args:
-        sources: files, folders or patterns.
+        sources: files, folders, patterns or addresses.
         out: folder of releases.
         settings: all settings in force.
         columns: our column of a record → its name in the containers, where they differ.
@@ -382,19 +422,36 @@ def build_release(
         release_date: the release's date, as YYYY-MM-DD.
         takedowns: file with what must not be released; by default those beside the documents.
         state: folder of what earlier builds made, by default in `out`.
-        states: as for `ingest`.
+        inbox: what was found in the sources, if somebody has looked; nothing else is read then.
+        runner: where tasks are worked off.
 
     Raises:
         CopydeskError: no release came of it.
     """
     seconds: dict[str, float] = {}
     state = out / STATE if state is None else state
-    with locked(out) as lock, _locked_state(state, out), staged(lock) as work:
+    with (
+        locked(out) as lock,
+        _locked_state(state, out),
+        staged(lock) as work,
+        _workers(runner) as workers,
+        ExitStack() as stack,
+    ):
+        if inbox is None:
+            with _timed("fetch", seconds) if any(map(is_address, sources)) else nullcontext():
+                inputs = stack.enter_context(mirrored(sources, out))
+            if inputs.missing:
+                raise CopydeskError(f"{inputs.missing[0]}: nothing is there; check the address")
+        else:
+            inputs = inbox.inputs
+        states = None if inbox is None else inbox.ready
         with _timed("ingest", seconds):
-            found = _done(ingest_sources(sources, work, settings, columns, states, return_state=True))
+            found = _done(
+                ingest_sources(inputs.local, work, settings, columns, states, inputs.mirrors, return_state=True)
+            )
         log.info("ingest: %s read, %s rejected", counted(found.read_count, "document"), f"{found.rejected_count:,}")
         if not found.read_count:
-            given = ", ".join(sources)
+            given = ", ".join(shown(source) if is_address(source) else source for source in sources)
             raise CopydeskError(f"no document found in {given}; nothing was released")
         newest = versions.newest(out)
         earlier = [] if newest is None else read_manifest(newest).get("takedowns", [])
@@ -403,14 +460,14 @@ def build_release(
             with _timed("state", seconds):
                 kept = _done(read_kept_rows(state, return_state=True))
             with _timed("normalize", seconds):
-                sizes = _normalize(work, found, kept)
+                sizes = _normalize(work, found, kept, workers)
             with _timed("takedown", seconds):
                 taken = _done(take_down_sources(work, found.shards, in_force, out, return_state=True))
             if taken.source_count:
                 log.info("takedown: %s", counted(taken.source_count, "source"))
             with _timed("state", seconds):
                 unkept = _keep(state, work, found.shards)
-            counts = _deduplicate(work, found, taken, settings, seconds)
+            counts = _deduplicate(work, found, taken, settings, seconds, workers)
             info = BuildInfo(
                 inputs=[Input(file.uri, file.sha256, file.byte_count) for file in found.inputs],
                 conservation=counts,
@@ -422,9 +479,150 @@ def build_release(
             )
             with _timed("release", seconds):
                 released = _done(release_shards(work, sizes, lock, settings, info, return_state=True))
+            log.info("release: %s in %s", counted(counts["released"], "document"), duration(seconds["release"]))
         except CopydeskError as error:
             raise _with_rejects(error, work, out) from error
-    return Built(released, counts, (*found.warnings, *kept.warnings, *taken.warnings, *unkept), seconds)
+        stale = _without_last_rejects(out)
+        held = takedowns_of_manifest(read_manifest(released.path).get("takedowns", []))
+        idle = takedown_warnings(in_force, taken, {one.target for one in held})
+    return Built(released, counts, (*found.warnings, *kept.warnings, *idle, *unkept, *stale), seconds)
+
+
+@dataclass(frozen=True)
+class Workers:
+    """Those who work off the tasks that are handed out shard by shard.
+
+    Attributes:
+        runner: which they are.
+        pool: of Prefect; None for the threads of the flow itself.
+    """
+
+    runner: Runner
+    pool: "TaskRunner[PrefectFuture[Any]] | None" = None
+
+    def submit(self, one: "Task[..., Result]", **parameters: Any) -> PrefectFuture[Result]:
+        """Hand out a task."""
+        if self.pool is None:
+            return one.submit(**parameters, return_state=False)
+        return self.pool.submit(one, parameters)
+
+    def result(self, future: PrefectFuture[Result]) -> Result:
+        """Wait for what a task comes to; its error is raised as it was.
+
+        Raises:
+            CopydeskError: its worker died, or does not see the files of the run.
+        """
+        if self.pool is None:
+            future.wait()
+            return _done(cast("State[Result]", future.state))
+        try:
+            result: Result = future.result()
+        except FileNotFoundError as error:
+            if self.runner.scheduler is None:
+                raise
+            raise CopydeskError(
+                f"a worker does not find {error.filename or 'a file of this run'}: --out must lie in a folder that all "
+                "machines share under one path"
+            ) from error
+        except Exception as error:
+            if not isinstance(error, BrokenProcessPool) and type(error).__name__ not in LOST:
+                raise
+            raise CopydeskError(
+                "a worker was killed, ran out of memory or cannot be reached; nothing was released. Smaller shards "
+                "need less memory: --set shard_bytes=16_000_000"
+            ) from error
+        return result
+
+
+class Processes(ProcessPoolTaskRunner):
+    """Prefect's pool of processes, whose reports go to the server of the run.
+
+    The thread that takes them would go by the settings that Prefect was imported with, and start a server of its own.
+    """
+
+    def __enter__(self) -> Self:
+        """Start it in the settings of whoever asks."""
+        self._settings = copy_context()
+        return super().__enter__()
+
+    def _forward_subprocess_messages(self) -> None:
+        self._settings.run(super()._forward_subprocess_messages)
+
+
+@contextmanager
+def _workers(runner: Runner) -> Iterator[Workers]:
+    """Workers for the time of a run; when it ends early they do not finish what they are at.
+
+    Raises:
+        NetworkError: the scheduler of the cluster does not answer.
+    """
+    if runner.name == THREADS:
+        yield Workers(runner)
+    elif runner.name == PROCESSES:
+        others = set(multiprocessing.active_children())
+        with Processes(max_workers=core_count(), initializer=follow_parent) as pool:
+            try:
+                yield Workers(runner, cast("TaskRunner[PrefectFuture[Any]]", pool))
+            except BaseException:
+                for child in set(multiprocessing.active_children()) - others:
+                    child.terminate()
+                raise
+    else:
+        with _dask(runner) as cluster:
+            yield Workers(runner, cluster)
+
+
+@contextmanager
+def _dask(runner: Runner) -> Iterator[TaskRunner[PrefectFuture[Any]]]:
+    """A Dask cluster: the one that is named, else one of a process a core on this machine.
+
+    Raises:
+        NetworkError: the scheduler does not answer.
+        UsageError: workers on other machines could not reach Prefect's server.
+    """
+    if runner.is_elsewhere and urlsplit(str(PREFECT_API_URL.value())).hostname in LOOPBACK:
+        raise UsageError(
+            "workers on other machines need a Prefect server that they reach: start one with prefect server start "
+            "--host 0.0.0.0, and set PREFECT_API_URL"
+        )
+    import distributed
+    from prefect_dask.task_runners import DaskTaskRunner
+
+    # A worker that ends in the middle is no news: its task is run again.
+    os.environ.setdefault("DASK_LOGGING__DISTRIBUTED", "critical")
+    for name in [name for name in logging.root.manager.loggerDict if name.startswith("distributed")]:
+        logging.getLogger(name).setLevel(logging.CRITICAL)
+    with tempfile.TemporaryDirectory(prefix="copydesk-dask-") as folder:
+        here = {"n_workers": core_count(), "threads_per_worker": 1, "host": "127.0.0.1"}
+        here |= {"dashboard_address": None, "local_directory": folder}
+        options = {"cluster_kwargs": here} if runner.scheduler is None else {"address": runner.scheduler}
+        with DaskTaskRunner(**options, client_kwargs={"timeout": CONNECT_SECONDS}) as cluster:
+            try:
+                cluster.client.wait_for_workers(1, timeout=CONNECT_SECONDS)
+            except (OSError, distributed.TimeoutError) as error:
+                place = f"at {runner.scheduler} " if runner.scheduler else ""
+                raise NetworkError(f"Dask's scheduler {place}does not answer, or has no workers") from error
+            _check_workers(cluster.client)
+            yield cluster
+
+
+def _check_workers(client: Any) -> None:
+    """Ask the workers of a Dask cluster what they run: the same bytes come of the same code and libraries only.
+
+    Raises:
+        CopydeskError: one of them runs something else.
+    """
+    try:
+        found = client.run(dependencies)
+    except ImportError as error:
+        raise CopydeskError("a worker cannot import copydesk: install it there, with the same lock file") from error
+    own = dependencies()
+    for worker, its in sorted(found.items()):
+        others = [name for name, version in own.items() if its.get(name) != version]
+        if others:
+            raise CopydeskError(
+                f"worker {worker} differs in {', '.join(others)}: install the same code and the same lock file there"
+            )
 
 
 @contextmanager
@@ -450,10 +648,10 @@ def _keep(state: Path, work: Path, shards: Sequence[str]) -> tuple[str, ...]:
     """Keep what the next build can take over; a warning if that cannot be written, which spoils no release."""
     try:
         _done(keep_rows(state, work, shards, return_state=True))
-    except (OSError, pl.exceptions.ComputeError) as error:
-        # polars tells of a full disk by an error of its own.
-        number = getattr(error, "errno", None)
-        reason = os.strerror(number) if number else str(error).splitlines()[0]
+    except (OSError, pl.exceptions.PolarsError) as error:
+        reason = reason_of(error)
+        if reason is None:
+            raise  # no matter of the disk
         return (f"cannot write the state to {state}: {reason}; the next build will take longer",)
     return ()
 
@@ -466,21 +664,25 @@ def _earlier_tombstones(out: Path) -> pl.DataFrame:
     return read_table(newest, "tombstones")
 
 
-def _normalize(work: Path, found: Ingested, kept: KeptRows) -> dict[str, ShardSize]:
-    """All shards, two at a time: shard → its size."""
+def _normalize(work: Path, found: Ingested, kept: KeptRows, workers: "Workers") -> dict[str, ShardSize]:
+    """All shards, some at a time: shard → its size."""
     progress = Progress("normalize", len(found.shards), found.released_count)
-    futures = {shard: normalize_shard.submit(work, shard, kept, return_state=False) for shard in found.shards}
+    futures = {shard: workers.submit(normalize_shard, work=work, shard=shard, kept=kept) for shard in found.shards}
     sizes = {}
     for shard, future in futures.items():
-        future.wait()
-        sizes[shard] = _done(future.state)
+        sizes[shard] = workers.result(future)
         progress.done(sizes[shard])
     progress.finish()
     return sizes
 
 
 def _deduplicate(
-    work: Path, found: Ingested, taken: TakenDown, settings: Settings, seconds: dict[str, float]
+    work: Path,
+    found: Ingested,
+    taken: TakenDown,
+    settings: Settings,
+    seconds: dict[str, float],
+    workers: "Workers",
 ) -> Counts:
     """Look for repeats until all that is found can be released: what became of the records read."""
     met = found.read_count, sum(found.skipped.values()), taken.source_count
@@ -488,13 +690,28 @@ def _deduplicate(
         with _timed("validate", seconds):
             counts = _done(count_records(work, found.shards, *met, settings, return_state=True))
         with _timed("deduplicate", seconds):
-            _done(deduplicate_articles(work, found.shards, settings, return_state=True))
+            if workers.pool is None:
+                _done(deduplicate_articles(work, found.shards, settings, return_state=True))
+            else:
+                _deduplicate_by(workers, work, found.shards, settings)
         log.info("deduplicate: done in %s", duration(seconds["deduplicate"]))
         with _timed("validate", seconds):
             fallen = _done(validate_repeats(work, found.shards, return_state=True))
         if not fallen:
             return counts
         log.info("validate: %s failed, whose sources are rejected; looking for repeats again", counted(fallen, "row"))
+
+
+def _deduplicate_by(workers: "Workers", work: Path, shards: Sequence[str], settings: Settings) -> None:
+    """What `deduplicate_articles` does, by workers that see the work folder."""
+
+    def run(portions: Sequence[Path]) -> None:
+        futures = [workers.submit(deduplicate_portion, portion=portion) for portion in portions]
+        for future in futures:
+            workers.result(future)
+
+    with tempfile.TemporaryDirectory(dir=work, prefix=".portions-") as folder:
+        write_repeats(work, shards, settings, InFiles(Path(folder), run))
 
 
 def _parts(work: Path, sizes: Mapping[str, ShardSize]) -> Iterator[dict[str, pl.DataFrame]]:
@@ -515,7 +732,6 @@ def _parts(work: Path, sizes: Mapping[str, ShardSize]) -> Iterator[dict[str, pl.
         yield {"overlaps": rows.drop("row")}
     yield {"relations": read_rows(files["relations"])}
     yield {"rejects": _rejects(work), "tombstones": _tombstones(work)}
-    progress.finish()
 
 
 def _write_shard(work: Path, shard: str, checked: CheckedShard, stage: str, names: Iterable[str]) -> None:
@@ -544,8 +760,11 @@ def _checked_again(work: Path, shard: str, fallen: pl.DataFrame | None = None) -
 
 
 def _rejects(work: Path) -> pl.DataFrame:
-    """All that was turned away, sorted by key."""
-    return read_all_rows(work / "rejects").sort("reject_id")
+    """All that was turned away, as it reads with the sources that are left, sorted by key."""
+    rejects = read_all_rows(work / "rejects")
+    if rejects["table"].null_count() == rejects.height:
+        return rejects.sort("reject_id")  # nothing but inputs, of which there may be no source
+    return settled(rejects, read_all_rows(work / "sources", ["source_id"])["source_id"])
 
 
 def _tombstones(work: Path) -> pl.DataFrame:
@@ -554,18 +773,35 @@ def _tombstones(work: Path) -> pl.DataFrame:
 
 
 def _with_rejects(error: CopydeskError, work: Path, out: Path) -> CopydeskError:
-    """Keep what was turned away where a person finds it, although there is no release to hold it."""
-    rejects = _rejects(work)
+    """Keep what was turned away where a person finds it, although there is no release to hold it.
+
+    Returns:
+        The error that stopped the run, with what was turned away first, and where the rest is.
+    """
+    rejects = _rejects(work).sort("uri", "record", "reject_id")
     if rejects.is_empty():
         return error
-    lines = (json.dumps(row, ensure_ascii=True) for row in rejects.sort("uri", "record").iter_rows(named=True))
-    (out / LAST_REJECTS).write_text("".join(f"{line}\n" for line in lines), encoding="utf-8")
-    first = rejects.sort("uri", "record").row(0, named=True)
+    file = out / LAST_REJECTS
+    lines = (json.dumps(row, ensure_ascii=True) for row in rejects.iter_rows(named=True))
+    try:
+        file.write_text("".join(f"{line}\n" for line in lines), encoding="utf-8")
+        where = f"in {file}"
+    except OSError as unwritten:
+        where = f"that cannot be written to {file}: {reason_of(unwritten)}"
+    first = rejects.row(0, named=True)
     place = first["uri"] if first["record"] is None else f"{first['uri']}, record {first['record']}"
     return type(error)(
-        f"{str(error).splitlines()[0]}\n{place}: {first['detail']}\n"
-        f"{counted(rejects.height, 'reject')} in {out / LAST_REJECTS}"
+        f"{str(error).splitlines()[0]}\n{place}: {first['detail']}\n{counted(rejects.height, 'reject')} {where}"
     )
+
+
+def _without_last_rejects(out: Path) -> tuple[str, ...]:
+    """Remove what a run that failed left, now that a release says what was turned away; a warning if it stays."""
+    try:
+        (out / LAST_REJECTS).unlink(missing_ok=True)
+    except OSError as error:
+        return (f"cannot remove {out / LAST_REJECTS}: {reason_of(error)}; it tells of an earlier run",)
+    return ()
 
 
 def _tell(built: Built) -> None:

@@ -23,7 +23,8 @@ def read_all_rows(folder: Path, columns: Sequence[str] | None = None) -> pl.Data
 
 def write_rows(rows: pl.DataFrame, file: Path) -> None:
     """Write a table in place of what the file held; whoever shares that by another name keeps it."""
-    file.parent.mkdir(parents=True, exist_ok=True)
+    # The work folder itself is there as long as the run is: a worker that comes late must not bring it back.
+    file.parent.mkdir(exist_ok=True)
     draft = file.with_name(f".{file.name}-{os.urandom(8).hex()}")
     try:
         rows.write_parquet(draft, compression="lz4", statistics=False)

@@ -1,14 +1,19 @@
 """Words, links and clusters: what the stage deduplicate counts with."""
 
 import itertools
+import re
 
+import numpy as np
 import polars as pl
+import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
 from flows.deduplicate.cluster import star_clusters
+from flows.deduplicate.kernels import CLASS_BITS, FIGURE, INITIAL, NAME, PLAIN, SPACELESS
 from flows.deduplicate.links import linked_pairs
 from flows.deduplicate.words import words_of
+from flows.deduplicate.wordstore import words_of_batches
 
 
 def texts(*values: str | None) -> pl.DataFrame:
@@ -29,6 +34,35 @@ def test_every_character_is_a_word_where_no_spaces_are_written() -> None:
 
 def test_empty_and_withheld_texts_have_no_words() -> None:
     assert words("", None, " -- !") == []
+
+
+def numbers(*values: str) -> list[list[int]]:
+    """The words of each text as numbers."""
+    store = words_of_batches([pl.Series(values)], memory_bytes=10**9)
+    return [part.tolist() for part in np.split(store.words, store.starts[1:-1])]
+
+
+@given(st.text(alphabet="abnYZ09 .,\n-'éЖ中", max_size=250))
+def test_a_word_has_one_number_whatever_stands_around_it(text: str) -> None:
+    # A word alone is read letter by letter, what stands between others by many bytes at a time.
+    found, *alone = numbers(text + " " * 100, *(word.lower() for word in re.findall("中|[a-zA-Z0-9éЖ]+", text)))
+    assert [word >> CLASS_BITS for word in found] == [word >> CLASS_BITS for (word,) in alone]
+
+
+@pytest.mark.parametrize("length", [1, 7, 8, 9, 15, 16, 17, 31, 32, 33, 63, 64, 65, 200])
+def test_words_of_any_length_are_told_apart(length: int) -> None:
+    word = "abcdefghij"[:length] + "k" * (length - 10)
+    other = word[:-1] + "z"
+    found, alone, others = numbers(f"-{word}, {other} {word.upper()}\n{other}{' ' * 100}", word, other)
+    hashes = [number >> CLASS_BITS for number in found]
+    assert hashes == [number >> CLASS_BITS for number in alone + others + alone + others]
+    assert len(set(hashes)) == 2
+
+
+def test_a_capital_tells_a_name_but_where_a_sentence_begins() -> None:
+    (found,) = numbers("The Lorne 12 said: Yes, Ada!\nÉmile met 王 (Bo). ok" + " " * 100)
+    kinds = [number & ((1 << CLASS_BITS) - 1) for number in found]
+    assert kinds == [INITIAL, NAME, FIGURE, PLAIN, INITIAL, NAME, INITIAL, PLAIN, SPACELESS, NAME, PLAIN]
 
 
 def test_a_common_feature_links_in_a_line_and_a_rare_one_all_to_all() -> None:

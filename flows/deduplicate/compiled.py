@@ -2,13 +2,16 @@
 
 On little text, plain Python takes less time than importing numba does; on more, the same functions are compiled at
 their first use and kept in numba's cache beside the module (or in the user's cache folder, where that is read-only).
-They give the same results both ways: integers stay below 2⁶³, floating point is float64 in one order.
+They give the same results both ways: counts stay below 2⁶³, hashes are uint64 and wrap around, floating point is
+float64 in one order.
 """
 
 from collections.abc import Callable, Mapping
-from functools import cache
+from functools import cache, wraps
 from types import FunctionType, ModuleType
 from typing import Any
+
+import numpy as np
 
 
 @cache
@@ -31,6 +34,17 @@ def compiled(module: ModuleType) -> Mapping[str, Callable[..., Any]]:
     return kernels
 
 
+@cache
 def plain(module: ModuleType) -> Mapping[str, Callable[..., Any]]:
     """The same functions as they stand."""
-    return vars(module)
+    return {name: _wrapping(value) for name, value in vars(module).items() if isinstance(value, FunctionType)}
+
+
+def _wrapping(function: FunctionType) -> Callable[..., Any]:
+    @wraps(function)
+    def run(*arguments: Any) -> Any:
+        # NumPy warns of hashes that wrap around.
+        with np.errstate(over="ignore"):
+            return function(*arguments)
+
+    return run

@@ -67,6 +67,9 @@ def mark_slots(
     filled = np.flatnonzero(is_form[group_of])
     variable(filled, is_marking=True)
     is_marked[members[filled]] = True
+    if isinstance(words, np.memmap):
+        # Who maps the file elsewhere must see it.
+        words.flush()
     return is_marked
 
 

@@ -9,7 +9,7 @@ from collections.abc import Callable
 import numpy as np
 import numpy.typing as npt
 
-from flows.deduplicate.kernels import common_ends
+from flows.deduplicate.kernels import common_ends, look_up
 from flows.deduplicate.wordstore import WordStore
 
 # Texts with a line from which on it may be an outlet's.
@@ -59,9 +59,11 @@ def template_lines(store: WordStore, ranks: Indexes, covered: Covered) -> npt.ND
     is_template = np.zeros(len(hashes), np.bool_)
     if not len(frequent):
         return is_template
-    place = np.searchsorted(frequent, hashes)
-    place[place == len(frequent)] = 0
-    entries = np.flatnonzero(frequent[place] == hashes)
+    place = np.empty(len(hashes), np.int32)
+    # A table that is a quarter full.
+    table = np.full(1 << (4 * len(frequent)).bit_length(), -1, np.int32)
+    look_up.chosen(is_compiled=store.is_compiled)(frequent, table, hashes, place)
+    entries = np.flatnonzero(place >= 0)
     of_entry = place[entries].astype(np.uint64)
     del place
     text = (np.searchsorted(store.line_starts, entries, side="right") - 1).astype(np.int64)

@@ -2,8 +2,8 @@
 
 Each kernel is a plain Python function over arrays. On little text it runs as it stands, so that a small build neither
 imports nor compiles anything; on more it is compiled by numba at its first use and kept in numba's cache. Both ways
-give the same numbers: all arithmetic is in int64 and stays below 2⁶³. Kernels release the GIL and write only to
-arrays that the caller hands them, each thread to its own part, so that results do not depend on the threads.
+give the same numbers: counts are int64 and small, hashes are uint64 and wrap around. Kernels release the GIL and write
+only to arrays that the caller hands them, each thread to its own part, so that results do not depend on the threads.
 
 A word is a uint32: 29 bits of the hash of its lower-cased code points, and three of its class.
 """
@@ -25,21 +25,20 @@ CLASS_BITS = 3
 OUTSIDE, LETTER, DIGIT, OWN_WORD, CAPITAL, NEW_LINE, FULL_STOP = 0, 1, 2, 3, 4, 5, 6
 
 _MASK_32 = 0xFFFFFFFF
-_MASK_31 = 0x7FFFFFFF
 _MASK_29 = 0x1FFFFFFF
-# Multipliers of the 32-bit mixers by Wellons, "Prospecting for hash functions" (2018), and Mueller (2012): the two
-# that lie below 2³¹, so that a product with 32 bits fits into an int64.
+# A multiplier below 2³¹ by Wellons, "Prospecting for hash functions" (2018): a product with 32 bits fits into an int64.
 _MIX_A = 0x7FEB352D
-_MIX_B = 0x045D9F3B
-
-# A line of so many words is no line of its own: whoever wrote it has lost the line breaks, and outlets' headers and
-# footers stand in one line with the story. Such a line is cut behind words whose hash has zeros in CUT_BITS, so that
-# equal stretches are cut alike wherever they stand, into pieces of so many words at least.
-LONG_LINE_WORDS = 80
-CUT_BITS, LEAST_PIECE_WORDS = 7, 5
-
-# Bytes that are asked together whether they are ASCII.
-ASCII_BLOCK = 64
+# Numbers as kernels compute hashes with: an operation of a uint64 and anything else would be one of floats.
+# The multipliers are those of SplitMix64 (Steele, Lea and Flood, OOPSLA 2014).
+MIX_A, MIX_B, MIX_C = (np.uint64(mix) for mix in (0x9E3779B97F4A7C15, 0xBF58476D1CE4E5B9, 0x94D049BB133111EB))
+NOTHING, HALF, OF_CLASS = (np.uint64(number) for number in (0, 32, CLASS_BITS))
+# Hashes of many words are chained: `chain = (chain ^ word) * MIX_A; chain ^= chain >> CHAIN_SHIFT`. LINE_SHIFT makes an
+# int64 above zero of them.
+CHAIN_SHIFT, LINE_SHIFT = np.uint64(29), np.uint64(2)
+# Two words that follow one another as one number, without their classes.
+TWO_HASHES = np.uint64(0xFFFFFFF8FFFFFFF8)
+# Bits of a sampled 4-gram's hash: those that say whether it is one of the sample, and those that are its key.
+_SAMPLE_SHIFT, _KEY_SHIFT, _KEY_BITS = np.uint64(60), np.uint64(28), np.uint64(0xFFFFFFFF)
 
 # Words on both sides of a gap that are still aligned word by word; a longer gap is left as unmatched.
 MAX_GAP = 128
@@ -74,20 +73,25 @@ class Kernel:
     """A function that is compiled when it is first asked for."""
 
     def __init__(self, function: Callable[..., Any]) -> None:
-        self.plain = function
+        self._function = function
         self._compiled: Callable[..., Any] | None = None
         self._lock = threading.Lock()
 
     def chosen(self, *, is_compiled: bool) -> Callable[..., Any]:
         """The function itself or what numba makes of it."""
         if not is_compiled:
-            return self.plain
+            return self._plain
         with self._lock:
             if self._compiled is None:
                 import numba
 
-                self._compiled = numba.njit(nogil=True, cache=True)(self.plain)
+                self._compiled = numba.njit(nogil=True, cache=True)(self._function)
             return self._compiled
+
+    def _plain(self, *arguments: Any) -> Any:
+        # NumPy warns of hashes that wrap around.
+        with np.errstate(over="ignore"):
+            return self._function(*arguments)
 
 
 def thread_count() -> int:
@@ -110,207 +114,44 @@ def in_slices(work: Callable[[int, int], None], count: int, *, is_parallel: bool
             done.result()
 
 
-def _tokenize(  # noqa: PLR0912, PLR0915 - a kernel calls no other, so that each runs plain or compiled
-    data: npt.NDArray[np.uint8],
-    starts: npt.NDArray[np.int64],
-    first: int,
-    last: int,
-    classes: npt.NDArray[np.uint8],
-    lower: npt.NDArray[np.uint32],
-    words: npt.NDArray[np.uint32],
-    word_ends: npt.NDArray[np.int64],
-    line_hashes: npt.NDArray[np.int64],
-    line_words: npt.NDArray[np.int32],
-    line_ends: npt.NDArray[np.int64],
+def shuffled(
+    keys: npt.NDArray[np.uint64], ranges: int, *, is_compiled: bool
+) -> tuple[npt.NDArray[np.uint64], npt.NDArray[np.int64]]:
+    """Cut keys by their highest bits into ranges, two or another power of two.
+
+    Returns:
+        The keys, those of a range in their order, and where each range begins: shape (ranges + 1).
+    """
+    out, cuts = np.empty(len(keys), np.uint64), np.zeros(ranges + 1, np.int64)
+    shuffle.chosen(is_compiled=is_compiled)(keys, ranges.bit_length() - 1, out, cuts)
+    return out, cuts
+
+
+def _look_up(
+    sought: npt.NDArray[np.int64],
+    table: npt.NDArray[np.int32],
+    hashes: npt.NDArray[np.int64],
+    found: npt.NDArray[np.int32],
 ) -> None:
-    """Split UTF-8 texts into lines and words.
+    """Find hashes among others.
 
     Args:
-        data: UTF-8 of all texts.
-        starts: shape (texts + 1): where each begins in `data`.
-        first: the first text of the slice.
-        last: the text after the last.
-        classes: shape (131072): class of each character of the first two planes.
-        lower: shape (131072): lower case of each.
-        words: out; at least half as many as the slice has bytes, and one per text.
-        word_ends: out, shape (last - first): words up to the end of each text.
-        line_hashes: out, as long as `words`: 62-bit hash of the words of each line that has one.
-        line_words: out, as long: their number.
-        line_ends: out, shape (last - first): lines up to the end of each text.
+        sought: shape (n), different 62-bit hashes.
+        table: all -1; its length is a power of two of at least 2 n.
+        hashes: shape (m).
+        found: out, shape (m): the place of each in `sought`, -1 where it is not there.
     """
-    # Lower case of the ASCII letters and digits, 0 for all other bytes: one look-up for each.
-    folded = np.zeros(256, np.int64)
-    for letter in range(0x80):
-        if classes[letter] in (LETTER, CAPITAL, DIGIT):
-            folded[letter] = lower[letter]
-    count = 0
-    lines = 0
-    for text in range(first, last):
-        at = starts[text]
-        end = starts[text + 1]
-        line_start = count
-        left = np.int64(0)
-        right = np.int64(0)
-        is_fresh = True
-        in_word = False
-        kind = PLAIN
-        hashed = np.int64(0)
-        while at <= end:
-            # Past the end stands a line break, which closes the last word and line.
-            point = np.int64(10)
-            if at < end:
-                byte = np.int64(data[at])
-                if byte < 0x80:
-                    point = byte
-                    at += 1
-                elif byte < 0xE0:
-                    point = ((byte & 0x1F) << 6) | (np.int64(data[at + 1]) & 0x3F)
-                    at += 2
-                elif byte < 0xF0:
-                    point = (
-                        ((byte & 0x0F) << 12) | ((np.int64(data[at + 1]) & 0x3F) << 6) | (np.int64(data[at + 2]) & 0x3F)
-                    )
-                    at += 3
-                else:
-                    point = (
-                        ((byte & 0x07) << 18)
-                        | ((np.int64(data[at + 1]) & 0x3F) << 12)
-                        | ((np.int64(data[at + 2]) & 0x3F) << 6)
-                        | (np.int64(data[at + 3]) & 0x3F)
-                    )
-                    at += 4
-            else:
-                at += 1
-            character = np.int64(classes[point]) if point < 0x20000 else np.int64(OUTSIDE)
-            # The planes of rare ideographs.
-            if 0x20000 <= point < 0x40000:
-                character = np.int64(OWN_WORD)
-            if character in (LETTER, CAPITAL, DIGIT):
-                if not in_word:
-                    in_word = True
-                    hashed = np.int64(0x1234567)
-                    kind = PLAIN
-                    if character == DIGIT:
-                        kind = FIGURE
-                    elif character == CAPITAL:
-                        kind = INITIAL if is_fresh else NAME
-                    is_fresh = False
-                point = np.int64(lower[point])
-                hashed = ((hashed ^ point) * _MIX_A) & _MASK_32
-                # Most letters are ASCII and followed by another: the same step without the questions.
-                while at < end:
-                    letter = folded[data[at]]
-                    if letter == 0:
-                        break
-                    hashed = ((hashed ^ letter) * _MIX_A) & _MASK_32
-                    at += 1
-                continue
-            if in_word:
-                in_word = False
-                hashed = (hashed * _MIX_B) & _MASK_32
-                hashed = (hashed ^ (hashed >> 16)) & _MASK_29
-                words[count] = (hashed << CLASS_BITS) | kind
-                count += 1
-                left = (left * _MIX_A + hashed) & _MASK_31
-                right = ((right ^ hashed) * _MIX_B) & _MASK_31
-                right ^= right >> 13
-            if character == OWN_WORD:
-                hashed = ((0x1234567 ^ point) * _MIX_A) & _MASK_32
-                hashed = (hashed * _MIX_B) & _MASK_32
-                hashed = (hashed ^ (hashed >> 16)) & _MASK_29
-                words[count] = (hashed << CLASS_BITS) | SPACELESS
-                count += 1
-                left = (left * _MIX_A + hashed) & _MASK_31
-                right = ((right ^ hashed) * _MIX_B) & _MASK_31
-                right ^= right >> 13
-                is_fresh = False
-            elif character == FULL_STOP:
-                is_fresh = True
-            elif character == NEW_LINE:
-                is_fresh = True
-                if count > line_start:
-                    if count - line_start >= LONG_LINE_WORDS:
-                        left = np.int64(0)
-                        right = np.int64(0)
-                        for word in range(line_start, count):
-                            hashed = np.int64(words[word]) >> CLASS_BITS
-                            left = (left * _MIX_A + hashed) & _MASK_31
-                            right = ((right ^ hashed) * _MIX_B) & _MASK_31
-                            right ^= right >> 13
-                            if (
-                                hashed & CUT_BITS == 0
-                                and word + 1 - line_start >= LEAST_PIECE_WORDS
-                                and word + 1 < count
-                            ):
-                                line_hashes[lines] = (left << 31) | right
-                                line_words[lines] = word + 1 - line_start
-                                lines += 1
-                                line_start = word + 1
-                                left = np.int64(0)
-                                right = np.int64(0)
-                    line_hashes[lines] = (left << 31) | right
-                    line_words[lines] = count - line_start
-                    lines += 1
-                    line_start = count
-                    left = np.int64(0)
-                    right = np.int64(0)
-        word_ends[text - first] = count
-        line_ends[text - first] = lines
-
-
-def _needs_normal_form(  # noqa: PLR0912 - one loop, compiled
-    data: npt.NDArray[np.uint8],
-    starts: npt.NDArray[np.int64],
-    unstable: npt.NDArray[np.uint8],
-    found: npt.NDArray[np.bool_],
-) -> None:
-    """Find the texts that NFKC may change.
-
-    Args:
-        data: UTF-8 of all texts.
-        starts: shape (texts + 1).
-        unstable: shape (65536): 1 for characters whose normal form may hold other words.
-        found: out, shape (texts).
-    """
-    for text in range(len(starts) - 1):
-        at = starts[text]
-        end = starts[text + 1]
-        found[text] = False
-        while at < end:
-            # Most text is ASCII: a block of it is one question. (Compiled, the loop is a few vector instructions.)
-            while at + ASCII_BLOCK <= end:
-                bits = np.uint8(0)
-                for step in range(ASCII_BLOCK):
-                    bits |= data[at + step]
-                if bits >= 0x80:
-                    break
-                at += ASCII_BLOCK
-            if at == end:
-                break
-            # What stands before the next other character, and that itself.
-            while at < end - 1 and data[at] < 0x80:
-                at += 1
-            byte = np.int64(data[at])
-            if byte < 0x80:
-                at += 1
-            elif byte < 0xE0:
-                if unstable[((byte & 0x1F) << 6) | (np.int64(data[at + 1]) & 0x3F)]:
-                    found[text] = True
-                    break
-                at += 2
-            elif byte < 0xF0:
-                point = ((byte & 0x0F) << 12) | ((np.int64(data[at + 1]) & 0x3F) << 6) | (np.int64(data[at + 2]) & 0x3F)
-                if unstable[point]:
-                    found[text] = True
-                    break
-                at += 3
-            else:
-                # Mathematical letters (U+1D400 and following) and compatibility ideographs (U+2F800 and following);
-                # emoji are no words.
-                found[text] = data[at + 1] < 0x9F or byte > 0xF0 or (data[at + 1] == 0xAF and data[at + 2] >= 0xA0)
-                if found[text]:
-                    break
-                at += 4
+    mask = len(table) - 1
+    for i in range(len(sought)):
+        place = ((sought[i] >> 31) ^ sought[i]) & mask
+        while table[place] >= 0:
+            place = (place + 1) & mask
+        table[place] = i
+    for i in range(len(hashes)):
+        place = ((hashes[i] >> 31) ^ hashes[i]) & mask
+        while table[place] >= 0 and sought[table[place]] != hashes[i]:
+            place = (place + 1) & mask
+        found[i] = table[place]
 
 
 def _common_ends(
@@ -384,51 +225,45 @@ def _trim(
     """
     for text in range(first, last):
         start = starts[text]
+        end = starts[text + 1]
         kept = np.int64(0)
         for line in range(line_starts[text], line_starts[text + 1]):
             if not is_template[line]:
                 kept += line_words[line]
-        left = np.int64(0)
-        right = np.int64(0)
-        for at in range(start, starts[text + 1]):
-            hashed = np.int64(words[at]) >> CLASS_BITS
-            left = (left * _MIX_A + hashed) & _MASK_31
-            right = ((right ^ hashed) * _MIX_B) & _MASK_31
-            right ^= right >> 13
-        whole[text] = (left << 31) | right
-        to = starts[text + 1]
-        is_whole = kept == to - start
-        left = np.int64(0)
-        right = np.int64(0)
-        if kept >= least and not is_whole:
-            source = start
-            to = start
-            for line in range(line_starts[text], line_starts[text + 1]):
-                if is_template[line]:
-                    for _ in range(line_words[line]):
-                        hashed = np.int64(words[source]) >> CLASS_BITS
-                        left = (left * _MIX_A + hashed) & _MASK_31
-                        right = ((right ^ hashed) * _MIX_B) & _MASK_31
-                        right ^= right >> 13
-                        source += 1
-                    continue
-                for _ in range(line_words[line]):
-                    words[to] = words[source]
-                    to += 1
-                    source += 1
-        aside[text] = (left << 31) | right
+        all_words = NOTHING
+        own_words = NOTHING
+        other_words = NOTHING
         spaceless = np.int64(0)
-        left = np.int64(0)
-        right = np.int64(0)
-        for at in range(start, to):
-            word = np.int64(words[at])
-            spaceless += (word & 7) == SPACELESS
-            hashed = word >> CLASS_BITS
-            left = (left * _MIX_A + hashed) & _MASK_31
-            right = ((right ^ hashed) * _MIX_B) & _MASK_31
-            right ^= right >> 13
+        to = end
+        if kept < least or kept == end - start:
+            for at in range(start, end):
+                spaceless += words[at] & 7 == SPACELESS
+                all_words = (all_words ^ (np.uint64(words[at]) >> OF_CLASS)) * MIX_A
+                all_words ^= all_words >> CHAIN_SHIFT
+            own_words = all_words
+        else:
+            to = start
+            at = start
+            for line in range(line_starts[text], line_starts[text + 1]):
+                for _ in range(line_words[line]):
+                    word = words[at]
+                    at += 1
+                    hashed = np.uint64(word) >> OF_CLASS
+                    all_words = (all_words ^ hashed) * MIX_A
+                    all_words ^= all_words >> CHAIN_SHIFT
+                    if is_template[line]:
+                        other_words = (other_words ^ hashed) * MIX_A
+                        other_words ^= other_words >> CHAIN_SHIFT
+                    else:
+                        own_words = (own_words ^ hashed) * MIX_A
+                        own_words ^= own_words >> CHAIN_SHIFT
+                        spaceless += word & 7 == SPACELESS
+                        words[to] = word
+                        to += 1
+        whole[text] = np.int64(all_words >> LINE_SHIFT)
+        body[text] = np.int64(own_words >> LINE_SHIFT)
+        aside[text] = np.int64(other_words >> LINE_SHIFT)
         ends[text] = to
-        body[text] = (left << 31) | right
         sizes[text] = to - start - spaceless + spaceless // 2
 
 
@@ -445,7 +280,7 @@ def _sketch(
 ) -> int:
     """Sample the word 4-grams of texts by their hash: the same ones in every text.
 
-    One in 16 is taken of a long text, one in 8 of one below 2000 words, one in 4 of one below 200, all of one
+    One in 16 is taken of a long text, one in 8 of one below 2000 words, every other one of one below 200, all of one
     below 64.
 
     Args:
@@ -466,29 +301,48 @@ def _sketch(
     for i in range(len(texts)):
         start = starts[texts[i]]
         end = ends[texts[i]]
-        # The lowest bits of the hash decide, so that a text of any length shares the rarer ones with any other.
+        # The highest bits of the hash decide, so that a text of any length shares the rarer ones with any other.
         length = end - start
-        most = 15 if length < 64 else 3 if length < 200 else 1 if length < 2000 else 0
+        most = 15 if length < 64 else 7 if length < 200 else 1 if length < 2000 else 0
         sampled = 0
         for at in range(start, end - 3):
-            one = (np.int64(words[at]) >> CLASS_BITS) * _MIX_B + (np.int64(words[at + 1]) >> CLASS_BITS)
-            two = (np.int64(words[at + 2]) >> CLASS_BITS) * _MIX_B + (np.int64(words[at + 3]) >> CLASS_BITS)
-            mixed = ((one & _MASK_32) * _MIX_A + (two & _MASK_32)) & _MASK_32
-            mixed ^= mixed >> 16
-            mixed = (mixed * _MIX_B) & _MASK_32
-            mixed ^= mixed >> 16
-            chosen = mixed & 15
-            if chosen <= most:
+            one = (np.uint64(words[at]) | (np.uint64(words[at + 1]) << HALF)) & TWO_HASHES
+            two = (np.uint64(words[at + 2]) | (np.uint64(words[at + 3]) << HALF)) & TWO_HASHES
+            mixed = one * MIX_A + two * MIX_B
+            mixed = (mixed ^ (mixed >> HALF)) * MIX_C
+            if np.int64(mixed >> _SAMPLE_SHIFT) <= most:
                 sampled += 1
-                other = (((one >> 13) & _MASK_32) * _MIX_B + ((two >> 7) & _MASK_32)) & _MASK_32
-                other = ((other ^ (other >> 15) ^ mixed) * _MIX_A) & _MASK_32
-                other ^= other >> 16
-                # Partitions are made of whole keys: what is one key in one of them is one in any number of them.
-                if other % parts == part:
-                    keys[count] = (np.uint64(other) << np.uint64(32)) | np.uint64(names[i])
+                key = (mixed >> _KEY_SHIFT) & _KEY_BITS
+                # Partitions are made of whole keys: what is one key in one of them is one in any number of them. Not
+                # of ranges, into which each is cut in turn.
+                if np.int64((((key * MIX_A) >> HALF) * np.uint64(parts)) >> HALF) == part:
+                    keys[count] = (key << HALF) | np.uint64(names[i])
                     count += 1
         counts[i] = sampled
     return count
+
+
+def _shuffle(
+    keys: npt.NDArray[np.uint64], bits: int, shuffled: npt.NDArray[np.uint64], cuts: npt.NDArray[np.int64]
+) -> None:
+    """Put keys into ranges by their highest bits; in each they keep their order.
+
+    Args:
+        keys: shape (n).
+        bits: ranges are 2 to the power of it.
+        shuffled: out, shape (n).
+        cuts: out, zeros, shape (ranges + 1): where each begins.
+    """
+    shift = np.uint64(64 - bits)
+    for i in range(len(keys)):
+        cuts[np.int64(keys[i] >> shift) + 1] += 1
+    for after in range(1, len(cuts)):
+        cuts[after] += cuts[after - 1]
+    places = cuts.copy()
+    for i in range(len(keys)):
+        number = np.int64(keys[i] >> shift)
+        shuffled[places[number]] = keys[i]
+        places[number] += 1
 
 
 def _link(  # noqa: PLR0912 - as above
@@ -571,8 +425,9 @@ def _compare(  # noqa: PLR0912, PLR0915 - as above
     for i in range(len(a_texts)):
         longest_a = max(longest_a, ends[a_texts[i]] - starts[a_texts[i]])
         longest_b = max(longest_b, ends[b_texts[i]] - starts[b_texts[i]])
+    # Mostly empty: what costs time is to come to a place that is taken.
     room = 16
-    while room < 2 * longest_a:
+    while room < 8 * longest_a:
         room *= 2
     table = np.full(room, -1, np.int32)
     # Of each word of a, the place after that of its equal in b, 0 if it has none.
@@ -581,6 +436,8 @@ def _compare(  # noqa: PLR0912, PLR0915 - as above
     lcs = np.zeros((MAX_GAP + 1, MAX_GAP + 1), np.int32)
     before = np.int64(-1)
     size = 16
+    shift = np.uint64(60)
+    one_bit = np.uint64(1)
     for i in range(len(a_texts)):
         a0 = starts[a_texts[i]]
         b0 = starts[b_texts[i]]
@@ -589,22 +446,20 @@ def _compare(  # noqa: PLR0912, PLR0915 - as above
         if a_texts[i] != before:
             before = a_texts[i]
             size = 16
-            while size < 2 * a_count:
+            shift = np.uint64(60)
+            while size < 8 * a_count:
                 size *= 2
+                shift -= one_bit
             table[:size] = -1
             for at in range(a_count - 3):
-                hashed = np.int64(0)
-                for step in range(4):
-                    hashed = (hashed * _MIX_B + (np.int64(words[a0 + at + step]) >> CLASS_BITS)) & _MASK_32
-                hashed ^= hashed >> 15
-                place = ((hashed * _MIX_A) & _MASK_32) >> 5 & (size - 1)
+                here = a0 + at
+                one = (np.uint64(words[here]) | (np.uint64(words[here + 1]) << HALF)) & TWO_HASHES
+                two = (np.uint64(words[here + 2]) | (np.uint64(words[here + 3]) << HALF)) & TWO_HASHES
+                place = np.int64((one * MIX_A + two * MIX_B) >> shift)
                 while table[place] >= 0:
                     there = a0 + table[place]
-                    if (
-                        words[there] >> CLASS_BITS == words[a0 + at] >> CLASS_BITS
-                        and words[there + 1] >> CLASS_BITS == words[a0 + at + 1] >> CLASS_BITS
-                        and words[there + 2] >> CLASS_BITS == words[a0 + at + 2] >> CLASS_BITS
-                        and words[there + 3] >> CLASS_BITS == words[a0 + at + 3] >> CLASS_BITS
+                    if one == (np.uint64(words[there]) | (np.uint64(words[there + 1]) << HALF)) & TWO_HASHES and (
+                        two == (np.uint64(words[there + 2]) | (np.uint64(words[there + 3]) << HALF)) & TWO_HASHES
                     ):
                         break
                     place = (place + 1) & (size - 1)
@@ -625,27 +480,23 @@ def _compare(  # noqa: PLR0912, PLR0915 - as above
             if q == b_count:
                 p = a_count
             elif q + 4 <= b_count:
+                here = b0 + q
+                one = (np.uint64(words[here]) | (np.uint64(words[here + 1]) << HALF)) & TWO_HASHES
+                two = (np.uint64(words[here + 2]) | (np.uint64(words[here + 3]) << HALF)) & TWO_HASHES
                 expected = a_end + q - b_end
-                if expected + 4 <= a_count and (
-                    words[a0 + expected] >> CLASS_BITS == words[b0 + q] >> CLASS_BITS
-                    and words[a0 + expected + 1] >> CLASS_BITS == words[b0 + q + 1] >> CLASS_BITS
-                    and words[a0 + expected + 2] >> CLASS_BITS == words[b0 + q + 2] >> CLASS_BITS
-                    and words[a0 + expected + 3] >> CLASS_BITS == words[b0 + q + 3] >> CLASS_BITS
+                there = a0 + expected
+                if (
+                    expected + 4 <= a_count
+                    and one == (np.uint64(words[there]) | (np.uint64(words[there + 1]) << HALF)) & TWO_HASHES
+                    and two == (np.uint64(words[there + 2]) | (np.uint64(words[there + 3]) << HALF)) & TWO_HASHES
                 ):
                     p = expected
                 else:
-                    hashed = np.int64(0)
-                    for step in range(4):
-                        hashed = (hashed * _MIX_B + (np.int64(words[b0 + q + step]) >> CLASS_BITS)) & _MASK_32
-                    hashed ^= hashed >> 15
-                    place = ((hashed * _MIX_A) & _MASK_32) >> 5 & (size - 1)
+                    place = np.int64((one * MIX_A + two * MIX_B) >> shift)
                     while table[place] >= 0:
                         there = a0 + table[place]
-                        if (
-                            words[there] >> CLASS_BITS == words[b0 + q] >> CLASS_BITS
-                            and words[there + 1] >> CLASS_BITS == words[b0 + q + 1] >> CLASS_BITS
-                            and words[there + 2] >> CLASS_BITS == words[b0 + q + 2] >> CLASS_BITS
-                            and words[there + 3] >> CLASS_BITS == words[b0 + q + 3] >> CLASS_BITS
+                        if one == (np.uint64(words[there]) | (np.uint64(words[there + 1]) << HALF)) & TWO_HASHES and (
+                            two == (np.uint64(words[there + 2]) | (np.uint64(words[there + 3]) << HALF)) & TWO_HASHES
                         ):
                             p = np.int64(table[place])
                             break
@@ -846,16 +697,13 @@ def _recount(
         for side in range(2):
             text = b_texts[i] if side else a_texts[i]
             for at in range(starts[text], ends[text] - GRAM_WORDS + 1):
-                left = np.int64(0)
-                right = np.int64(0)
+                chain = NOTHING
                 for step in range(GRAM_WORDS):
-                    hashed = np.int64(words[at + step]) >> CLASS_BITS
-                    left = (left * _MIX_A + hashed) & _MASK_31
-                    right = ((right ^ hashed) * _MIX_B) & _MASK_29
-                    right ^= right >> 13
-                # Two bits tell which of the texts has it.
-                key = (((left << 29) | right) << 2) + 4
-                place = (left ^ right) & (size - 1)
+                    chain = (chain ^ (np.uint64(words[at + step]) >> OF_CLASS)) * MIX_A
+                    chain ^= chain >> CHAIN_SHIFT
+                # Two bits tell which of the texts has it; no key is 0.
+                key = (np.int64(chain >> LINE_SHIFT) | 7) ^ 3
+                place = (key >> 30) & (size - 1)
                 while table[place] != 0 and table[place] >> 2 != key >> 2:
                     place = (place + 1) & (size - 1)
                 if table[place] == 0:
@@ -941,11 +789,11 @@ def _stars(a: npt.NDArray[np.int64], b: npt.NDArray[np.int64], centres: npt.NDAr
             centres[b[i]] = a[i]
 
 
-tokenize = Kernel(_tokenize)
-needs_normal_form = Kernel(_needs_normal_form)
+look_up = Kernel(_look_up)
 common_ends = Kernel(_common_ends)
 trim = Kernel(_trim)
 sketch = Kernel(_sketch)
+shuffle = Kernel(_shuffle)
 link = Kernel(_link)
 compare = Kernel(_compare)
 recount = Kernel(_recount)

@@ -13,6 +13,8 @@ Jaccard similarity alone would miss truncated and edited copies, and would take 
 
 from collections.abc import Iterator
 from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
 
 import numpy as np
 import numpy.typing as npt
@@ -29,14 +31,15 @@ from flows.deduplicate.kernels import (
     NOWHERE,
     SHARED_GRAMS,
     compare,
-    in_slices,
     link,
     recount,
+    shuffled,
     sketch,
     trim,
 )
+from flows.deduplicate.portions import Arrays, Spread, bounds_of
 from flows.deduplicate.verdict import ALIKE, INSIDE_LENGTH, Verdict
-from flows.deduplicate.wordstore import WordStore, give_back, words_of_batches
+from flows.deduplicate.wordstore import WordStore, give_back, put_words, sealed, shared_words, words_of_batches
 from flows.settings import Settings
 
 Indexes = npt.NDArray[np.int64]
@@ -76,6 +79,8 @@ _WITNESSED_COVERAGE = 0.35
 # or two say little of it, and two copies that were cut off at the same word would be each other's centre.
 _DOUBTED_EDGES = 2
 _BATCH_ROWS = 20_000
+# Ranges that 4-grams are shuffled into: many, so that what is sorted at a time is small; a power of two.
+_RANGES = 16
 
 
 def near_duplicates(documents: pl.DataFrame | pl.LazyFrame, settings: Settings | None = None) -> pl.DataFrame:
@@ -105,7 +110,7 @@ def near_duplicates(documents: pl.DataFrame | pl.LazyFrame, settings: Settings |
             ids.append(batch["id"].rechunk())
             yield batch["text"]
 
-    store = words_of_batches(texts(), settings.deduplicate_memory_bytes // 4)
+    store = words_of_batches(texts(), settings.deduplicate_memory_bytes * 5 // 8)
     names = pl.concat(ids) if ids else pl.Series("id", [], dtype=pl.String)
     order = names.arg_sort().to_numpy()
     names = names.gather(order)
@@ -216,6 +221,7 @@ class _Corpus:
         forms: shape (texts): only texts of one form are compared.
         sources: shape (texts): the source of each, or -1.
         is_compiled: whether kernels are compiled.
+        spread: who does the work.
         settings: thresholds.
     """
 
@@ -230,6 +236,7 @@ class _Corpus:
     forms: Indexes
     sources: Indexes
     is_compiled: bool
+    spread: Spread
     settings: Settings
 
     @classmethod
@@ -247,36 +254,14 @@ class _Corpus:
 
         def covered(a: Indexes, b: Indexes) -> Indexes:
             words, starts = store.words, store.starts
-            measures = _measured(words, starts[:-1], starts[1:], a, b, is_compiled=store.is_compiled)
+            measures = _measured(words, starts[:-1], starts[1:], a, b, store.spread, is_compiled=store.is_compiled)
             return measures[:, A_COVERED].astype(np.int64)
 
-        is_template = template_lines(store, ranks, covered)
-        ends, sizes, whole, body, aside = (np.empty(count, np.int64) for _ in range(5))
-        run = trim.chosen(is_compiled=store.is_compiled)
-
-        def trimmed(first: int, last: int) -> None:
-            run(
-                store.words,
-                store.starts,
-                store.line_starts,
-                store.line_words,
-                is_template,
-                first,
-                last,
-                settings.min_article_words,
-                ends,
-                sizes,
-                whole,
-                body,
-                aside,
-            )
-            give_back(store.words)
-
-        in_slices(trimmed, count, is_parallel=store.is_compiled, per_slice=_BATCH_ROWS)
+        words, ends, sizes, whole, body, aside = _without_lines(store, template_lines(store, ranks, covered), settings)
         order = np.empty(count, np.int64)
         order[ranks] = np.arange(count)
         return cls(
-            store.words,
+            words,
             store.starts[:-1][order],
             ends[order],
             sizes[order],
@@ -287,8 +272,66 @@ class _Corpus:
             forms,
             sources,
             store.is_compiled,
+            store.spread,
             settings,
         )
+
+
+def _without_lines(
+    store: WordStore, is_template: npt.NDArray[np.bool_], settings: Settings
+) -> tuple[npt.NDArray[np.uint32], Indexes, Indexes, Indexes, Indexes, Indexes]:
+    """The words with template lines out of the way, and the columns of `trim`, in the order of reading.
+
+    Words in memory are changed where they are. Those of a file that others see go to another one: who is asked to do it
+    again must find them as they were.
+    """
+    starts, lines = store.starts, store.line_starts
+    ends, sizes, whole, body, aside = (np.empty(store.text_count, np.int64) for _ in range(5))
+    words, file = store.words, None
+    if store.spread.is_elsewhere:
+        words, file = shared_words(Path(store.file_name).parent, len(words))
+    bounds = bounds_of(store.text_count, _BATCH_ROWS, store.spread)
+    portions = [
+        (
+            store.words[starts[first] : starts[last]],
+            starts[first : last + 1] - starts[first],
+            lines[first : last + 1] - lines[first],
+            store.line_words[lines[first] : lines[last]],
+            is_template[lines[first] : lines[last]],
+            settings.min_article_words,
+            store.is_compiled,
+            file,
+            int(starts[first]),
+        )
+        for first, last in bounds
+    ]
+    for (first, last), found in zip(bounds, store.spread(_trimmed, portions), strict=True):
+        for column, own in zip((ends, sizes, whole, body, aside), found, strict=True):
+            column[first:last] = own
+        ends[first:last] += starts[first]
+    return words if file is None else sealed(words), ends, sizes, whole, body, aside
+
+
+def _trimmed(
+    words: npt.NDArray[np.uint32],
+    starts: Indexes,
+    line_starts: Indexes,
+    line_words: npt.NDArray[np.int32],
+    is_template: npt.NDArray[np.bool_],
+    least: int,
+    is_compiled: bool,
+    file: str | None,
+    offset: int,
+) -> Arrays:
+    """A portion of `_without_lines`: texts side by side; to a file if there is one, from the word with this number."""
+    count = len(starts) - 1
+    out = tuple(np.empty(count, np.int64) for _ in range(5))
+    own = words if file is None else np.array(words)
+    trim.chosen(is_compiled=is_compiled)(own, starts, line_starts, line_words, is_template, 0, count, least, *out)
+    if file is not None:
+        put_words(file, offset, own)
+    give_back(words)
+    return out
 
 
 def _edges(corpus: _Corpus) -> pl.DataFrame:
@@ -341,8 +384,8 @@ def _edges(corpus: _Corpus) -> pl.DataFrame:
 def _likely_pairs(corpus: _Corpus, firsts: Indexes) -> npt.NDArray[np.uint64]:
     """Pairs of texts that share enough sampled 4-grams to be looked at: a << 32 | b, a < b, sorted.
 
-    The 4-grams are worked through in partitions by their hash, as many as the memory asks for; what partitions hold in
-    common is pairs alone, so that several machines could share them.
+    The 4-grams are worked through in partitions by their hash, as many as the memory asks for. What partitions hold in
+    common is pairs alone: elsewhere, each is a portion.
     """
     settings = corpus.settings
     expected = int((corpus.ends[firsts] - corpus.starts[firsts]).sum()) // 6 * 8
@@ -351,56 +394,104 @@ def _likely_pairs(corpus: _Corpus, firsts: Indexes) -> npt.NDArray[np.uint64]:
     counts = np.zeros(len(corpus.sizes), np.int32)
     pairs = np.empty(0, np.uint64)
     shared = np.empty(0, np.int64)
-    for part in range(parts):
-        keys = _keys(corpus, firsts, part, parts, counts)
-        keys.sort()
-        run = link.chosen(is_compiled=corpus.is_compiled)
-        linked = np.empty(run(keys, settings.all_pairs_up_to, np.empty(0, np.uint64)), np.uint64)
-        run(keys, settings.all_pairs_up_to, linked)
-        del keys
-        linked.sort()
-        pairs, shared = _counted(pairs, shared, linked)
+    for linked, times in _links(corpus, firsts, parts, counts):
+        pairs, shared = _counted(pairs, shared, linked, times)
     a, b = (pairs >> np.uint64(32)).astype(np.int64), (pairs & np.uint64(0xFFFFFFFF)).astype(np.int64)
     is_likely = (shared >= _LIKELY_SHARED) & (shared >= _LIKELY_SHARE * np.minimum(counts[a], counts[b]))
     is_likely &= corpus.forms[a] == corpus.forms[b]
     return pairs[is_likely]
 
 
-def _keys(
-    corpus: _Corpus, firsts: Indexes, part: int, parts: int, counts: npt.NDArray[np.int32]
-) -> npt.NDArray[np.uint64]:
-    """The sampled 4-grams of one partition as `sketch` gives them; fills in `counts` of the texts."""
-    run = sketch.chosen(is_compiled=corpus.is_compiled)
-    found: dict[int, npt.NDArray[np.uint64]] = {}
+def _links(
+    corpus: _Corpus, firsts: Indexes, parts: int, counts: npt.NDArray[np.int32]
+) -> Iterator[tuple[Pairs, Indexes]]:
+    """Of each partition, pairs and how many 4-grams link each; fills in how many the texts have.
 
-    def sketched(first: int, last: int) -> None:
-        texts = firsts[first:last]
-        room = np.empty(int((corpus.ends[texts] - corpus.starts[texts]).sum()) + 1, np.uint64)
-        own_counts = np.empty(len(texts), np.int32)
-        count = run(corpus.words, corpus.starts, corpus.ends, texts, texts, part, parts, room, own_counts)
-        give_back(corpus.words)
-        found[first] = room[:count].copy()
-        counts[texts] = own_counts
+    Here each partition is sampled anew, so that no more than one exists; elsewhere all at once, into files. Either way
+    4-grams are cut into ranges and shuffled: each range is then put together from all pieces and worked through alone,
+    so that a pair may be there once for each.
+    """
+    most = corpus.settings.all_pairs_up_to
+    cut_into = _RANGES
+    if corpus.spread.is_elsewhere:
+        cut_into, parts = _RANGES << (parts - 1).bit_length(), 1
+    for part in range(parts):
+        files = list(_sketches(corpus, firsts, part, parts, cut_into, counts))
+        if len(files) == 1:
+            yield _linked(most, corpus.is_compiled, files[0][0])
+            continue
+        portions = [
+            (most, corpus.is_compiled, *(keys[cuts[number] : cuts[number + 1]] for keys, cuts in files))
+            for number in range(cut_into)
+        ]
+        del files
+        linked, times = zip(*corpus.spread(_linked, portions), strict=True)
+        yield np.concatenate(linked), np.concatenate(times)
 
-    in_slices(sketched, len(firsts), is_parallel=corpus.is_compiled, per_slice=_BATCH_ROWS // 4)
-    return np.concatenate([found[first] for first in sorted(found)]) if found else np.empty(0, np.uint64)
+
+def _sketches(
+    corpus: _Corpus, firsts: Indexes, part: int, parts: int, cut_into: int, counts: npt.NDArray[np.int32]
+) -> Iterator[tuple[Pairs, Indexes]]:
+    """The sampled 4-grams of one partition, in pieces, each cut into ranges; fills in `counts` of the texts."""
+    spread = corpus.spread
+    # Texts that lie side by side go together.
+    texts = firsts[np.argsort(corpus.starts[firsts])] if spread.is_elsewhere else firsts
+    bounds = bounds_of(len(texts), _BATCH_ROWS // 4, spread)
+
+    def portion(first: int, last: int) -> tuple[Any, ...]:
+        own = texts[first:last]
+        if not spread.is_elsewhere:
+            return corpus.words, corpus.starts, corpus.ends, own, own, part, parts, cut_into, corpus.is_compiled
+        places = corpus.words, corpus.starts[own], corpus.ends[own], np.arange(len(own))
+        return *places, own, part, parts, cut_into, corpus.is_compiled
+
+    found = spread(_sketched, [portion(first, last) for first, last in bounds])
+    for (first, last), (keys, own_counts, cuts) in zip(bounds, found, strict=True):
+        counts[texts[first:last]] = own_counts
+        yield keys, cuts
 
 
-def _counted(
-    pairs: npt.NDArray[np.uint64], shared: npt.NDArray[np.int64], linked: npt.NDArray[np.uint64]
-) -> tuple[npt.NDArray[np.uint64], npt.NDArray[np.int64]]:
-    """Add sorted links to the pairs counted so far."""
+def _sketched(
+    words: npt.NDArray[np.uint32],
+    starts: Indexes,
+    ends: Indexes,
+    texts: Indexes,
+    names: Indexes,
+    part: int,
+    parts: int,
+    cut_into: int,
+    is_compiled: bool,
+) -> Arrays:
+    """A portion of `_sketches`: keys, how many each text has, and where each of `cut_into` ranges of keys begins."""
+    room = np.empty(int((ends[texts] - starts[texts]).sum()) + 1, np.uint64)
+    counts = np.empty(len(texts), np.int32)
+    run = sketch.chosen(is_compiled=is_compiled)
+    keys = room[: run(words, starts, ends, texts, names, part, parts, room, counts)]
+    give_back(words)
+    keys, cuts = shuffled(keys, cut_into, is_compiled=is_compiled)
+    return keys, counts, cuts
+
+
+def _linked(most: int, is_compiled: bool, *pieces: Pairs) -> tuple[Pairs, Indexes]:
+    """A portion of `_links`: the pairs that a partition links, sorted, and how often each."""
+    keys = np.concatenate([np.empty(0, np.uint64), *pieces])
+    keys.sort()
+    run = link.chosen(is_compiled=is_compiled)
+    linked = np.empty(run(keys, most, np.empty(0, np.uint64)), np.uint64)
+    run(keys, most, linked)
+    del keys
+    linked.sort()
     starts = np.flatnonzero(np.concatenate([np.ones(min(len(linked), 1), np.bool_), linked[1:] != linked[:-1]]))
-    new = linked[starts]
-    new_shared = np.diff(np.append(starts, len(linked)))
-    if not len(pairs):
-        return new, new_shared
+    return linked[starts], np.diff(np.append(starts, len(linked)))
+
+
+def _counted(pairs: Pairs, shared: Indexes, new: Pairs, new_shared: Indexes) -> tuple[Pairs, Indexes]:
+    """Add the pairs of a partition to those counted so far: sorted, each once."""
     both = np.concatenate([pairs, new])
     order = np.argsort(both, kind="stable")
     both = both[order]
-    totals = np.concatenate([shared, new_shared])[order]
-    starts = np.flatnonzero(np.concatenate([np.ones(1, np.bool_), both[1:] != both[:-1]]))
-    return both[starts], np.add.reduceat(totals, starts)
+    starts = np.flatnonzero(np.concatenate([np.ones(min(len(both), 1), np.bool_), both[1:] != both[:-1]]))
+    return both[starts], np.add.reduceat(np.concatenate([shared, new_shared])[order], starts)
 
 
 def _of_like_length(corpus: _Corpus, pairs: Pairs) -> Pairs:
@@ -418,7 +509,7 @@ def _of_like_length(corpus: _Corpus, pairs: Pairs) -> Pairs:
 def _measured_pairs(corpus: _Corpus, pairs: npt.NDArray[np.uint64]) -> npt.NDArray[np.int32]:
     """What `compare` measures of each pair."""
     a, b = _sides(pairs)
-    return _measured(corpus.words, corpus.starts, corpus.ends, a, b, is_compiled=corpus.is_compiled)
+    return _measured(corpus.words, corpus.starts, corpus.ends, a, b, corpus.spread, is_compiled=corpus.is_compiled)
 
 
 def _sides(pairs: npt.NDArray[np.uint64]) -> tuple[Indexes, Indexes]:
@@ -427,19 +518,43 @@ def _sides(pairs: npt.NDArray[np.uint64]) -> tuple[Indexes, Indexes]:
 
 
 def _measured(
-    words: npt.NDArray[np.uint32], starts: Indexes, ends: Indexes, a: Indexes, b: Indexes, *, is_compiled: bool
+    words: npt.NDArray[np.uint32],
+    starts: Indexes,
+    ends: Indexes,
+    a: Indexes,
+    b: Indexes,
+    spread: Spread,
+    *,
+    is_compiled: bool,
 ) -> npt.NDArray[np.int32]:
-    """Align pairs of texts on all cores."""
+    """Align pairs of texts."""
     measures = np.zeros((len(a), MEASURES), np.int32)
-    run = compare.chosen(is_compiled=is_compiled)
+    bounds = bounds_of(len(a), _BATCH_ROWS // 4, spread)
 
-    def measured(first: int, last: int) -> None:
-        run(words, starts, ends, a[first:last], b[first:last], measures[first:last], NOWHERE, NO_VALUES)
-        give_back(words)
+    def portion(first: int, last: int) -> tuple[Any, ...]:
+        pairs = np.concatenate([a[first:last], b[first:last]])
+        if not spread.is_elsewhere:
+            return words, starts, ends, pairs, is_compiled
+        # What is handed over are the places of these texts, not of all.
+        texts, places = np.unique(pairs, return_inverse=True)
+        return words, starts[texts], ends[texts], places, is_compiled
 
-    in_slices(measured, len(a), is_parallel=is_compiled, per_slice=_BATCH_ROWS // 4)
-    _recount_short(words, starts, ends, a, b, measures, is_compiled=is_compiled)
+    found = spread(_aligned, [portion(first, last) for first, last in bounds])
+    for (first, last), (own,) in zip(bounds, found, strict=True):
+        measures[first:last] = own
     return measures
+
+
+def _aligned(
+    words: npt.NDArray[np.uint32], starts: Indexes, ends: Indexes, pairs: Indexes, is_compiled: bool
+) -> Arrays:
+    """A portion of `_measured`; the texts a of all pairs, then the texts b."""
+    a, b = pairs[: len(pairs) // 2], pairs[len(pairs) // 2 :]
+    measures = np.zeros((len(a), MEASURES), np.int32)
+    compare.chosen(is_compiled=is_compiled)(words, starts, ends, a, b, measures, NOWHERE, NO_VALUES)
+    _recount_short(words, starts, ends, a, b, measures, is_compiled=is_compiled)
+    give_back(words)
+    return (measures,)
 
 
 def _recount_short(
@@ -460,13 +575,7 @@ def _recount_short(
     similarity = measures[:, SHARED_GRAMS] / np.maximum(measures[:, ALL_GRAMS], 1)
     unsure = np.flatnonzero((shorter <= _SHORT_WORDS) & (np.abs(similarity - ALIKE) < _UNSURE))
     counted = measures[unsure]
-    run = recount.chosen(is_compiled=is_compiled)
-
-    def count(first: int, last: int) -> None:
-        chosen = unsure[first:last]
-        run(words, starts, ends, a[chosen], b[chosen], counted[first:last])
-
-    in_slices(count, len(unsure), is_parallel=is_compiled, per_slice=_BATCH_ROWS)
+    recount.chosen(is_compiled=is_compiled)(words, starts, ends, a[unsure], b[unsure], counted)
     measures[unsure] = counted
 
 

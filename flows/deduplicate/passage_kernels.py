@@ -1,9 +1,9 @@
 """The loops over the words of passages, as kernels: see `flows.deduplicate.compiled`.
 
-Words are those of `flows.deduplicate.kernels`: a hash and three bits of class. Arithmetic is in int64 and stays below
-2⁶³, so that a kernel gives the same numbers as it stands and compiled. As they stand, kernels are handed memoryviews,
-whose elements are Python's own integers: several times faster than NumPy's. Each thread writes only to its own part of
-what it is handed.
+Words are those of `flows.deduplicate.kernels`: a hash and three bits of class. Counts and places stay below 2⁶³, and
+hashes are uint64 and wrap around, so that a kernel gives the same numbers as it stands and compiled. As they stand,
+kernels are handed memoryviews, whose elements are Python's own integers: several times faster than NumPy's. Each thread
+writes only to its own part of what it is handed.
 """
 
 from typing import Any
@@ -11,7 +11,25 @@ from typing import Any
 import numpy as np
 import numpy.typing as npt
 
-from flows.deduplicate.kernels import CAPITAL, CLASS_BITS, DIGIT, FIGURE, LETTER, OWN_WORD, SPACELESS
+from flows.deduplicate.kernels import (
+    CAPITAL,
+    CHAIN_SHIFT,
+    CLASS_BITS,
+    DIGIT,
+    FIGURE,
+    HALF,
+    LETTER,
+    LINE_SHIFT,
+    MIX_A,
+    MIX_B,
+    MIX_C,
+    NOTHING,
+    OF_CLASS,
+    OUTSIDE,
+    OWN_WORD,
+    SPACELESS,
+    TWO_HASHES,
+)
 
 Words = npt.NDArray[np.uint32]
 Indexes = npt.NDArray[np.int64]
@@ -22,7 +40,6 @@ Indexes = npt.NDArray[np.int64]
 COMMON, NEW_FIGURES, A_FROM, A_TO, B_FROM, B_TO, MATCHED, UNBROKEN = range(8)
 PASSAGE_MEASURES = 8
 
-_MASK_31 = 0x7FFFFFFF
 _MASK_32 = 0xFFFFFFFF
 # A word without its class.
 _HASH = 0xFFFFFFFF ^ ((1 << CLASS_BITS) - 1)
@@ -76,17 +93,15 @@ def describe(
     """
     seen = np.zeros(enough + 1, np.int64)
     for passage in range(first, last):
-        left: Any = 0
-        right: Any = 0
+        chain = NOTHING
         spaceless = 0
         count = 0
         for at in range(starts[passage], starts[passage + 1]):
             word = words[at]
             kind = word & 7
             hashed = word & _HASH
-            left = (left * _MIX_A + hashed) & _MASK_31
-            right = ((right ^ hashed) * _MIX_B) & _MASK_31
-            right ^= right >> 13
+            chain = (chain ^ (np.uint64(word) >> OF_CLASS)) * MIX_A
+            chain ^= chain >> CHAIN_SHIFT
             if kind == SPACELESS:
                 spaceless += 1
             if kind != FIGURE and count < enough:
@@ -98,7 +113,7 @@ def describe(
                 if is_new:
                     seen[count] = hashed
                     count += 1
-        hashes[passage] = (left << 31) | right
+        hashes[passage] = np.int64(chain >> LINE_SHIFT)
         different[passage] = count
         sizes[passage] = starts[passage + 1] - starts[passage] - spaceless + spaceless // 2
 
@@ -161,27 +176,25 @@ def fingerprints(
     longest = 0
     for i in range(len(rows)):
         longest = max(longest, starts[rows[i] + 1] - starts[rows[i]])
-    highs = np.zeros(longest + 1, np.int64)
-    lows = np.zeros(longest + 1, np.int64)
-    shift = np.uint64(32)
+    hashes = np.zeros(longest + 1, np.uint64)
     number_bits = np.uint64(item_bits)
     count = 0
     for i in range(len(rows)):
         start = starts[rows[i]]
         length = starts[rows[i] + 1] - start - size + 1
-        for at in range(length):
-            high: Any = 0x2545F + groups[i]
-            low: Any = 0x13C6E
-            for step in range(size):
-                hashed = words[start + at + step] & _HASH
-                high = ((high ^ hashed) * _MIX_A) & _MASK_32
-                low = (low * _MIX_B + hashed) & _MASK_32
-            high ^= (high >> 15) ^ (low >> 7)
-            high = (high * _MIX_B) & _MASK_32
-            highs[at] = high ^ (high >> 16)
-            low ^= high >> 9
-            low = (low * _MIX_A) & _MASK_32
-            lows[at] = low ^ (low >> 15)
+        seed = np.uint64(0x2545F + groups[i]) * MIX_C
+        for at in range(start, start + length):
+            mixed = seed
+            # Two words at a time, of an odd number the last one alone.
+            for here in range(at, at + size - 1, 2):
+                two = (np.uint64(words[here]) | (np.uint64(words[here + 1]) << HALF)) & TWO_HASHES
+                mixed = (mixed ^ two) * MIX_A
+                mixed ^= mixed >> HALF
+            if size & 1:
+                mixed = (mixed ^ (np.uint64(words[at + size - 1]) >> OF_CLASS)) * MIX_A
+                mixed ^= mixed >> HALF
+            mixed = mixed * MIX_B
+            hashes[at - start] = mixed ^ (mixed >> HALF)
         before = -1
         for at in range(length):
             lowest = at
@@ -190,14 +203,15 @@ def fingerprints(
                 if at + window > length:
                     break
                 for other in range(at + 1, at + window):
-                    if highs[other] <= highs[lowest]:
+                    if hashes[other] <= hashes[lowest]:
                         lowest = other
             if lowest == before:
                 continue
             before = lowest
-            if highs[lowest] % parts == part:
-                hashed_key = (np.uint64(highs[lowest]) << shift) | np.uint64(lows[lowest])
-                keys[count] = ((hashed_key >> number_bits) << number_bits) | np.uint64(items[i])
+            key = (hashes[lowest] >> number_bits) << number_bits
+            # Not by ranges, into which each partition is cut in turn.
+            if np.int64((((key * MIX_A) >> HALF) * np.uint64(parts)) >> HALF) == part:
+                keys[count] = key | np.uint64(items[i])
                 count += 1
     return count
 
@@ -639,8 +653,8 @@ def word_places(
     Args:
         data: UTF-8 of all texts.
         starts: shape (texts + 1): where each begins in `data`.
-        classes: shape (65536): class of each character of the Basic Multilingual Plane.
-        firsts: shape (texts): the first word of each range, as `flows.deduplicate.kernels.tokenize` counts them.
+        classes: shape (131072): class of each character of the first two planes.
+        firsts: shape (texts): the first word of each range, as `flows.deduplicate.text_kernels.tokenize` counts them.
         ends: shape (texts): the word after the last.
         char_starts: out, shape (texts): code points before the first word.
         char_ends: out, shape (texts): code points up to the end of the last word.
@@ -658,7 +672,12 @@ def word_places(
             point = byte
             length = 1
             if byte >= 0xF0:
-                point = 0x20000 if byte == 0xF0 and 0xA0 <= data[at + 1] < 0xC0 else 0x10000
+                point = (
+                    ((byte & 0x07) << 18)
+                    | ((data[at + 1] & 0x3F) << 12)
+                    | ((data[at + 2] & 0x3F) << 6)
+                    | (data[at + 3] & 0x3F)
+                )
                 length = 4
             elif byte >= 0xE0:
                 point = ((byte & 0x0F) << 12) | ((data[at + 1] & 0x3F) << 6) | (data[at + 2] & 0x3F)
@@ -666,7 +685,9 @@ def word_places(
             elif byte >= 0xC0:
                 point = ((byte & 0x1F) << 6) | (data[at + 1] & 0x3F)
                 length = 2
-            character: Any = OWN_WORD if point == 0x20000 else 0 if point > 0xFFFF else classes[point] & 7
+            character: Any = OWN_WORD if 0x20000 <= point < 0x40000 else OUTSIDE
+            if point < 0x20000:
+                character = classes[point] & 7
             is_letter = character in (LETTER, CAPITAL, DIGIT)
             if (is_letter and not in_word) or character == OWN_WORD:
                 if count == firsts[text]:

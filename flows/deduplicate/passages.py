@@ -4,7 +4,9 @@ Text is read once for its words, and a second time, shard by shard, for the few 
 """
 
 import os
+import sys
 import tempfile
+from collections import deque
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
@@ -17,8 +19,16 @@ import polars as pl
 from flows.deduplicate import passage_kernels
 from flows.deduplicate.cluster import survivor_order
 from flows.deduplicate.compiled import compiled, plain
-from flows.deduplicate.kernels import in_slices
-from flows.deduplicate.wordstore import WordStore, give_back, words_of_batches
+from flows.deduplicate.kernels import COMPILE_FROM_BYTES
+from flows.deduplicate.portions import ON_THREADS, Arrays, Spread, bounds_of
+from flows.deduplicate.wordstore import (
+    WordStore,
+    give_back,
+    put_words,
+    sealed,
+    shared_words,
+    words_of_batches,
+)
 from flows.settings import Settings
 from schemas.columns import CONTENT_ROLES, ROLES
 from schemas.tables import TABLES
@@ -144,14 +154,17 @@ def columns_of(shard: Shard, columns: Sequence[str]) -> pl.DataFrame:
     return pl.read_parquet(shard, columns=list(columns))
 
 
-def read_passages(articles: Sequence[Shard], passages: Sequence[Shard], settings: Settings, work: Path) -> Passages:
+def read_passages(
+    articles: Sequence[Shard], passages: Sequence[Shard], settings: Settings, work: Path, spread: Spread = ON_THREADS
+) -> Passages:
     """Read all shards.
 
     Args:
         articles: shards of the table `articles`.
         passages: shards of the table `passages` of the same sources, each sorted as it is released.
         settings: `deduplicate_memory_bytes`.
-        work: where words go that do not fit.
+        work: where words go that do not fit, and all if the work is done elsewhere.
+        spread: who does the work.
     """
     facts = pl.concat(
         [TABLES["articles"].empty().select(_ARTICLE_FACTS), *(columns_of(shard, _ARTICLE_FACTS) for shard in articles)]
@@ -168,15 +181,20 @@ def read_passages(articles: Sequence[Shard], passages: Sequence[Shard], settings
     read: list[pl.DataFrame] = []
     counts: list[int] = []
 
-    def texts() -> Iterator[pl.Series]:
+    def tables(*columns: str) -> Iterator[pl.DataFrame]:
+        """The shards, which are numbered on the way."""
         for shard in passages:
-            columns = ("source_id", "article_id", "role", "char_start", "char_count", "text")
-            table = columns_of(shard, columns)
+            table = columns_of(shard, ("source_id", "article_id", "role", "char_start", "char_count", *columns))
             counts.append(table.height)
             read.append(_numbered(table, of_pages, of_articles))
-            yield table["text"]
+            yield table
 
-    store = words_of_batches(texts(), settings.deduplicate_memory_bytes // 4, work)
+    if spread.is_elsewhere and len(passages) > 1:
+        store = _words_of_shards([str(shard) for shard in passages], work, spread)
+        deque(tables(), maxlen=0)
+    else:
+        texts = (table["text"] for table in tables("text"))
+        store = words_of_batches(texts, settings.deduplicate_memory_bytes // 4, work)
     rows = pl.concat([pl.DataFrame(schema=_ROW_SCHEMA), *read])
     read.clear()
     article = rows["article"].to_numpy()
@@ -246,16 +264,31 @@ def words_of_articles(passages: Passages, settings: Settings, work: Path) -> Wor
     lengths = np.diff(store.starts)[chosen]
     line_counts = np.diff(store.line_starts)[chosen]
     total = int(lengths.sum())
-    words, file = _room(total, settings.deduplicate_memory_bytes // 4, work)
     to = np.concatenate([np.zeros(1, np.int64), np.cumsum(lengths)])
-    gather = kernels_for(is_compiled=store.is_compiled)["gather"]
-
-    def gathered(first: int, last: int) -> None:
-        gather(*views(store, store.words, store.starts, chosen, words, to), first, last)
-        give_back(store.words)
-        give_back(words)
-
-    in_slices(gathered, len(chosen), is_parallel=store.is_compiled, per_slice=_PASSAGES_PER_SLICE)
+    file, name = None, None
+    if store.spread.is_elsewhere:
+        words, name = shared_words(work, total)
+    else:
+        # More than those of passages may take, which wait meanwhile: pairs of articles lie all over the place.
+        words, file = _room(total, settings.deduplicate_memory_bytes * 5 // 8, work)
+    bounds = bounds_of(len(chosen), _PASSAGES_PER_SLICE, store.spread)
+    starts = store.starts[chosen]
+    portions = [
+        (
+            store.words,
+            starts[first:last],
+            lengths[first:last],
+            store.is_compiled,
+            None if name else words[to[first] : to[last]],
+            name,
+            int(to[first]),
+        )
+        for first, last in bounds
+    ]
+    for _ in store.spread(_gathered, portions):
+        pass
+    if name is not None:
+        words = sealed(words)
     lines = _ranges(store.line_starts[chosen], line_counts)
     return WordStore(
         words=words,
@@ -264,8 +297,71 @@ def words_of_articles(passages: Passages, settings: Settings, work: Path) -> Wor
         line_words=store.line_words[lines],
         line_starts=_starts(article, line_counts, count),
         is_compiled=store.is_compiled,
+        spread=store.spread,
         _file=file,
     )
+
+
+def _gathered(
+    words: npt.NDArray[np.uint32],
+    starts: Indexes,
+    lengths: Indexes,
+    is_compiled: bool,
+    room: npt.NDArray[np.uint32] | None,
+    file: str | None,
+    offset: int,
+) -> Arrays:
+    """A portion of `words_of_articles`: the words of some passages, put into the room or the file given."""
+    own = np.empty(int(lengths.sum()), np.uint32) if room is None else room
+    to = np.concatenate([np.zeros(1, np.int64), np.cumsum(lengths)])
+    # As the kernel asks for them: where each passage begins, and behind that where it ends.
+    ends = np.stack([starts, starts + lengths], axis=1).ravel()
+    arrays = views_of(words, ends, np.arange(0, len(ends), 2), own, to, is_compiled=is_compiled)
+    kernels_for(is_compiled=is_compiled)["gather"](*arrays, 0, len(lengths))
+    if file is not None:
+        put_words(file, offset, own)
+    give_back(words)
+    give_back(own)
+    return ()
+
+
+def _words_of_shards(shards: Sequence[str], work: Path, spread: Spread) -> WordStore:
+    """Read texts as `words_of_batches` does, each shard where the work is done; their words come to lie in one file."""
+    is_compiled = sum(Path(shard).stat().st_size for shard in shards) >= COMPILE_FROM_BYTES
+    found = list(spread(_words_of_shard, [(shard,) for shard in shards]))
+    counts = [np.array([len(column) for column in columns]) for columns in zip(*found, strict=True)]
+    firsts, line_firsts = (np.concatenate([[0], np.cumsum(counts[column])]) for column in (0, 2))
+    words, name = shared_words(work, int(firsts[-1]))
+    for _ in spread(_placed, [(part[0], name, int(first)) for part, first in zip(found, firsts, strict=False)]):
+        pass
+    return WordStore(
+        words=sealed(words),
+        starts=_shifted([part[1] for part in found], firsts),
+        line_hashes=np.concatenate([part[2] for part in found]),
+        line_words=np.concatenate([part[3] for part in found]),
+        line_starts=_shifted([part[4] for part in found], line_firsts),
+        is_compiled=is_compiled,
+        spread=spread,
+    )
+
+
+def _words_of_shard(shard: str) -> Arrays:
+    """A portion of `_words_of_shards`: words, where each text's end; lines, their words, where each text's end."""
+    texts = columns_of(Path(shard), ("text",))["text"]
+    store = words_of_batches([texts], sys.maxsize)
+    return store.words, store.starts[1:], store.line_hashes, store.line_words, store.line_starts[1:]
+
+
+def _placed(words: npt.NDArray[np.uint32], file: str, offset: int) -> Arrays:
+    """A portion of `_words_of_shards`: the words of a shard, copied to their place."""
+    put_words(file, offset, words)
+    return ()
+
+
+def _shifted(ends: Sequence[Indexes], firsts: Indexes) -> Indexes:
+    """Where texts begin, from where they end in their shards: shape (texts + 1)."""
+    pieces = [own + first for own, first in zip(ends, firsts, strict=False)]
+    return np.concatenate([np.zeros(1, np.int64), *pieces])
 
 
 def kernels_for(*, is_compiled: bool) -> Mapping[str, Callable[..., Any]]:
@@ -275,7 +371,12 @@ def kernels_for(*, is_compiled: bool) -> Mapping[str, Callable[..., Any]]:
 
 def views(store: WordStore, *arrays: npt.NDArray[Any]) -> tuple[Any, ...]:
     """Arrays as kernels take them: those that run as they stand read Python's integers much faster."""
-    return arrays if store.is_compiled else tuple(array.data for array in arrays)
+    return views_of(*arrays, is_compiled=store.is_compiled)
+
+
+def views_of(*arrays: npt.NDArray[Any], is_compiled: bool) -> tuple[Any, ...]:
+    """Arrays as `views` gives them."""
+    return arrays if is_compiled else tuple(array.data for array in arrays)
 
 
 def _room(count: int, memory_bytes: int, work: Path) -> tuple[npt.NDArray[np.uint32], IO[bytes] | None]:

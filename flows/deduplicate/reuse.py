@@ -6,15 +6,16 @@ longest stretch that both share. Where few words are shared the place must speak
 twice shares less with itself than a pull quote does with the answer that it is cut from.
 """
 
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 from dataclasses import dataclass
+from typing import Any
 
 import numpy as np
 import numpy.typing as npt
 import polars as pl
 
 from flows.deduplicate.align import align, align_pairs
-from flows.deduplicate.kernels import in_slices
+from flows.deduplicate.kernels import shuffled
 from flows.deduplicate.passage_kernels import (
     A_FROM,
     A_TO,
@@ -26,7 +27,8 @@ from flows.deduplicate.passage_kernels import (
     PASSAGE_MEASURES,
     UNBROKEN,
 )
-from flows.deduplicate.passages import Indexes, Passages, kernels_for, of_roles, views
+from flows.deduplicate.passages import Indexes, Passages, kernels_for, of_roles, views, views_of
+from flows.deduplicate.portions import Arrays, bounds_of
 from flows.deduplicate.wordstore import give_back
 from flows.settings import Settings
 from schemas.columns import CONTENT_ROLES, ROLES
@@ -77,10 +79,11 @@ _STRETCH_DROP = 12
 # In a headline or a short sentence one other word is another story ("rates rise", "rates fall").
 _SHORT_SIMILARITY = 0.92
 
-# Parts that fingerprints are sorted in, at the same time.
-_BUCKETS = 4
+# Ranges that fingerprints are shuffled into: many, so that what is sorted at a time is small; a power of two.
+_RANGES = 16
 _PASSAGES_PER_SLICE = 50_000
 _PAIRS_PER_SLICE = 100_000
+_MOST_SLICES = 8
 
 
 @dataclass(frozen=True)
@@ -133,22 +136,38 @@ def firsts_of(passages: Passages, settings: Settings) -> Firsts:
             for role in ROLES
         ]
     )
-    kernels = kernels_for(is_compiled=store.is_compiled)
-
-    def described(first: int, last: int) -> None:
-        out = views(store, hashes, different, sizes)
-        kernels["describe"](*views(store, store.words, store.starts), first, last, int(least.max()), *out)
-        give_back(store.words)
-
-    in_slices(described, count, is_parallel=store.is_compiled, per_slice=_PASSAGES_PER_SLICE)
+    bounds = bounds_of(count, _PASSAGES_PER_SLICE, store.spread)
+    portions = [
+        (
+            store.words[store.starts[begin] : store.starts[end]],
+            store.starts[begin : end + 1] - store.starts[begin],
+            int(least.max()),
+            store.is_compiled,
+        )
+        for begin, end in bounds
+    ]
+    for (begin, end), found in zip(bounds, store.spread(_described, portions), strict=True):
+        hashes[begin:end], different[begin:end], sizes[begin:end] = found
     is_telling = (different >= least[passages.role]) & ~of_roles(_NEVER)[passages.role]
     telling = passages.rows[is_telling[passages.rows]].astype(np.int64)
     # A hash has 62 bits: two passages of ten million are the same by chance once in 50,000 corpora.
     keys = hashes[telling] ^ (groups_of_roles()[passages.role[telling]] * _GROUP_STEP)
     first = np.empty(len(telling), np.int32)
     table = np.full(1 << max(4, (2 * len(telling)).bit_length()), -1, np.int32)
-    kernels["first_equal"](*views(store, keys, table, first))
+    kernels_for(is_compiled=store.is_compiled)["first_equal"](*views(store, keys, table, first))
     return Firsts(telling, first, sizes)
+
+
+def _described(words: npt.NDArray[np.uint32], starts: Indexes, enough: int, is_compiled: bool) -> Arrays:
+    """Hashes, different words and sizes of passages that lie side by side."""
+    count = len(starts) - 1
+    out = np.empty(count, np.int64), np.empty(count, np.int32), np.empty(count, np.int32)
+    arrays = views_of(words, starts, is_compiled=is_compiled)
+    kernels_for(is_compiled=is_compiled)["describe"](
+        *arrays, 0, count, enough, *views_of(*out, is_compiled=is_compiled)
+    )
+    give_back(words)
+    return out
 
 
 def reworded_passages(passages: Passages, firsts: Firsts, settings: Settings) -> pl.DataFrame:
@@ -173,11 +192,12 @@ def reworded_passages(passages: Passages, firsts: Firsts, settings: Settings) ->
     order = np.argsort(longer, kind="stable")
     a, b, longer = a[order], b[order], longer[order]
 
-    def verified(first: int, last: int) -> None:
+    # Of few slices however many pairs: each may look all over the words, which lie in a file if they are many.
+    bounds = bounds_of(len(a), max(_PAIRS_PER_SLICE, len(a) // _MOST_SLICES), passages.store.spread)
+    asked = [_asked(passages, a[first:last], b[first:last], longer[first:last], settings) for first, last in bounds]
+    for (first, last), (measures,) in zip(bounds, passages.store.spread(_measured, asked), strict=True):
         part = slice(first, last)
-        found[first] = _verified(passages, firsts.sizes, a[part], b[part], longer[part], settings)
-
-    in_slices(verified, len(a), is_parallel=passages.store.is_compiled, per_slice=_PAIRS_PER_SLICE)
+        found[first] = _verified(passages, firsts.sizes, a[part], b[part], measures, settings)
     return pl.concat([pl.DataFrame(schema=MATCH_SCHEMA), *found.values()]).sort("a", "b")
 
 
@@ -193,77 +213,102 @@ def _likely_pairs(passages: Passages, rows: Indexes, settings: Settings) -> tupl
     store = passages.store
     item_bits = max(1, (len(rows) - 1).bit_length())
     words = int((store.starts[rows + 1] - store.starts[rows]).sum())
-    # About two fingerprints in five words; keys, their parts and the pairs of a partition exist side by side.
-    parts = 1 + words * 8 // settings.deduplicate_memory_bytes
+    # About two fingerprints in five words, of eight bytes; beside them a range or two, and pairs.
+    parts = 1 + words * 4 // settings.deduplicate_memory_bytes
     rare, common = np.empty(0, np.uint64), np.empty(0, np.uint64)
     shared = np.empty(0, np.int64)
-    for part in range(parts):
-        buckets = _keys(passages, rows, item_bits, part, parts, settings)
-        for few, many in _links(buckets, item_bits, settings, is_compiled=store.is_compiled):
-            rare = np.union1d(rare, few)
-            common, shared = _counted(common, shared, many)
+    for few, many in _links(passages, rows, item_bits, parts, settings):
+        rare = np.union1d(rare, few)
+        common, shared = _counted(common, shared, many)
     pairs = np.union1d(rare, common[shared >= _LIKELY_COMMON])
     return (pairs >> np.uint64(32)).astype(np.int64), (pairs & np.uint64(0xFFFFFFFF)).astype(np.int64)
 
 
-def _keys(
-    passages: Passages, rows: Indexes, item_bits: int, part: int, parts: int, settings: Settings
-) -> list[list[npt.NDArray[np.uint64]]]:
-    """The fingerprints of one partition as the kernel gives them, in pieces: by the first bits of their hashes."""
-    store = passages.store
-    run = kernels_for(is_compiled=store.is_compiled)["fingerprints"]
-    groups = groups_of_roles()[passages.role[rows]]
-    buckets: list[list[npt.NDArray[np.uint64]]] = [[] for _ in range(_BUCKETS)]
-
-    def chosen(first: int, last: int) -> None:
-        own = rows[first:last]
-        room = np.empty(int((store.starts[own + 1] - store.starts[own]).sum()), np.uint64)
-        count = run(
-            *views(store, store.words, store.starts, own, np.arange(first, last), groups[first:last]),
-            settings.shingle_words,
-            _WINDOW,
-            _ALL_BELOW,
-            item_bits,
-            part,
-            parts,
-            room,
-        )
-        give_back(store.words)
-        bucket_of = room[:count] // np.uint64(2**64 // _BUCKETS)
-        # The order of pieces depends on the threads; they are sorted next.
-        for bucket, pieces in enumerate(buckets):
-            pieces.append(room[:count][bucket_of == bucket])
-
-    in_slices(chosen, len(rows), is_parallel=store.is_compiled, per_slice=_PASSAGES_PER_SLICE)
-    return buckets
-
-
 def _links(
-    buckets: list[list[npt.NDArray[np.uint64]]], item_bits: int, settings: Settings, *, is_compiled: bool
-) -> list[tuple[Pairs, Pairs]]:
-    """The pairs of each bucket of fingerprints, sorted: through those that few have, and through those that many have.
+    passages: Passages, rows: Indexes, item_bits: int, parts: int, settings: Settings
+) -> Iterator[tuple[Pairs, Pairs]]:
+    """The pairs of each partition, any number of times: through fingerprints that few have, and that many have.
 
-    The buckets are emptied on the way.
+    Here each partition is sought anew, so that no more than one exists; elsewhere all at once, into files that are cut
+    by ranges, and shuffled: each range is then read from all of them.
     """
+    store = passages.store
+    fixed = item_bits, settings.all_pairs_up_to, store.is_compiled
+    cut_into = _RANGES
+    if store.spread.is_elsewhere:
+        cut_into, parts = _RANGES << (parts - 1).bit_length(), 1
+    for part in range(parts):
+        files = list(_keys(passages, rows, item_bits, part, parts, cut_into, settings))
+        portions = [
+            (*fixed, *(keys[cuts[number] : cuts[number + 1]] for keys, cuts in files)) for number in range(cut_into)
+        ]
+        del files
+        few, many = zip(*store.spread(_linked_range, portions), strict=True)
+        yield np.concatenate(few), np.concatenate(many)
+
+
+def _keys(
+    passages: Passages, rows: Indexes, item_bits: int, part: int, parts: int, cut_into: int, settings: Settings
+) -> Iterator[tuple[Pairs, Indexes]]:
+    """The fingerprints of one partition as the kernel gives them, in pieces; and where in each its ranges begin."""
+    store = passages.store
+    groups = groups_of_roles()[passages.role[rows]]
+    # Elsewhere passages that lie side by side go together.
+    order = np.argsort(rows) if store.spread.is_elsewhere else np.arange(len(rows))
+    bounds = bounds_of(len(rows), _PASSAGES_PER_SLICE, store.spread)
+    sizes = settings.shingle_words, item_bits, part, parts, cut_into
+    portions = [
+        (
+            store.words,
+            store.starts[rows[items]],
+            store.starts[rows[items] + 1],
+            items,
+            groups[items],
+            *sizes,
+            store.is_compiled,
+        )
+        for items in (order[first:last] for first, last in bounds)
+    ]
+    for keys, cuts in store.spread(_fingerprints, portions):  # noqa: UP028 - two arrays of `Arrays`
+        yield keys, cuts
+
+
+def _fingerprints(
+    words: npt.NDArray[np.uint32],
+    starts: Indexes,
+    ends: Indexes,
+    items: Indexes,
+    groups: Indexes,
+    size: int,
+    item_bits: int,
+    part: int,
+    parts: int,
+    cut_into: int,
+    is_compiled: bool,
+) -> Arrays:
+    """The fingerprints of passages, given where their words begin and end: by range, and where each range begins."""
+    room = np.empty(int((ends - starts).sum()), np.uint64)
+    bounds = np.stack([starts, ends], axis=1).ravel()
+    arrays = views_of(words, bounds, np.arange(0, len(bounds), 2), items, groups, is_compiled=is_compiled)
+    run = kernels_for(is_compiled=is_compiled)["fingerprints"]
+    keys = room[: run(*arrays, size, _WINDOW, _ALL_BELOW, item_bits, part, parts, room)]
+    give_back(words)
+    return shuffled(keys, cut_into, is_compiled=is_compiled)
+
+
+def _linked_range(item_bits: int, most: int, is_compiled: bool, *pieces: Pairs) -> tuple[Pairs, Pairs]:
+    """The pairs of one range of fingerprints: columns of `_links`."""
     kernels = kernels_for(is_compiled=is_compiled)
-    found: dict[int, tuple[Pairs, Pairs]] = {}
-
-    def linked(first: int, last: int) -> None:
-        for bucket in range(first, last):
-            keys = np.concatenate([np.empty(0, np.uint64), *buckets[bucket]])
-            buckets[bucket].clear()
-            keys.sort()
-            few = np.unique(_linked(kernels["link_rare"], keys, item_bits, settings))
-            found[bucket] = few, _linked(kernels["link_common"], keys, item_bits, settings)
-
-    in_slices(linked, len(buckets), is_parallel=is_compiled, per_slice=1)
-    return [found[bucket] for bucket in range(len(buckets))]
+    keys = np.concatenate([np.empty(0, np.uint64), *pieces])
+    keys.sort()
+    few = np.unique(_linked(kernels["link_rare"], keys, item_bits, most))
+    return few, _linked(kernels["link_common"], keys, item_bits, most)
 
 
-def _linked(run: Callable[..., int], keys: Pairs, item_bits: int, settings: Settings) -> Pairs:
+def _linked(run: Callable[..., int], keys: Pairs, item_bits: int, most: int) -> Pairs:
     """The pairs that a kernel makes of sorted fingerprints, sorted."""
-    pairs = np.empty(run(keys, item_bits, settings.all_pairs_up_to, np.empty(0, np.uint64)), np.uint64)
-    run(keys, item_bits, settings.all_pairs_up_to, pairs)
+    pairs = np.empty(run(keys, item_bits, most, np.empty(0, np.uint64)), np.uint64)
+    run(keys, item_bits, most, pairs)
     pairs.sort()
     return pairs
 
@@ -280,24 +325,67 @@ def _counted(pairs: Pairs, shared: Indexes, linked: Pairs) -> tuple[Pairs, Index
     return both, totals
 
 
-def _verified(
-    passages: Passages, sizes: npt.NDArray[np.int32], a: Indexes, b: Indexes, longer: Indexes, settings: Settings
-) -> pl.DataFrame:
-    """Those of the pairs (rows of passages) that say the same: columns of MATCH_SCHEMA."""
+def _asked(passages: Passages, a: Indexes, b: Indexes, longer: Indexes, settings: Settings) -> tuple[Any, ...]:
+    """Pairs (rows of passages) as a portion of work for `_measured`."""
     store = passages.store
-    measures = np.zeros((len(a), PASSAGE_MEASURES), np.int32)
     is_b_longer = longer == b
-    group = groups_of_roles()[passages.role[a]]
-    has_stretch = (group == _CONTENT_GROUP) & (passages.source[a] != passages.source[b])
-    kernels_for(is_compiled=store.is_compiled)["compare_passages"](
-        *views(store, store.words, store.starts, longer, np.where(is_b_longer, a, b), is_b_longer, has_stretch),
+    has_stretch = (groups_of_roles()[passages.role[a]] == _CONTENT_GROUP) & (passages.source[a] != passages.source[b])
+    return (
+        store.words,
+        store.starts[longer],
+        store.starts[longer + 1],
+        *(ends[np.where(is_b_longer, a, b)] for ends in (store.starts[:-1], store.starts[1:])),
+        is_b_longer,
+        has_stretch,
         settings.shingle_words,
+        settings.near_similarity,
+        store.is_compiled,
+    )
+
+
+def _measured(
+    words: npt.NDArray[np.uint32],
+    longer: Indexes,
+    longer_ends: Indexes,
+    shorter: Indexes,
+    shorter_ends: Indexes,
+    is_b_longer: npt.NDArray[np.bool_],
+    has_stretch: npt.NDArray[np.bool_],
+    size: int,
+    enough: float,
+    is_compiled: bool,
+) -> Arrays:
+    """What `compare_passages` measures of pairs, of which are given where the words of both begin and end."""
+    measures = np.zeros((len(longer), PASSAGE_MEASURES), np.int32)
+    # As the kernel asks for them: where each passage begins, and behind that where it ends. One longer passage that
+    # stands in several pairs keeps one number.
+    is_new = np.append(True, (np.diff(longer) != 0) | (np.diff(longer_ends) != 0))[: len(longer)]
+    bounds = np.stack([longer, longer_ends, shorter, shorter_ends], axis=1).ravel()
+    numbers = np.arange(0, len(bounds), 4)
+    longer_numbers = np.maximum.accumulate(np.where(is_new, numbers, 0))
+    kernels_for(is_compiled=is_compiled)["compare_passages"](
+        *views_of(words, bounds, longer_numbers, numbers + 2, is_b_longer, has_stretch, is_compiled=is_compiled),
+        size,
         _STRETCH_GAP,
         _STRETCH_DROP,
-        settings.near_similarity,
+        enough,
         measures,
     )
-    give_back(store.words)
+    give_back(words)
+    return (measures,)
+
+
+def _verified(
+    passages: Passages,
+    sizes: npt.NDArray[np.int32],
+    a: Indexes,
+    b: Indexes,
+    measures: npt.NDArray[np.int32],
+    settings: Settings,
+) -> pl.DataFrame:
+    """Those of the measured pairs (rows of passages) that say the same: columns of MATCH_SCHEMA."""
+    store = passages.store
+    group = groups_of_roles()[passages.role[a]]
     pairs = pl.DataFrame(
         {
             "a": passages.items[a],

@@ -11,6 +11,7 @@ import polars as pl
 from flows.deduplicate.near import copies as copies_of_survivors
 from flows.deduplicate.overlaps import one_rule_each, overlap_rows, overlapping, repeated_passages
 from flows.deduplicate.passages import Shard, read_passages, words_of_articles
+from flows.deduplicate.portions import ON_THREADS, Spread
 from flows.deduplicate.relations import relations_from
 from flows.deduplicate.restated import restated_passages
 from flows.deduplicate.reuse import firsts_of, reworded_passages
@@ -48,7 +49,9 @@ class Deduplicated:
     relations: pl.DataFrame
 
 
-def find_repeats(articles: Sequence[Path], passages: Sequence[Path], settings: Settings, work: Path) -> Repeats:
+def find_repeats(
+    articles: Sequence[Path], passages: Sequence[Path], settings: Settings, work: Path, spread: Spread = ON_THREADS
+) -> Repeats:
     """Find what repeats an earlier article or passage, and how articles hang together.
 
     "Earlier" is the survivor order of the articles, then the reading order.
@@ -58,10 +61,12 @@ def find_repeats(articles: Sequence[Path], passages: Sequence[Path], settings: S
         passages: Parquet files, the shards of the table `passages`, content kept and the rest dropped under the name of
             its role. File i of both speaks of the same sources; shards are ranges of `source_id` in ascending order.
         settings: thresholds and `deduplicate_memory_bytes`.
-        work: a folder for temporary files; it need not exist, and nothing is left in it.
+        work: a folder for temporary files; it need not exist. Where the work is done elsewhere, others see it under the
+            same path; who gives it removes it.
+        spread: who does the work.
     """
     work.mkdir(parents=True, exist_ok=True)
-    return _found(articles, passages, settings, work)
+    return _found(articles, passages, settings, work, spread)
 
 
 def with_repeats(articles: pl.DataFrame, passages: pl.DataFrame, found: Repeats) -> tuple[pl.DataFrame, pl.DataFrame]:
@@ -115,9 +120,15 @@ def deduplicate(articles: pl.DataFrame, passages: pl.DataFrame, settings: Settin
     return Deduplicated(articles, passages, found.overlaps, found.relations)
 
 
-def _found(articles: Sequence[Shard], passages: Sequence[Shard], settings: Settings, work: Path) -> Repeats:
+def _found(
+    articles: Sequence[Shard],
+    passages: Sequence[Shard],
+    settings: Settings,
+    work: Path,
+    spread: Spread = ON_THREADS,
+) -> Repeats:
     """What `find_repeats` finds, in files or in memory."""
-    corpus = read_passages(articles, passages, settings, work)
+    corpus = read_passages(articles, passages, settings, work, spread)
     facts = corpus.articles
     form = facts["kind"].replace({"interview": "article"}).rank("dense").to_numpy().astype(np.int64)
     copies = copies_of_survivors(

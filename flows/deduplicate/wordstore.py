@@ -5,6 +5,7 @@ batch by batch, and not kept.
 """
 
 import mmap
+import os
 import tempfile
 from collections import deque
 from collections.abc import Iterable, Iterator
@@ -18,12 +19,14 @@ import numpy.typing as npt
 import polars as pl
 
 from flows.deduplicate.characters import character_tables
-from flows.deduplicate.kernels import COMPILE_FROM_BYTES, needs_normal_form, thread_count, tokenize
+from flows.deduplicate.kernels import COMPILE_FROM_BYTES, thread_count
+from flows.deduplicate.portions import ON_THREADS, Spread
+from flows.deduplicate.text_kernels import eight_bytes, needs_normal_form, tokenize
 
 Number = TypeVar("Number", bound=np.generic)
 
 # Text that a thread splits at a time: enough to be worth handing over, little beside everything else.
-BATCH_BYTES = 16_000_000
+BATCH_BYTES = 4_000_000
 
 
 @dataclass
@@ -37,6 +40,7 @@ class WordStore:
         line_words: int32, shape (all lines): how many they are.
         line_starts: int64, shape (texts + 1): where the lines of each text begin.
         is_compiled: whether there is enough text for compiled kernels.
+        spread: who does the work on them; elsewhere, `words` lies in a file that has a name.
     """
 
     words: npt.NDArray[np.uint32]
@@ -45,7 +49,13 @@ class WordStore:
     line_words: npt.NDArray[np.int32]
     line_starts: npt.NDArray[np.int64]
     is_compiled: bool
+    spread: Spread = ON_THREADS
     _file: IO[bytes] | None = None
+
+    @property
+    def file_name(self) -> str:
+        """Where `words` lies if others do the work."""
+        return file_of(self.words)
 
     @property
     def text_count(self) -> int:
@@ -107,6 +117,36 @@ def give_back(words: npt.NDArray[np.uint32]) -> None:
         mapped.madvise(mmap.MADV_DONTNEED)
 
 
+def shared_words(folder: Path, count: int) -> tuple[npt.NDArray[np.uint32], str]:
+    """Room for so many words in a file that others see, which they fill by `put_words`; and its name."""
+    descriptor, name = tempfile.mkstemp(prefix="words-", dir=folder)
+    os.close(descriptor)
+    # A map cannot be empty.
+    os.truncate(name, max(count, 1) * 4)
+    return np.memmap(name, np.uint32, "r+", shape=(max(count, 1),))[:count], name
+
+
+def put_words(file: str, offset: int, words: npt.NDArray[np.uint32]) -> None:
+    """Write words to a file, beginning with the word of this number; to do so twice is to do so once."""
+    with Path(file).open("r+b") as out:
+        out.seek(offset * 4)
+        out.write(np.ascontiguousarray(words).data)
+
+
+def file_of(words: npt.NDArray[np.uint32]) -> str:
+    """The name of the file of `shared_words`."""
+    assert isinstance(words, np.memmap)
+    return str(words.filename)
+
+
+def sealed(words: npt.NDArray[np.uint32]) -> npt.NDArray[np.uint32]:
+    """The words of a file that is full, under another name: who was given up and writes on does not find it."""
+    name = Path(file_of(words))
+    new = name.with_name(f"{name.name}.full")
+    name.rename(new)
+    return np.memmap(new, np.uint32, "r+", shape=(max(len(words), 1),))[: len(words)]
+
+
 def _joined(pieces: list[npt.NDArray[Number]], dtype: type[Number]) -> npt.NDArray[Number]:
     """The pieces as one array, taken out of the list so that they are not held twice for longer than needed."""
     joined = np.concatenate(pieces) if pieces else np.empty(0, dtype)
@@ -132,7 +172,7 @@ def _utf8(texts: pl.Series, *, is_compiled: bool) -> tuple[npt.NDArray[np.uint8]
     data, starts = text_buffers(texts)
     found = np.zeros(len(texts), np.bool_)
     _, _, unstable = character_tables()
-    needs_normal_form.chosen(is_compiled=is_compiled)(data, starts, unstable, found)
+    needs_normal_form.chosen(is_compiled=is_compiled)(data, eight_bytes(data), starts, unstable, found)
     if not found.any():
         return data, starts
     # Normalizes these texts only: a null stays null for nothing.
@@ -190,7 +230,7 @@ def _tokenized(texts: pl.Series, *, is_compiled: bool) -> _Part:
     word_ends = np.empty(len(texts), np.int64)
     line_ends = np.empty(len(texts), np.int64)
     tokenize.chosen(is_compiled=is_compiled)(
-        data, starts, 0, len(texts), classes, lower, words, word_ends, hashes, line_words, line_ends
+        data, eight_bytes(data), starts, 0, len(texts), classes, lower, words, word_ends, hashes, line_words, line_ends
     )
     word_count = int(word_ends[-1])
     line_count = int(line_ends[-1])

@@ -1,0 +1,192 @@
+"""Portions of work done elsewhere come to what threads come to, also when they are done twice."""
+
+from collections.abc import Sequence
+from itertools import pairwise
+from pathlib import Path
+
+import numpy as np
+import polars as pl
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from flows.deduplicate import near, passages, portions, reuse
+from flows.deduplicate.kernels import shuffled
+from flows.deduplicate.near import near_duplicates
+from flows.deduplicate.portions import ON_THREADS, InFiles, bounds_of, work_off
+from flows.deduplicate.stage import Repeats, find_repeats
+from flows.ids import sha256_of
+from flows.normalize.normalize import normalize
+from flows.settings import Settings
+from schemas.provenance import Provenance
+from schemas.sources import Sources
+
+
+def twice_each(files: Sequence[Path]) -> None:
+    """Work off the portions out of order, and each a second time, as happens when a worker is given up too early."""
+    for file in [*reversed(files), *files]:
+        work_off(file)
+
+
+def doubled(numbers: np.ndarray, factor: int, name: str | None) -> tuple[np.ndarray, ...]:
+    return numbers * factor, np.array([len(name or "")])
+
+
+def halved(numbers: np.ndarray) -> tuple[np.ndarray, ...]:
+    return (numbers // 2,)
+
+
+@pytest.fixture
+def own_functions(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(portions, "_PACKAGE", "tests.")
+
+
+def test_a_portion_elsewhere_gets_the_arrays_numbers_and_texts_that_it_was_given(tmp_path, own_functions):
+    spread = InFiles(tmp_path, twice_each)
+    given_arrays: list[np.ndarray] = [
+        np.arange(5),
+        np.empty(0, np.uint32),
+        np.ones((2, 3), np.int32),
+        np.arange(9)[::2],
+    ]
+    found = list(spread(doubled, [(array, 3, "é") for array in given_arrays]))
+    for array, (result, length) in zip(given_arrays, found, strict=True):
+        np.testing.assert_array_equal(result, array * 3)
+        assert result.dtype == array.dtype
+        assert length.tolist() == [1]
+
+
+def test_what_a_portion_came_to_is_handed_on_by_name_and_not_copied(tmp_path, own_functions):
+    spread = InFiles(tmp_path, twice_each)
+    (large, _), _ = spread(doubled, [(np.arange(100_000), 2, None), (np.arange(10), 2, None)])
+    found = list(spread(halved, [(large[10:20],), (large[20:],)]))
+    assert found[0][0].tolist() == list(range(10, 20))
+    assert max(file.stat().st_size for file in tmp_path.glob("001halved-*") if not file.name.endswith("arrays")) < 1000
+    assert found[1][0][-1] == 99_999
+
+
+def test_one_portion_alone_is_done_at_once(tmp_path):
+    def run(files: Sequence[Path]) -> None:
+        raise AssertionError
+
+    assert [result.tolist() for (result,) in InFiles(tmp_path, run)(halved, [(np.array([4]),)])] == [[2]]
+    assert list(InFiles(tmp_path, run)(halved, [])) == []
+
+
+def test_a_portion_names_functions_of_the_stage_alone(tmp_path):
+    with pytest.raises(AssertionError):
+        list(InFiles(tmp_path, twice_each)(halved, [(np.array([4]),), (np.array([4]),)]))
+
+
+@given(st.lists(st.integers(0, 2**64 - 1)), st.sampled_from([2, 16, 64]))
+def test_ranges_of_keys_cover_them_all_in_order(keys, ranges):
+    found, cuts = shuffled(np.array(keys, np.uint64), ranges, is_compiled=False)
+    pieces = [found[first:last].tolist() for first, last in pairwise(cuts)]
+    assert pieces == [[key for key in keys if key * ranges >> 64 == number] for number in range(ranges)]
+
+
+@given(st.integers(0, 1000), st.integers(1, 300))
+def test_bounds_cover_everything_once(total, per_portion):
+    bounds = bounds_of(total, per_portion, ON_THREADS)
+    assert [number for first, last in bounds for number in range(first, last)] == list(range(total))
+
+
+WORDS = [
+    *("harbour", "council", "tide", "ferry", "lamp", "engine", "quarry", "school", "budget", "river", "market"),
+    *("baker", "winter", "signal", "museum", "garden", "orchard", "bridge", "captain", "letter", "mason"),
+    *("violin", "harvest", "kitchen", "doctor", "copper", "window", "summer", "island", "teacher", "forest"),
+]
+
+
+def sentence(seed: int) -> str:
+    numbers = np.random.default_rng(seed).integers(0, len(WORDS), 14)
+    return " ".join(WORDS[number] for number in numbers).capitalize() + "."
+
+
+def page(number: int) -> str:
+    """A page of three paragraphs; every third repeats most of an earlier one, every fourth one of its paragraphs."""
+    own = [" ".join(sentence(1000 * number + 10 * part + step) for step in range(4)) for part in range(3)]
+    if number % 3 == 2:
+        return page(number - 2).replace("harbour", "dockside").rsplit("\n\n", 1)[0]
+    if number % 4 == 3:
+        own[1] = page(number - 3).split("\n\n")[2]
+    weather = f"Report for Monday {number}. Wind {number % 7}, sea {number % 5}, {number % 31} degrees at {number % 9}."
+    footer = "The Harbour Ledger is printed every morning but Sunday by the people of the upper quay and their friends."
+    return "\n\n".join([f"Headline {number} {WORDS[number % 31]}", *own, weather, footer])
+
+
+def shards(folder: Path, count: int, per_shard: int) -> tuple[list[Path], list[Path]]:
+    """Shards of `articles` and `passages`, as the build writes them."""
+    texts = pl.Series([page(number) for number in range(count)])
+    empty = {name: column.dtype.type for name, column in Sources.to_schema().columns.items()}
+    sources = pl.DataFrame(
+        {
+            "source_id": sha256_of(texts).str.head(16),
+            "uri": [f"{number}.txt" for number in range(count)],
+            "media_type": "text/plain",
+            "byte_count": texts.str.len_bytes(),
+            "sha256": sha256_of(texts),
+            "encoding": "utf-8",
+            "char_count": texts.str.len_chars(),
+            "text": texts,
+        }
+    )
+    sources = pl.concat(
+        [pl.DataFrame(schema=empty), sources.cast({n: empty[n] for n in sources.columns})], how="diagonal"
+    )
+    sources = sources.sort("source_id")
+    stated = pl.DataFrame(schema={name: column.dtype.type for name, column in Provenance.to_schema().columns.items()})
+    files: tuple[list[Path], list[Path]] = ([], [])
+    for number, part in enumerate(sources.iter_slices(per_shard)):
+        made = normalize(part, stated)
+        for name, rows, own in (("articles", made.articles, files[0]), ("passages", made.passages, files[1])):
+            own.append(folder / f"{name}-{number}.parquet")
+            rows.write_parquet(own[-1])
+    return files
+
+
+@pytest.fixture(scope="module")
+def corpus(tmp_path_factory: pytest.TempPathFactory) -> tuple[list[Path], list[Path]]:
+    return shards(tmp_path_factory.mktemp("shards"), 420, 100)
+
+
+@pytest.fixture
+def small_portions(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(portions, "ELSEWHERE_TIMES", 1)
+    monkeypatch.setattr(near, "_BATCH_ROWS", 200)
+    monkeypatch.setattr(passages, "_PASSAGES_PER_SLICE", 700)
+    monkeypatch.setattr(reuse, "_PASSAGES_PER_SLICE", 700)
+    monkeypatch.setattr(reuse, "_PAIRS_PER_SLICE", 100)
+
+
+def same(one: Repeats, other: Repeats) -> None:
+    for name in ("clusters", "repeats", "overlaps", "relations"):
+        assert getattr(one, name).equals(getattr(other, name)), name
+
+
+def test_repeats_do_not_depend_on_who_does_the_work(corpus, tmp_path, small_portions):
+    settings = Settings()
+    here = find_repeats(corpus[0], corpus[1], settings, tmp_path / "here")
+    assert here.clusters.height > 50
+    assert here.overlaps.height > 100
+    functions: set[str] = set()
+
+    def run(files: Sequence[Path]) -> None:
+        functions.update(file.name.rsplit("-")[0].lstrip("0123456789") for file in files)
+        twice_each(files)
+
+    (tmp_path / "portions").mkdir()
+    same(here, find_repeats(corpus[0], corpus[1], settings, tmp_path / "there", InFiles(tmp_path / "portions", run)))
+    # Nothing of what grows with the corpus was done at once, here.
+    assert functions >= {
+        *("_words_of_shard", "_placed", "_gathered", "_trimmed", "_aligned", "_sketched", "_linked"),
+        *("_described", "_fingerprints", "_linked_range", "_measured"),
+    }
+
+
+def test_near_duplicates_do_not_depend_on_how_the_work_is_cut(monkeypatch):
+    documents = pl.DataFrame({"id": [f"{number:04}" for number in range(300)], "text": [page(n) for n in range(300)]})
+    whole = near_duplicates(documents)
+    assert whole.height > 50
+    monkeypatch.setattr(near, "_BATCH_ROWS", 40)
+    assert near_duplicates(documents).equals(whole)
