@@ -192,6 +192,7 @@ class Verdict:
         all_variable = variable + measures[:, SAME_VARIABLE]
         places = measures[:, OTHER_PLACES]
         is_other_filling = variable > np.where(places > 0, _EDITED_SLOT_SHARE, _FORM_SLOT_SHARE) * all_variable
+        is_other_filling &= (variable >= _FEW_SLOTS) | (variable >= _SLOT_SHARE * all_variable)
         # An update changes a few figures, too, but it adds or takes away a stretch.
         is_of_one_cut = measures[:, [A_UNMATCHED, B_UNMATCHED]].max(1) <= settings.max_unmatched_words
         words = np.minimum(measures[:, OTHER_WORDS], PLACE_SLOTS * places)
