@@ -33,7 +33,7 @@ from flows.deduplicate.kernels import (
     sketch,
     trim,
 )
-from flows.deduplicate.portions import Arrays, Spread, bounds_of, cuts_of
+from flows.deduplicate.portions import Arrays, Spread, cuts_of, shared_out
 from flows.deduplicate.verdict import INSIDE_LENGTH, Verdict
 from flows.deduplicate.wordstore import WordStore, give_back, put_words, sealed, shared_words, words_of_batches
 from flows.settings import Settings
@@ -277,7 +277,7 @@ def _without_lines(
     words, file = store.words, None
     if store.spread.is_elsewhere:
         words, file = shared_words(Path(store.file_name).parent, len(words))
-    bounds = bounds_of(store.text_count, _BATCH_ROWS, store.spread)
+    bounds, spread = shared_out(store.text_count, _BATCH_ROWS, store.spread)
     portions = [
         (
             store.words[starts[first] : starts[last]],
@@ -292,7 +292,7 @@ def _without_lines(
         )
         for first, last in bounds
     ]
-    for (first, last), found in zip(bounds, store.spread(_trimmed, portions), strict=True):
+    for (first, last), found in zip(bounds, spread(_trimmed, portions), strict=True):
         for column, own in zip((ends, sizes, whole, body, aside), found, strict=True):
             column[first:last] = own
         ends[first:last] += starts[first]
@@ -399,20 +399,19 @@ def _links(
     that are cut by partition, and shuffled: a partition is then read from all of them.
     """
     most = corpus.settings.all_pairs_up_to
-    if not corpus.spread.is_elsewhere:
+    _, spread = shared_out(len(firsts), _BATCH_ROWS // 4, corpus.spread)
+    if not spread.is_elsewhere:
         for part in range(parts):
             pieces = [keys for keys, _ in _sketches(corpus, firsts, part, parts, 1, counts)]
             yield _linked(most, corpus.is_compiled, *pieces)
         return
-    files = list(_sketches(corpus, firsts, 0, 1, max(parts, _SHUFFLED_PARTS), counts))
-    if len(files) == 1:
-        yield _linked(most, corpus.is_compiled, files[0][0])
-        return
+    cut_into = max(parts, _SHUFFLED_PARTS)
+    files = list(_sketches(corpus, firsts, 0, 1, cut_into, counts))
     portions = [
         (most, corpus.is_compiled, *(keys[cuts[part] : cuts[part + 1]] for keys, cuts in files))
-        for part in range(max(parts, _SHUFFLED_PARTS))
+        for part in range(cut_into)
     ]
-    for linked, times in corpus.spread(_linked, portions):  # noqa: UP028 - two arrays of `Arrays`
+    for linked, times in spread(_linked, portions):  # noqa: UP028 - two arrays of `Arrays`
         yield linked, times
 
 
@@ -420,10 +419,9 @@ def _sketches(
     corpus: _Corpus, firsts: Indexes, part: int, parts: int, cut_into: int, counts: npt.NDArray[np.int32]
 ) -> Iterator[tuple[Pairs, Indexes]]:
     """The sampled 4-grams of one partition, in pieces, each sorted and cut; fills in `counts` of the texts."""
-    spread = corpus.spread
+    bounds, spread = shared_out(len(firsts), _BATCH_ROWS // 4, corpus.spread)
     # Texts that lie side by side go together.
     texts = firsts[np.argsort(corpus.starts[firsts])] if spread.is_elsewhere else firsts
-    bounds = bounds_of(len(texts), _BATCH_ROWS // 4, spread)
 
     def portion(first: int, last: int) -> tuple[Any, ...]:
         own = texts[first:last]
@@ -521,7 +519,7 @@ def _measured(
 ) -> npt.NDArray[np.int32]:
     """Align pairs of texts."""
     measures = np.zeros((len(a), MEASURES), np.int32)
-    bounds = bounds_of(len(a), _BATCH_ROWS // 4, spread)
+    bounds, spread = shared_out(len(a), _BATCH_ROWS // 4, spread)
 
     def portion(first: int, last: int) -> tuple[Any, ...]:
         pairs = np.concatenate([a[first:last], b[first:last]])
