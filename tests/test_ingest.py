@@ -337,6 +337,15 @@ def test_columns_that_cannot_be_are_wrong_usage(tmp_path, columns):
 # --- identifiers and clashes ---
 
 
+def test_a_full_disk_is_told_although_reading_went_on(tmp_path, monkeypatch):
+    def full(*_: object) -> None:
+        raise OSError(28, "No space left on device")
+
+    monkeypatch.setattr("flows.ingest.heaps.Heaps.put", full)
+    with pytest.raises(OSError, match="No space left on device"):
+        run(write_jsonl(tmp_path / "feed.jsonl", {"text": "The ferry is late."}))
+
+
 def test_ids_of_rows_are_those_of_their_values():
     rows = [("a.txt", None, None), ("b.jsonl", "b.jsonl", 0), ("https://c.example/é", "b.jsonl", 7), ("b", None, 3)]
     sources = pl.DataFrame(rows, schema={"uri": pl.String, "container": pl.String, "record": pl.UInt32}, orient="row")
