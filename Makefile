@@ -40,7 +40,7 @@ bench-stages: $(SYNCED) ## Measure the speed of the stages, and the accuracy of 
 	$(BIN)/python -m benchmarks.quotes
 
 lock: $(UV) ## Resolve the versions anew.
-	$(UV) pip compile pyproject.toml --extra dask --group dev --universal --python-version 3.11 --upgrade --generate-hashes \
+	$(UV) pip compile pyproject.toml --all-extras --group dev --universal --python-version 3.11 --upgrade --generate-hashes \
 	    --no-emit-index-url --no-emit-find-links --no-annotate --no-header --quiet --output-file requirements.lock
 
 clean: ## Remove the environments and what was left over from builds.

@@ -17,8 +17,8 @@ _SEPARATORS = r"[\x1c-\x1f]"
 # controls, which can make a text read differently from what it says. Zero-width (non-)joiners stay: Persian and emoji
 # are misspelt without them.
 _INVISIBLE = (
-    r"[\x00-\x08\x0e-\x1f\x7f-\x{84}\x{86}-\x{9f}\x{ad}\x{200b}\x{200e}\x{200f}\x{202a}-\x{202e}\x{2060}-\x{2064}"
-    r"\x{2066}-\x{206f}\x{feff}]"
+    r"[\x00-\x08\x0e-\x1f\x7f-\x{84}\x{86}-\x{9f}\x{ad}\x{61c}\x{200b}\x{200e}\x{200f}\x{202a}-\x{202e}"
+    r"\x{2060}-\x{2064}\x{2066}-\x{206f}\x{feff}]"
 )
 # White space that is more or other than a single blank. Most lines hold none, and are not copied.
 _LOOSE_SPACE = r"[^\S ]\s*| \s+"

@@ -105,6 +105,14 @@ _private = click.option(
     help="How to create the repository, private by default. One that exists must be like that.",
 )
 
+_column = click.option(
+    "--column",
+    "columns",
+    metavar="OURS=THEIRS",
+    multiple=True,
+    help="Where records keep a value, as it was given to build. Repeatable.",
+)
+
 _include_reserved_text = click.option(
     "--include-reserved-text",
     is_flag=True,
@@ -145,22 +153,24 @@ def build(
     scheduler: str | None,
     verbose: bool,
 ) -> None:
-    """Build a release from SOURCEs: files, folders or patterns (by default the folder seeds).
+    """Build a release from SOURCEs: files, folders, patterns or addresses (by default the folder seeds).
 
     Reads .txt, .jsonl, .jsonl.gz and .parquet. What cannot be read is listed in the table rejects with its reason, and
     the rest is released. The same rows as in the newest release make no new one.
     """
+    from flows.addresses import checked_address
     from flows.settings import Settings
 
     if not sources and not Path(DEFAULT_SOURCE).is_dir():
         raise UsageError(f"no SOURCE given, and there is no folder {DEFAULT_SOURCE} here; see copydesk build --help")
     Runner.of(runner, scheduler)
     settings = Settings.load(settings_file, overrides)
-    renamed = dict(_pair(column, "--column", "OURS=THEIRS") for column in columns)
+    renamed = _renamed(columns)
+    places = [checked_address(source) for source in sources] or [DEFAULT_SOURCE]
     click.echo("starting Prefect …")
     built = _run_build(
         {
-            "sources": list(sources) or [DEFAULT_SOURCE],
+            "sources": places,
             "out": str(out),
             "settings": settings.model_dump(),
             "columns": renamed,
@@ -314,13 +324,7 @@ def diff(old: Path, new: Path, as_json: bool) -> None:
     type=click.Path(path_type=Path),
     help="What the release was built from: file or folder, compared byte for byte. Repeatable.",
 )
-@click.option(
-    "--column",
-    "columns",
-    metavar="OURS=THEIRS",
-    multiple=True,
-    help="Where records keep a value, as it was given to build. Repeatable.",
-)
+@_column
 @click.option("--json", "as_json", is_flag=True, help="Print the failures as JSON.")
 def verify(release: Path, paths: tuple[Path, ...], columns: tuple[str, ...], as_json: bool) -> None:
     """Check a RELEASE: its files, manifest and card, every row, and the releases beside it.
@@ -332,8 +336,7 @@ def verify(release: Path, paths: tuple[Path, ...], columns: tuple[str, ...], as_
     from flows.release.verify import findings
     from flows.verify import verify as verify_release
 
-    renamed = dict(_pair(column, "--column", "OURS=THEIRS") for column in columns)
-    verified = verify_release(release, paths, renamed or None)
+    verified = verify_release(release, paths, _renamed(columns) or None)
     if as_json:
         click.echo(findings.as_json(verified))
     else:
@@ -371,7 +374,7 @@ def explain(release: Path, key: str, as_json: bool) -> None:
     metavar="SOURCE",
     multiple=True,
     required=True,
-    help="The inbox: a folder, file or pattern that is looked at in every run. Repeatable.",
+    help="The inbox: a folder, file, pattern or address that is looked at in every run. Repeatable.",
 )
 @click.option(
     "--out",
@@ -432,10 +435,13 @@ def serve(
     new makes no release.
     """
     stop_quietly()
+    from flows.addresses import absolute, checked_address
     from flows.settings import Settings
 
     settings = Settings.load(settings_file, overrides)
+    renamed = _renamed(columns)
     Runner.of(runner, scheduler)
+    places = [absolute(checked_address(source)) for source in sources]
     if (cron_expression is None) == (interval is None):
         raise UsageError("give either --cron or --interval")
     seconds = None if interval is None else _seconds(interval)
@@ -461,10 +467,10 @@ def serve(
     deploy.serve(
         schedule,
         {
-            "sources": [os.path.abspath(source) for source in sources],  # noqa: PTH100 - Path.resolve follows links
+            "sources": places,
             "out": str(out.absolute()),
             "settings": settings.model_dump(),
-            "columns": dict(_pair(column, "--column", "OURS=THEIRS") for column in columns),
+            "columns": renamed,
             "release_version": release_version,
             "release_date": None if release_date is None else release_date.date().isoformat(),
             "takedowns": None if takedowns is None else str(takedowns.absolute()),
@@ -520,13 +526,7 @@ def edition(release: Path, out: Path) -> None:
     type=click.Path(path_type=Path),
     help="Folder to write; it must not exist.",
 )
-@click.option(
-    "--column",
-    "columns",
-    metavar="OURS=THEIRS",
-    multiple=True,
-    help="Where records keep a value, as it was given to build. Repeatable.",
-)
+@_column
 def hydrate(edition: Path, paths: tuple[Path, ...], out: Path, columns: tuple[str, ...]) -> None:
     """Fill in the texts that a public EDITION withholds, from the pages that it was made of.
 
@@ -536,8 +536,7 @@ def hydrate(edition: Path, paths: tuple[Path, ...], out: Path, columns: tuple[st
     from flows.hydrate import hydrate as hydrated
     from flows.release.harmless import plain_line
 
-    renamed = dict(_pair(column, "--column", "OURS=THEIRS") for column in columns)
-    result = hydrated(edition, paths, out, renamed or None)
+    result = hydrated(edition, paths, out, _renamed(columns) or None)
     for line in result.missing:
         click.echo(f"MISSING {plain_line(line)}")
     for line in result.notes:
@@ -591,11 +590,15 @@ def printable(line: str) -> str:
     return "".join(character if character.isprintable() else "�" for character in line)
 
 
-def _pair(text: str, option: str, form: str) -> tuple[str, str]:
-    name, equals, value = text.partition("=")
-    if not (name and equals and value):
-        raise UsageError(f"{option} {text}: expected {form}")
-    return name, value
+def _renamed(columns: Sequence[str]) -> dict[str, str]:
+    """Our column of a record → its name there, from the values of --column."""
+    renamed = {}
+    for column in columns:
+        ours, equals, theirs = column.partition("=")
+        if not (ours and equals and theirs):
+            raise UsageError(f"--column {column}: expected OURS=THEIRS")
+        renamed[ours] = theirs
+    return renamed
 
 
 def _seconds(text: str) -> float:

@@ -1,4 +1,4 @@
-"""What lies in the folders that a schedule watches, and which of it is still being written.
+"""What lies in the places that a schedule watches, and which of it is still being written.
 
 The inbox is only looked at: no file is moved, renamed or marked. What was seen is told by sizes and times, so that a
 run with nothing new can end before it reads a page.
@@ -7,15 +7,14 @@ run with nothing new can end before it reads a page.
 import hashlib
 import os
 from collections.abc import Collection, Iterator, Mapping, Sequence
-from contextlib import ExitStack
 from dataclasses import dataclass
 from datetime import UTC, datetime
 from pathlib import Path
-from tempfile import TemporaryDirectory
 
-from flows.ingest.formats import Formats
+from flows.ingest.formats import known_suffixes
 from flows.ingest.inputs import SIDE_FILES, FileState, FoundInputs, InputFile, file_state, find_inputs
 from flows.ingest.printable import printable
+from flows.mirror import Mirrored, found_in
 
 # Arrivals of a feed that are told apart; its rhythm shows in fewer.
 ARRIVALS = 20
@@ -41,9 +40,10 @@ class Inbox:
     Attributes:
         ready: files to be read now → their state, by which it shows whether they are changed meanwhile.
         waiting: files that were written to a moment ago → their uri; the next run looks at them again.
-        missing: SOURCEs that are not there.
+        missing: SOURCEs that are not there, or no longer.
         fingerprint: SHA-256 over places, sizes and times of the files in `ready`, and of those beside the documents.
         feeds: name → what comes from there.
+        inputs: where all this lies on this machine.
     """
 
     ready: dict[Path, FileState | None]
@@ -51,13 +51,14 @@ class Inbox:
     missing: tuple[str, ...]
     fingerprint: str
     feeds: dict[str, Feed]
+    inputs: Mirrored
 
 
-def look(sources: Sequence[str], settle_seconds: float, now: float, beside: Collection[Path] = ()) -> Inbox:
+def look(inputs: Mirrored, settle_seconds: float, now: float, beside: Collection[Path] = ()) -> Inbox:
     """Look at SOURCEs as `build` would find them.
 
     Args:
-        sources: files, folders or patterns.
+        inputs: the SOURCEs, mirrored where they lie in a store. What waits there is known already.
         settle_seconds: for how long a file must not have changed to be complete.
         now: the time, in seconds of the epoch.
         beside: more files that a build reads, such as one with takedowns.
@@ -65,22 +66,27 @@ def look(sources: Sequence[str], settle_seconds: float, now: float, beside: Coll
     Raises:
         UsageError: a SOURCE is empty.
     """
-    with TemporaryDirectory() as folder, ExitStack() as stack:
-        found = find_inputs(sources, Formats(stack, Path(folder)).suffixes)
+    found = find_inputs(inputs.local, known_suffixes(), [found_in(mirror) for mirror in inputs.mirrors])
     files = sorted(found.files)
     states = {file: file_state(file.path) for file in files}
     sides = {path: file_state(path) for path in sorted({*_side_files(found), *beside})}
-    waiting = {file.path: file.uri for file, state in states.items() if _is_changing(state, settle_seconds, now)}
-    waiting |= {path: printable(path.name) for path, state in sides.items() if _is_changing(state, settle_seconds, now)}
+    changing = {file.path: file.uri for file, state in states.items() if _is_changing(state, settle_seconds, now)}
+    changing |= {
+        path: printable(path.name) for path, state in sides.items() if _is_changing(state, settle_seconds, now)
+    }
+    # The files of a mirror are new when they have been fetched; what counts is when the store got them.
+    own = {path: uri for path, uri in changing.items() if not any(map(path.is_relative_to, inputs.mirrors))}
+    waiting = own | inputs.waiting
     seen = [(os.fsencode(file.path), file.uri, states[file]) for file in files if file.path not in waiting]
     seen += [(os.fsencode(path), "", state) for path, state in sides.items()]
     refused = sorted((uri, refusal.rule) for uri, refusal in found.refused.items())
     return Inbox(
         ready={file.path: state for file, state in states.items() if file.path not in waiting},
         waiting=waiting,
-        missing=tuple(uri for uri, rule in refused if rule == "not_found"),
+        missing=(*(uri for uri, rule in refused if rule == "not_found"), *inputs.gone),
         fingerprint=hashlib.sha256(repr((seen, refused, sorted(found.skipped.items()))).encode()).hexdigest(),
         feeds=_feeds(files, states),
+        inputs=inputs,
     )
 
 

@@ -63,7 +63,7 @@ def notices(run: Run, earlier: Sequence[Run]) -> list[str]:
 
 def silent_feeds(feeds: Mapping[str, Feed], earlier: Sequence[Run], now: datetime) -> list[str]:
     """Feeds that ought to have brought something by now, sorted."""
-    known = earlier[-1] if earlier else None
+    known = _last_look(earlier)
     gone = set() if known is None else ({*known.feeds, *known.silent} - {*feeds})
     return sorted(gone | {name for name, feed in feeds.items() if _is_silent(feed, now)})
 
@@ -104,9 +104,15 @@ def _of_failure(run: Run, earlier: Sequence[Run]) -> list[str]:
 
 
 def _of_silence(run: Run, earlier: Sequence[Run]) -> list[str]:
-    told = set(earlier[-1].silent) if earlier else set()
+    known = _last_look(earlier)
+    told = set() if known is None else {*known.silent}
     new = [name for name in run.silent if name not in told]
     return [f"nothing new comes from {name}{_newest(run, name)}" for name in new]
+
+
+def _last_look(earlier: Sequence[Run]) -> Run | None:
+    """The last run that knew of a feed: the record of one that failed or was killed names none."""
+    return next((one for one in reversed(earlier) if one.feeds or one.silent), None)
 
 
 def _newest(run: Run, name: str) -> str:

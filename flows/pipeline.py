@@ -16,7 +16,7 @@ import tempfile
 import time
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from concurrent.futures.process import BrokenProcessPool
-from contextlib import contextmanager
+from contextlib import ExitStack, contextmanager, nullcontext
 from contextvars import copy_context
 from dataclasses import dataclass
 from datetime import date
@@ -24,8 +24,11 @@ from pathlib import Path
 from typing import Any, Self, TypeVar, cast
 from urllib.parse import urlsplit
 
-# Before Prefect is imported: it reads its settings then. What the user has set stays.
+# Before Prefect and polars are imported: they read their settings then. What the user has set stays.
 for _name, _value in {
+    # Of polars' allocator (jemalloc): what a shard has freed is kept some seconds for the next one. By default large
+    # blocks go back to the system at once and come back page by page, which was a tenth of a build's CPU time.
+    "_RJEM_MALLOC_CONF": f"narenas:{os.cpu_count() or 1},oversize_threshold:0,dirty_decay_ms:10000",
     "DO_NOT_TRACK": "1",
     "PREFECT_SERVER_ANALYTICS_ENABLED": "false",
     # A fresh database can take longer to set up than the 20 s that are the default.
@@ -44,14 +47,17 @@ from prefect.settings import PREFECT_API_URL, temporary_settings
 from prefect.states import Completed, Failed
 from prefect.task_runners import ProcessPoolTaskRunner, TaskRunner, ThreadPoolTaskRunner
 
+from flows.addresses import is_address, shown
 from flows.deduplicate.portions import ON_THREADS as BY_THREADS
 from flows.deduplicate.portions import InFiles, Spread, work_off
 from flows.deduplicate.stage import Repeats, find_repeats, with_repeats
 from flows.errors import CopydeskError, NetworkError, UsageError
+from flows.inbox import Inbox
 from flows.ingest.inputs import FileState
 from flows.ingest.run import Ingested, ingest
+from flows.mirror import found_in, mirrored
 from flows.normalize.normalize import normalize
-from flows.progress import Progress, ShardSize, counted, duration
+from flows.progress import Progress, ShardSize
 from flows.publish.hub import Published
 from flows.publishing import check_release, publish_release
 from flows.release import versions
@@ -59,25 +65,26 @@ from flows.release.harmless import markdown
 from flows.release.manifest import Input, read_manifest
 from flows.release.parquet import read_table
 from flows.release.release import BuildInfo, Released, release_parts
-from flows.release.staging import Lock, locked, staged
+from flows.release.staging import Lock, locked, reason_of, staged
 from flows.runners import LOOPBACK, ON_THREADS, PROCESSES, THREADS, Runner, core_count, follow_parent
 from flows.server import EmbeddedServer
 from flows.settings import Settings
 from flows.state import FACTS, STATE, KeptRows, dependencies, facts_of, merged, read_state, write_state
-from flows.takedown.requests import Takedown, takedowns_in_force
+from flows.takedown.requests import Takedown, takedowns_in_force, takedowns_of_manifest
 from flows.takedown.stage import TakenDown, take_down_shards
+from flows.takedown.stage import warnings_of as takedown_warnings
 from flows.validate.between import KEY_COLUMNS, between_failures, keys_of
 from flows.validate.conservation import check_reject_share, conservation
-from flows.validate.quarantine import quarantine_between
+from flows.validate.quarantine import quarantine_between, settled
 from flows.validate.shards import batches, key_columns, places_of
 from flows.validate.validate import (
     OF_SHARD,
     CheckedShard,
-    check_rejects,
     check_shard,
-    check_tombstones,
+    check_table,
     fallen_of,
 )
+from flows.wording import counted, duration
 from flows.work import read_all_rows, read_rows, shard_files, write_rows
 from schemas.tables import TABLES
 
@@ -125,9 +132,10 @@ def ingest_sources(
     settings: Settings,
     columns: Mapping[str, str],
     states: Mapping[Path, FileState | None] | None,
+    mirrors: Sequence[Path],
 ) -> Ingested:
     """Files → shards of `sources` and `provenance`; what is no document → `rejects`."""
-    return ingest(inputs, work, settings, columns, states)
+    return ingest(inputs, work, settings, columns, states, [found_in(mirror) for mirror in mirrors])
 
 
 @task(name="state", cache_policy=NO_CACHE)
@@ -215,6 +223,7 @@ def validate_repeats(work: Path, shards: Sequence[str]) -> int:
     else:
         found = {"overlaps": overlaps, "relations": relations}
         kept = quarantine_between(found, failures, keys, places_of(shard_files(work, "sources", shards)))
+        check_table("rejects", kept.rejects)
         for name, rows in kept.tables.items():
             write_rows(rows, files[name])
         write_rows(kept.rejects, work / "rejects" / "deduplicate.parquet")
@@ -227,8 +236,8 @@ def count_records(
 ) -> Counts:
     """`sources`, `rejects` and `tombstones` → what became of the records read."""
     rejects, tombstones = _rejects(work), _tombstones(work)
-    check_rejects(rejects)
-    check_tombstones(tombstones)
+    check_table("rejects", rejects)
+    check_table("tombstones", tombstones)
     tables = {"sources": places_of(shard_files(work, "sources", shards)), "rejects": rejects, "tombstones": tombstones}
     counts = conservation(tables, read_count, skipped_count, taken_down_count)
     check_reject_share(counts, settings)
@@ -399,13 +408,13 @@ def build_release(
     release_date: str | None,
     takedowns: str | None,
     state: Path | None = None,
-    states: Mapping[Path, FileState | None] | None = None,
+    inbox: Inbox | None = None,
     runner: Runner = ON_THREADS,
 ) -> Built:
     """What `build` does, inside whatever flow is running.
 
     Args:
-        sources: files, folders or patterns.
+        sources: files, folders, patterns or addresses.
         out: folder of releases.
         settings: all settings in force.
         columns: our column of a record → its name in the containers, where they differ.
@@ -413,7 +422,7 @@ def build_release(
         release_date: the release's date, as YYYY-MM-DD.
         takedowns: file with what must not be released; by default those beside the documents.
         state: folder of what earlier builds made, by default in `out`.
-        states: as for `ingest`.
+        inbox: what was found in the sources, if somebody has looked; nothing else is read then.
         runner: where tasks are worked off.
 
     Raises:
@@ -421,12 +430,28 @@ def build_release(
     """
     seconds: dict[str, float] = {}
     state = out / STATE if state is None else state
-    with locked(out) as lock, _locked_state(state, out), staged(lock) as work, _workers(runner) as workers:
+    with (
+        locked(out) as lock,
+        _locked_state(state, out),
+        staged(lock) as work,
+        _workers(runner) as workers,
+        ExitStack() as stack,
+    ):
+        if inbox is None:
+            with _timed("fetch", seconds) if any(map(is_address, sources)) else nullcontext():
+                inputs = stack.enter_context(mirrored(sources, out))
+            if inputs.missing:
+                raise CopydeskError(f"{inputs.missing[0]}: nothing is there; check the address")
+        else:
+            inputs = inbox.inputs
+        states = None if inbox is None else inbox.ready
         with _timed("ingest", seconds):
-            found = _done(ingest_sources(sources, work, settings, columns, states, return_state=True))
+            found = _done(
+                ingest_sources(inputs.local, work, settings, columns, states, inputs.mirrors, return_state=True)
+            )
         log.info("ingest: %s read, %s rejected", counted(found.read_count, "document"), f"{found.rejected_count:,}")
         if not found.read_count:
-            given = ", ".join(sources)
+            given = ", ".join(shown(source) if is_address(source) else source for source in sources)
             raise CopydeskError(f"no document found in {given}; nothing was released")
         newest = versions.newest(out)
         earlier = [] if newest is None else read_manifest(newest).get("takedowns", [])
@@ -454,9 +479,13 @@ def build_release(
             )
             with _timed("release", seconds):
                 released = _done(release_shards(work, sizes, lock, settings, info, return_state=True))
+            log.info("release: %s in %s", counted(counts["released"], "document"), duration(seconds["release"]))
         except CopydeskError as error:
             raise _with_rejects(error, work, out) from error
-    return Built(released, counts, (*found.warnings, *kept.warnings, *taken.warnings, *unkept), seconds)
+        stale = _without_last_rejects(out)
+        held = takedowns_of_manifest(read_manifest(released.path).get("takedowns", []))
+        idle = takedown_warnings(in_force, taken, {one.target for one in held})
+    return Built(released, counts, (*found.warnings, *kept.warnings, *idle, *unkept, *stale), seconds)
 
 
 @dataclass(frozen=True)
@@ -619,10 +648,10 @@ def _keep(state: Path, work: Path, shards: Sequence[str]) -> tuple[str, ...]:
     """Keep what the next build can take over; a warning if that cannot be written, which spoils no release."""
     try:
         _done(keep_rows(state, work, shards, return_state=True))
-    except (OSError, pl.exceptions.ComputeError) as error:
-        # polars tells of a full disk by an error of its own.
-        number = getattr(error, "errno", None)
-        reason = os.strerror(number) if number else str(error).splitlines()[0]
+    except (OSError, pl.exceptions.PolarsError) as error:
+        reason = reason_of(error)
+        if reason is None:
+            raise  # no matter of the disk
         return (f"cannot write the state to {state}: {reason}; the next build will take longer",)
     return ()
 
@@ -703,7 +732,6 @@ def _parts(work: Path, sizes: Mapping[str, ShardSize]) -> Iterator[dict[str, pl.
         yield {"overlaps": rows.drop("row")}
     yield {"relations": read_rows(files["relations"])}
     yield {"rejects": _rejects(work), "tombstones": _tombstones(work)}
-    progress.finish()
 
 
 def _write_shard(work: Path, shard: str, checked: CheckedShard, stage: str, names: Iterable[str]) -> None:
@@ -732,8 +760,11 @@ def _checked_again(work: Path, shard: str, fallen: pl.DataFrame | None = None) -
 
 
 def _rejects(work: Path) -> pl.DataFrame:
-    """All that was turned away, sorted by key."""
-    return read_all_rows(work / "rejects").sort("reject_id")
+    """All that was turned away, as it reads with the sources that are left, sorted by key."""
+    rejects = read_all_rows(work / "rejects")
+    if rejects["table"].null_count() == rejects.height:
+        return rejects.sort("reject_id")  # nothing but inputs, of which there may be no source
+    return settled(rejects, read_all_rows(work / "sources", ["source_id"])["source_id"])
 
 
 def _tombstones(work: Path) -> pl.DataFrame:
@@ -742,18 +773,35 @@ def _tombstones(work: Path) -> pl.DataFrame:
 
 
 def _with_rejects(error: CopydeskError, work: Path, out: Path) -> CopydeskError:
-    """Keep what was turned away where a person finds it, although there is no release to hold it."""
-    rejects = _rejects(work)
+    """Keep what was turned away where a person finds it, although there is no release to hold it.
+
+    Returns:
+        The error that stopped the run, with what was turned away first, and where the rest is.
+    """
+    rejects = _rejects(work).sort("uri", "record", "reject_id")
     if rejects.is_empty():
         return error
-    lines = (json.dumps(row, ensure_ascii=True) for row in rejects.sort("uri", "record").iter_rows(named=True))
-    (out / LAST_REJECTS).write_text("".join(f"{line}\n" for line in lines), encoding="utf-8")
-    first = rejects.sort("uri", "record").row(0, named=True)
+    file = out / LAST_REJECTS
+    lines = (json.dumps(row, ensure_ascii=True) for row in rejects.iter_rows(named=True))
+    try:
+        file.write_text("".join(f"{line}\n" for line in lines), encoding="utf-8")
+        where = f"in {file}"
+    except OSError as unwritten:
+        where = f"that cannot be written to {file}: {reason_of(unwritten)}"
+    first = rejects.row(0, named=True)
     place = first["uri"] if first["record"] is None else f"{first['uri']}, record {first['record']}"
     return type(error)(
-        f"{str(error).splitlines()[0]}\n{place}: {first['detail']}\n"
-        f"{counted(rejects.height, 'reject')} in {out / LAST_REJECTS}"
+        f"{str(error).splitlines()[0]}\n{place}: {first['detail']}\n{counted(rejects.height, 'reject')} {where}"
     )
+
+
+def _without_last_rejects(out: Path) -> tuple[str, ...]:
+    """Remove what a run that failed left, now that a release says what was turned away; a warning if it stays."""
+    try:
+        (out / LAST_REJECTS).unlink(missing_ok=True)
+    except OSError as error:
+        return (f"cannot remove {out / LAST_REJECTS}: {reason_of(error)}; it tells of an earlier run",)
+    return ()
 
 
 def _tell(built: Built) -> None:

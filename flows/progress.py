@@ -5,6 +5,8 @@ import time
 from collections.abc import Callable
 from dataclasses import dataclass
 
+from flows.wording import counted, duration
+
 log = logging.getLogger("copydesk")
 
 # A line is written no sooner than so long after the last one.
@@ -43,7 +45,7 @@ class Progress:
             log.info("%s", self._line(now - self._began))
 
     def finish(self) -> None:
-        """All shards are done, and so is what comes after them."""
+        """All shards are done."""
         seconds = self._clock() - self._began
         shards = f"{counted(self._shards, 'shard')}, " if self._shards > 1 else ""
         log.info("%s: %s%s in %s", self._stage, shards, counted(self._documents, "document"), duration(seconds))
@@ -55,18 +57,3 @@ class Progress:
             f"{self._stage}: {self._shards} of {counted(self._shard_count, 'shard')}, "
             f"{counted(self._documents, 'document')}, {speed:.1f} MB/s, {duration(max(left, 0))} left"
         )
-
-
-def duration(seconds: float) -> str:
-    """A time as a person says it."""
-    if seconds < 10:
-        return f"{seconds:.1f} s"
-    if seconds < 120:
-        return f"{seconds:.0f} s"
-    minutes = round(seconds / 60)
-    return f"{minutes} min" if minutes < 120 else f"{minutes // 60} h {minutes % 60} min"
-
-
-def counted(number: int, noun: str) -> str:
-    """A number and what it counts."""
-    return f"{number:,} {noun}{'' if number == 1 else 's'}"

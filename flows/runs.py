@@ -108,11 +108,6 @@ def records(out: Path) -> list[Run]:
     return [run for run in found if run is not None]
 
 
-def is_recorded(out: Path, run_id: str) -> bool:
-    """Whether a run left its record."""
-    return any(file.name.endswith(f"-{run_id}.json") for file in _files(out / RUNS))
-
-
 def later_run(earlier: Sequence[Run], due: datetime | None) -> Run | None:
     """The run that began when another one was already due, and came to an end: the other has nothing left to do."""
     if due is None:

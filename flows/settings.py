@@ -16,7 +16,7 @@ from flows.errors import UsageError
 class Settings(BaseModel):
     """All settings of a build. Each field's description says what it bounds and why it has its value."""
 
-    model_config = ConfigDict(frozen=True, extra="forbid", strict=True)
+    model_config = ConfigDict(frozen=True, extra="forbid", strict=True, allow_inf_nan=False)
 
     # --- ingest ---
     max_record_bytes: int = Field(
@@ -231,9 +231,8 @@ class Settings(BaseModel):
     short_quote_words: int = Field(
         default=7,
         ge=0,
-        description="Words of the longest quotation that a public edition gives although the rights of its text are "
-        "reserved or unknown. A text is withheld as well, whatever its own rights are, if it says one word more than "
-        "that of a withheld one.",
+        description="Words in a row that a text of a public edition may quote of one whose rights are reserved or "
+        "unknown. A text that says one word more of it is withheld as well, whatever its own rights are.",
     )
     takedown_contact: str = Field(
         default="",

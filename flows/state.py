@@ -188,8 +188,9 @@ def _is_whole(build: Path, shard: KeptShard) -> bool:
 def write_state(folder: Path, work: Path, shards: Sequence[str]) -> None:
     """Keep what a build made of its sources, in place of what the folder held.
 
-    A source of which something was turned away or taken down is left out: it is looked at anew every time, and nothing
-    that was taken down is kept.
+    A source of which something was taken down, or turned away before copies are looked for, is left out: it is looked
+    at anew every time, and nothing that was taken down is kept. What is turned away later depends on other sources,
+    too, and is looked for in every build.
 
     Args:
         folder: of the state; whoever calls holds the lock on it.

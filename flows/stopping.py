@@ -11,11 +11,16 @@ import signal
 import sys
 import threading
 import time
+from collections.abc import Collection
 from types import FrameType
 from typing import NoReturn
 
 # Promised are 30 s. A sound end, the embedded server's included, was seen to take up to 8 s.
 GRACE_SECONDS = 20.0
+# A schedule ends a run first, which may take those 20 s, and then its server, which may take 5.
+SCHEDULE_GRACE_SECONDS = 27.0
+
+_QUIET = (signal.SIGTERM, signal.SIGINT)
 
 _stopped = threading.Event()
 
@@ -26,10 +31,7 @@ def stop_on_sigterm(grace_seconds: float = GRACE_SECONDS) -> None:
     To be called in the main thread.
     """
     signal.signal(signal.SIGTERM, _stop)
-    told, teller = os.pipe()
-    os.set_blocking(teller, False)
-    signal.set_wakeup_fd(teller, warn_on_full_buffer=False)
-    threading.Thread(target=_end_in_time, args=(told, grace_seconds), name="stopping", daemon=True).start()
+    _bound((signal.SIGTERM,), grace_seconds, 128 + signal.SIGTERM)
 
 
 def was_stopped() -> bool:
@@ -37,18 +39,18 @@ def was_stopped() -> bool:
     return _stopped.is_set()
 
 
-def stop_quietly() -> None:
-    """Let SIGTERM and SIGINT end this process with 0 instead: that is how a schedule ends.
+def stop_quietly(grace_seconds: float = SCHEDULE_GRACE_SECONDS) -> None:
+    """Let SIGTERM and SIGINT end this process with 0 instead, which is how a schedule ends: likewise, or in its time.
 
-    There is no bound on the time: the runs of a schedule are processes of their own, which are ended with it.
+    To be called in the main thread. What a schedule has started are processes that notice when it has ended.
     """
-    signal.set_wakeup_fd(-1)
-    for number in (signal.SIGTERM, signal.SIGINT):
+    for number in _QUIET:
         signal.signal(number, _stop_quietly)
+    _bound(_QUIET, grace_seconds, 0)
 
 
 def _stop_quietly(signum: int, frame: FrameType | None) -> NoReturn:  # noqa: ARG001 - the signature of a signal handler
-    for number in (signal.SIGTERM, signal.SIGINT):
+    for number in _QUIET:
         signal.signal(number, signal.SIG_IGN)
     sys.exit(0)
 
@@ -59,8 +61,18 @@ def _stop(signum: int, frame: FrameType | None) -> NoReturn:  # noqa: ARG001 - t
     sys.exit(128 + signum)
 
 
-def _end_in_time(told: int, grace_seconds: float) -> None:
-    while os.read(told, 1) != bytes([signal.SIGTERM]):
+def _bound(numbers: Collection[int], grace_seconds: float, code: int) -> None:
+    """End this process with a code, so many seconds after the first of these signals; instead of an earlier bound."""
+    told, teller = os.pipe()
+    os.set_blocking(teller, False)
+    signal.set_wakeup_fd(teller, warn_on_full_buffer=False)
+    threading.Thread(
+        target=_end_in_time, args=(told, numbers, grace_seconds, code), name="stopping", daemon=True
+    ).start()
+
+
+def _end_in_time(told: int, numbers: Collection[int], grace_seconds: float, code: int) -> None:
+    while os.read(told, 1)[0] not in numbers:
         pass  # another signal, such as an interrupt
     time.sleep(grace_seconds)
-    os._exit(128 + signal.SIGTERM)
+    os._exit(code)

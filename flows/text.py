@@ -110,10 +110,14 @@ def word_counts(texts: pl.Series) -> pl.Series:
     # Paragraph breaks are all the line feeds that a cleaned text holds.
     blanks, line_feeds = _byte_counts(texts, " ", "\n")
     counts = pl.Series(blanks + line_feeds // len(PARAGRAPH_BREAK) + 1, dtype=pl.UInt32).set(texts.is_null(), None)
-    # Of most texts it is enough to know that they are ASCII.
-    others = (texts.str.len_bytes() != texts.str.len_chars()).arg_true()
+    others = is_more_than_ascii(texts).arg_true()
     unspaced = others.filter(texts.gather(others).str.contains(f"[{UNSPACED}]"))
     return counts.scatter(unspaced, texts.gather(unspaced).str.count_matches(_WORD))
+
+
+def is_more_than_ascii(texts: pl.Series) -> pl.Series:
+    """Whether each text holds a character beyond ASCII, null of null: few of English do, and to ask costs little."""
+    return texts.str.len_bytes() != texts.str.len_chars()
 
 
 def _byte_counts(texts: pl.Series, *characters: str) -> list[npt.NDArray[np.int64]]:

@@ -12,7 +12,6 @@ from tempfile import TemporaryDirectory
 from typing import Any
 
 import polars as pl
-from pydantic import ValidationError
 
 from flows.errors import CopydeskError
 from flows.ingest.again import documents_again
@@ -20,7 +19,7 @@ from flows.ingest.documents import Document, Refusal
 from flows.publish.rights import is_given, rights_of
 from flows.release.card import CARD
 from flows.release.described import PUBLIC
-from flows.release.manifest import MANIFEST
+from flows.release.manifest import MANIFEST, settings_of
 from flows.release.parquet import DATA
 from flows.release.provenance import PROVENANCE
 from flows.release.verify.card import check_card
@@ -310,10 +309,8 @@ def difference(row: Mapping[str, Any], document: Document | Refusal) -> str | No
 
 def _settings(manifest: Manifest, findings: Findings) -> Settings:
     """The settings of the build, as far as this program knows them: they bound what is read."""
-    known = {name: value for name, value in manifest.settings.items() if name in Settings.model_fields}
     try:
-        return Settings(**known)
-    except ValidationError as error:
-        name = ".".join(str(part) for part in error.errors()[0]["loc"])
-        findings.fail(MANIFEST, "settings", f"the setting {name} has a value that it cannot have")
+        return settings_of({"settings": manifest.settings})
+    except CopydeskError as error:
+        findings.fail(MANIFEST, "settings", str(error))
         return Settings()

@@ -41,7 +41,7 @@ class Articles(pa.DataFrameModel):
         description="Who wrote it, in the order of the byline; empty where nobody is named."
     )
     published_date: pl.Date = pa.Field(
-        nullable=True, description="The day of publication; null also where only the day or the year is known."
+        nullable=True, description="The day of publication; null also where only the month or the year is known."
     )
     published_date_basis: pl.String = pa.Field(
         nullable=True, isin=list(BASES), description="Whether the date is stated or inferred by a named rule."

@@ -67,6 +67,9 @@ RELATION_KINDS = (
 TAKEN_DOWN_TABLES = ("sources", "articles", "passages", "quotes")
 STAGES = ("ingest", "normalize", "extract", "deduplicate", "validate", "release", "publish")
 
+# Rules of `evidence` for what is known of an article from outside its text.
+OUTSIDE_RULES = ("record", "sources.toml")
+
 # Metadata of an article for which the table `evidence` says how it is known.
 EVIDENCE_FIELDS = (
     "title",

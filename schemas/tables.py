@@ -15,6 +15,11 @@ from schemas.sources import Sources
 from schemas.tombstones import Tombstones
 
 
+def dtypes_of(model: type[pa.DataFrameModel]) -> dict[str, pl.DataType]:
+    """Column → polars type, in order."""
+    return {name: column.dtype.type for name, column in model.to_schema().columns.items()}
+
+
 @dataclass(frozen=True)
 class Table:
     """A released table.
@@ -45,7 +50,7 @@ class Table:
     @property
     def dtypes(self) -> dict[str, pl.DataType]:
         """Column → polars type, in the order of the release."""
-        return {name: column.dtype.type for name, column in self.model.to_schema().columns.items()}
+        return dtypes_of(self.model)
 
     def empty(self) -> pl.DataFrame:
         """No rows, all columns."""

@@ -7,7 +7,7 @@ from schemas.columns import TAKEN_DOWN_TABLES, TOMBSTONE_ID
 
 
 class Tombstones(pa.DataFrameModel):
-    """One row per source, article, passage or quote that was taken down; key `id`. Nothing of its text is kept.
+    """One row per source, article or passage that was taken down; key `id`. Nothing of its text is kept.
 
     A source that was taken down has a row, and so has each of its articles. A row stays in every later release, also
     when its source is no longer among the inputs.

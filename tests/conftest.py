@@ -4,6 +4,7 @@ import os
 import tempfile
 from collections.abc import Iterator
 from pathlib import Path
+from typing import TYPE_CHECKING
 
 # Prefect reads its home when it is imported, so it is set before any test module can do that.
 _home = tempfile.TemporaryDirectory(prefix="copydesk-tests-")
@@ -14,6 +15,9 @@ import hypothesis  # noqa: E402
 import pytest  # noqa: E402 - after the home is set
 
 from flows.server import EmbeddedServer  # noqa: E402
+
+if TYPE_CHECKING:
+    from tests.s3 import Store
 
 ROOT = Path(__file__).parent.parent
 
@@ -35,3 +39,26 @@ def server() -> Iterator[EmbeddedServer]:
 def root() -> Path:
     """The checkout."""
     return ROOT
+
+
+@pytest.fixture
+def store(monkeypatch: pytest.MonkeyPatch) -> "Iterator[Store]":
+    """An S3-compatible store with an empty bucket `desk`, as the environment of a user names it."""
+    from s3fs import S3FileSystem
+
+    from tests.s3 import serving
+
+    with serving() as found:
+        for name, value in {
+            "AWS_ENDPOINT_URL": found.address,
+            "AWS_ACCESS_KEY_ID": "AKIAOURS",
+            "AWS_SECRET_ACCESS_KEY": "SECRETOURS",
+            "AWS_REGION": "us-east-1",
+            "AWS_CONFIG_FILE": os.devnull,
+            "AWS_SHARED_CREDENTIALS_FILE": os.devnull,
+            "AWS_MAX_ATTEMPTS": "2",
+        }.items():
+            monkeypatch.setenv(name, value)
+        S3FileSystem.clear_instance_cache()
+        yield found
+        S3FileSystem.clear_instance_cache()

@@ -1,11 +1,22 @@
 """Made-up pages as released tables, for tests that need a whole and consistent set of them."""
 
 import hashlib
+import shutil
+import weakref
 from datetime import UTC, date, datetime
+from pathlib import Path
+from tempfile import mkdtemp
 from typing import Any
 
 import polars as pl
 
+from flows.release.compare import Snapshot
+from flows.release.diff import staged_snapshot
+from flows.release.manifest import Input
+from flows.release.parquet import DATA
+from flows.release.release import BuildInfo, Released, release_parts
+from flows.release.staging import locked
+from flows.settings import Settings
 from flows.text import joined_texts
 from schemas.columns import CONTENT_ROLES, EVIDENCE_FIELDS
 from schemas.tables import TABLES
@@ -173,3 +184,30 @@ def two_stories() -> Tables:
     }
     repeat = {"is_kept": False, "drop_reason": "repeat", "repeats_passage_id": first, "repeat_kind": "paraphrase"}
     return with_texts(changed(tables, "passages", pl.col("passage_id") == second, **repeat))
+
+
+def release(tables: Tables, out: Path, settings: Settings, build: BuildInfo) -> Released:
+    """A release of tables whose rows are in any order, made as a build makes it."""
+    with locked(out) as lock:
+        return release_parts([in_order(tables)], lock, settings, build)
+
+
+def in_order(tables: Tables) -> Tables:
+    return {
+        name: tables[name].select(list(table.dtypes)).sort(table.order, nulls_last=True)
+        for name, table in TABLES.items()
+        if name in tables
+    }
+
+
+def snapshot_of(version: str, tables: Tables, settings: Settings, **manifest: Any) -> Snapshot:
+    """A release of which only the tables are written, as they are; they go with the snapshot."""
+    folder = Path(mkdtemp(prefix="copydesk-"))
+    inputs = [Input(*row) for row in tables["sources"].select("uri", "sha256", "byte_count").iter_rows()]
+    for name, rows in tables.items():
+        (folder / DATA / name).mkdir(parents=True)
+        rows.write_parquet(folder / DATA / name / "0.parquet")
+    known = staged_snapshot(folder, list(tables), settings, inputs, {}).manifest
+    found = Snapshot(version, {**known, "version": version, **manifest}, folder)
+    weakref.finalize(found, shutil.rmtree, folder)
+    return found

@@ -11,10 +11,9 @@ import pytest
 from flows.errors import CopydeskError
 from flows.release.changelog import CHANGELOG, LISTED, PREFACE, Version, changelog, first_changelog, versions_of
 from flows.release.compare import Snapshot
-from flows.release.diff import diff_between, draft_snapshot
-from flows.release.manifest import Input
+from flows.release.diff import diff_between
 from flows.settings import Settings
-from tests.release_tables import PAGES, Page, Tables, changed, frame, tables_of
+from tests.release_tables import PAGES, Page, Tables, changed, frame, snapshot_of, tables_of
 
 DAY = date(2031, 5, 3)
 ONE: Page = [("title", "Lamps"), ("body", "The council bought forty lamps for the pier.")]
@@ -22,8 +21,7 @@ ONE: Page = [("title", "Lamps"), ("body", "The council bought forty lamps for th
 
 def snapshot(version: str, tables: Tables, **settings: Any) -> Snapshot:
     fixed = changed(tables, "sources", pl.lit(True), retrieved_at=None)
-    inputs = [Input(*row) for row in fixed["sources"].select("uri", "sha256", "byte_count").iter_rows()]
-    return draft_snapshot(version, fixed, Settings(**settings), inputs)
+    return snapshot_of(version, fixed, Settings(**settings))
 
 
 def followed(old: Snapshot, new: Snapshot, previous: Path, day: date | None = DAY) -> str:

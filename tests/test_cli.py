@@ -56,6 +56,7 @@ def test_the_readme_names_every_command_option_and_exit_code():
         (["build", "seeds", "--set", "no_such_setting=1"], 2, "no_such_setting"),
         (["build", "seeds", "--set", "max_reject_share=plenty"], 2, "TOML"),
         (["build", "seeds", "--set", "max_reject_share=7.0"], 2, "max_reject_share"),
+        (["build", "seeds", "--set", "min_reuse_evidence=inf"], 2, "min_reuse_evidence"),
         (["build", "seeds", "--settings", "nowhere.toml"], 2, "nowhere.toml"),
         (["build", "seeds", "--release-date", "yesterday"], 2, "yesterday"),
         (["build", "seeds", "--column", "text"], 2, "OURS=THEIRS"),

@@ -13,10 +13,10 @@ import pytest
 
 from flows.edition import public_edition
 from flows.release.manifest import Input
-from flows.release.release import BuildInfo, release
+from flows.release.release import BuildInfo
 from flows.settings import Settings
 from schemas.tables import TABLES
-from tests.release_tables import Tables, frame, two_stories
+from tests.release_tables import Tables, frame, release, two_stories
 
 COUNTS = {"read": 3, "released": 2, "rejected": 1, "taken_down": 0, "skipped": 0}
 REJECT = {"reject_id": "0" * 16, "stage": "ingest", "rule": "not_utf8", "uri": "x", "detail": "Save it as UTF-8."}

@@ -15,13 +15,14 @@ from rich.console import Console
 
 from flows.deduplicate.stage import deduplicate
 from flows.errors import CopydeskError
+from flows.release.causes import WITHOUT_EFFECT_ON_ROWS, Default
 from flows.release.compare import Snapshot
-from flows.release.diff import Diff, diff, diff_between, draft_snapshot, show_diff
+from flows.release.diff import Diff, diff, diff_between, show_diff
 from flows.release.manifest import Input
-from flows.release.release import BuildInfo, release
+from flows.release.release import BuildInfo
 from flows.settings import Settings
 from schemas.tables import TABLES
-from tests.release_tables import Page, Tables, article_id, changed, frame, hexadecimal, tables_of
+from tests.release_tables import Page, Tables, article_id, changed, frame, hexadecimal, release, snapshot_of, tables_of
 
 COUNTS = {"read": 2, "released": 2, "rejected": 0, "taken_down": 0, "skipped": 0}
 SENTENCES = [
@@ -64,8 +65,7 @@ def inputs_of(tables: Tables) -> list[Input]:
 
 
 def snapshot(tables: Tables, chosen: Settings | None = None, **manifest: Any) -> Snapshot:
-    found = draft_snapshot("1.0.0", tables, chosen or Settings(), inputs_of(tables))
-    return Snapshot(found.version, {**found.manifest, **manifest}, found.tables)
+    return snapshot_of("1.0.0", tables, chosen or Settings(), **manifest)
 
 
 def between(old: Mapping[str, Page], new: Mapping[str, Page]) -> Diff:
@@ -257,6 +257,25 @@ def test_settings_without_effect_on_rows_explain_none():
     assert found.settings.keys() == {"dataset_name", "compression_level"}
     (detail,) = found.details("code")
     assert re.fullmatch(r"copydesk \S+ \([0-9a-f]{12}\) → copydesk 0\.2\.0 \(c{12}\)", detail)
+
+
+def test_settings_without_effect_on_rows_exist():
+    assert set(Settings.model_fields) >= WITHOUT_EFFECT_ON_ROWS
+
+
+@pytest.mark.parametrize(
+    ("name", "explains"),
+    [
+        ("parquet_memory_bytes", True),  # what does not fit is a reject
+        ("deduplicate_memory_bytes", False),
+        ("max_reject_share", False),
+        ("short_quote_words", False),
+    ],
+)
+def test_a_setting_explains_rows_where_it_can_change_them(name: str, explains: bool):
+    assert name in Settings.model_fields
+    old, new = ({"settings": {name: value}, "edition": "full"} for value in (1, 2))
+    assert Default.between(old, new).settings == (name if explains else None)
 
 
 def test_the_lock_is_code_too():
@@ -528,18 +547,14 @@ def test_random_settings_explain_only_what_no_page_does(edit: Any, values: dict[
 @settings(max_examples=4, deadline=None)
 @given(edited(), st.randoms())
 def test_the_order_of_rows_and_the_direction_leave_no_trace(edit: Any, random: Any):
-    old, new = (snapshot(made(pages)) for pages in edit[:2])
+    both = [made(pages) for pages in edit[:2]]
+    old, new = (snapshot(tables) for tables in both)
     found = diff_between(old, new).as_dict()
     shuffled = [
-        Snapshot(
-            one.version,
-            one.manifest,
-            {
-                name: rows.sample(fraction=1, shuffle=True, seed=random.randrange(99))
-                for name, rows in one.tables.items()
-            },
+        snapshot(
+            {name: rows.sample(fraction=1, shuffle=True, seed=random.randrange(99)) for name, rows in tables.items()}
         )
-        for one in (old, new)
+        for tables in both
     ]
     assert diff_between(*shuffled).as_dict() == found
     back = diff_between(new, old).as_dict()
@@ -564,8 +579,8 @@ def test_releases_on_disk_differ_as_their_tables_do(tmp_path: Path):
     first, second = built(old, tmp_path), built(new, tmp_path)
     found = diff(first, second)
     assert (found.old, found.new, found.step) == ("1.0.0", "1.1.0", "minor")
-    in_memory = diff_between(snapshot(old), snapshot(new)).as_dict()
-    assert found.as_dict() | {"old": "1.0.0", "new": "1.0.0"} == in_memory
+    of_tables = diff_between(snapshot(old), snapshot(new)).as_dict()
+    assert found.as_dict() | {"old": "1.0.0", "new": "1.0.0"} == of_tables
     text = found.as_json()
     assert text.isascii()
     assert "\n" not in text

@@ -20,11 +20,13 @@ from flows.errors import CopydeskError, UsageError
 from flows.hydrate import hydrate
 from flows.ingest.run import ingest
 from flows.normalize.normalize import normalize
+from flows.release.diff import diff
 from flows.release.manifest import Input, read_manifest
-from flows.release.release import BuildInfo, release
+from flows.release.release import BuildInfo
 from flows.settings import Settings
 from flows.verify import verify
 from schemas.tables import TABLES, hash_column, text_columns
+from tests.release_tables import release
 from tests.test_normalize_coverage import BROKEN, TEXTS
 
 ROOT = Path(__file__).parent.parent
@@ -340,3 +342,12 @@ def test_editions_stand_beside_each_other_and_beside_releases(full: Path, pages:
     assert ("manifest.json", "parent") in {
         (failure.file, failure.check) for failure in verify(other.parent / "1.1.0").failures
     }
+
+
+def test_what_an_edition_gives_for_another_setting_is_put_down_to_it(full: Path, pages: Path, tmp_path: Path):
+    longer = built(pages, tmp_path / "longer", short_quote_words=40)
+    found = diff(public_edition(full, tmp_path / "few"), public_edition(longer, tmp_path / "more"))
+    assert found.causes.keys() == {"settings"}
+    assert found.details("settings") == ["short_quote_words"]
+    # The full releases are the same, whatever is made of them later.
+    assert diff(full, longer).causes == {}

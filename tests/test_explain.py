@@ -15,10 +15,21 @@ from flows.errors import CopydeskError
 from flows.release.explain import Step, as_json, explain, key_of, print_steps
 from flows.release.manifest import Input
 from flows.release.parquet import read_table, table_files
-from flows.release.release import BuildInfo, release
+from flows.release.release import BuildInfo
 from flows.settings import Settings
 from schemas.tables import TABLES
-from tests.release_tables import LEDE, PAGES, Tables, article_id, changed, frame, passage_id, tables_of, two_stories
+from tests.release_tables import (
+    LEDE,
+    PAGES,
+    Tables,
+    article_id,
+    changed,
+    frame,
+    passage_id,
+    release,
+    tables_of,
+    two_stories,
+)
 
 LINES = b'{"text": "made up"}\n'
 HOSTILE = "\x1b]0;owned\x07[red]Ferries[/red] \u202etxet\u2066\r\x9b2J"

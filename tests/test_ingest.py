@@ -23,6 +23,7 @@ from flows.settings import Settings
 from schemas.provenance import Provenance
 from schemas.rejects import Rejects
 from schemas.sources import Sources
+from schemas.tables import dtypes_of
 
 
 class Result:
@@ -33,9 +34,7 @@ class Result:
         self.sources, self.provenance = (
             pl.concat(
                 [
-                    pl.DataFrame(
-                        schema={name: column.dtype.type for name, column in model.to_schema().columns.items()}
-                    ),
+                    pl.DataFrame(schema=dtypes_of(model)),
                     *(pl.read_parquet(staging / table / name) for name in ingested.shards),
                 ]
             )

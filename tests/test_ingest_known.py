@@ -9,6 +9,7 @@ import polars as pl
 import pytest
 
 from flows.errors import CopydeskError
+from flows.ingest.known import Known
 from flows.ingest.run import Ingested, ingest
 from flows.settings import Settings
 
@@ -48,6 +49,14 @@ def test_an_entry_becomes_provenance(tmp_path):
     assert not ingested.skipped
     assert [opened.uri for opened in ingested.provenance_inputs] == ["sources.toml"]
     assert [opened.uri for opened in ingested.inputs] == ["page.txt"]
+
+
+def test_what_is_hashed_is_what_was_applied(tmp_path):
+    path = tmp_path / "sources.toml"
+    path.write_text(ENTRY)
+    known = Known({tmp_path: "."})
+    path.write_text(ENTRY.replace("The Gazette", "The Fog Mail"))
+    assert known.files == [("sources.toml", hashlib.sha256(ENTRY.encode()).hexdigest(), len(ENTRY))]
 
 
 def test_a_single_file_has_its_entry_too(tmp_path):

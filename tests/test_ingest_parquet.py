@@ -1,6 +1,8 @@
 """Parquet files are foreign: what is in them is read, and what they do to their reader is survived."""
 
+import os
 import random
+import re
 from collections.abc import Iterator
 from contextlib import contextmanager
 from datetime import UTC, date, datetime
@@ -14,6 +16,8 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
+from flows.errors import NO_ROOM, CopydeskError
+from flows.ingest.again import documents_again
 from flows.ingest.documents import Document, Notes, Records, Refusal, document_of, plain_records, record_columns
 from flows.ingest.parquet import ParquetReader
 from flows.ingest.run import ingest
@@ -273,3 +277,17 @@ def decoded(value: bytes | None) -> str | bytes | None:
         return None if value is None else value.decode()
     except UnicodeDecodeError:
         return value
+
+
+@pytest.mark.parametrize("number", NO_ROOM)
+def test_no_room_for_what_was_read_is_no_fault_of_the_file(tmp_path, monkeypatch, number):
+    write(tmp_path / "feed.parquet", text=pa.array(["a"]))
+
+    def no_room(**_: object) -> None:
+        raise OSError(number, os.strerror(number))
+
+    monkeypatch.setattr("flows.ingest.parquet.tempfile.NamedTemporaryFile", no_room)
+    with pytest.raises(CopydeskError, match=re.escape(os.strerror(number))):
+        list(documents_again([str(tmp_path)], ["feed.parquet"], tmp_path, Settings(), {}))
+    with pytest.raises(OSError, match=re.escape(os.strerror(number))):
+        ingest([str(tmp_path)], tmp_path / "staging", Settings(), {})

@@ -171,7 +171,7 @@ def test_a_page_of_navigation_alone_has_passages_and_no_article(text: str):
     assert tables.articles.is_empty()
 
 
-@pytest.mark.parametrize("text", ["\u200b\u200e", "\x00", "\ufeff\xad"])
+@pytest.mark.parametrize("text", ["\u200b\u200e", "\u061c", "\x00", "\ufeff\xad"])
 def test_what_nobody_can_see_is_no_content(text: str):
     tables = normalized(f"The goat is back, the village said on Friday, and it is well.\n\n{text}\n\nNobody knows why.")
 

@@ -4,9 +4,12 @@ from datetime import date
 
 import polars as pl
 import pytest
+from hypothesis import given
+from hypothesis import strategies as st
 
 from flows.normalize.bylines import names_of_byline
 from flows.normalize.dates import published_date
+from flows.normalize.general.pieces import MONTHS, MONTHS_ELSEWHERE
 from flows.normalize.normalize import normalize
 from flows.normalize.profiles import Profile, UrlDate
 from flows.normalize.rights import rights_policy
@@ -28,6 +31,8 @@ TITLE = "The ferry is late again today"
         ("Home > News\n\nThe ferry is late again today\n\nBy Ada Quill", "The ferry is late again today"),
         ("Who is late again today?\n\nBy Ada Quill", "Who is late again today?"),
         ("The ferry is late.\n\nBy Ada Quill", "The ferry is late."),
+        ("Port Almond | 31°\n\nThe ferry is late again today", "The ferry is late again today"),
+        ("Port Almond | 31 °C, fog\n\nThe ferry is late again today", "The ferry is late again today"),
         ("12 Views\n\nThe ferry is late again today\n\nThe ferry is late again today", "The ferry is late again today"),
     ],
 )
@@ -102,6 +107,19 @@ def test_dates(text: str, day: str | None):
         assert text[found[1] :][: found[2]].strip() == text[found[1] :][: found[2]]
 
 
+@pytest.mark.parametrize("month", MONTHS_ELSEWHERE.removeprefix("(?:").removesuffix(")").split("|"))
+def test_every_month_that_a_date_line_may_name_has_a_number(month: str):
+    found = published_date(f"4 {month} 2025")
+
+    assert found is not None
+    assert found[1:] == (0, len(f"4 {month} 2025"))
+
+
+@given(st.from_regex(MONTHS, fullmatch=True))
+def test_every_english_month_that_a_date_line_may_name_has_a_number(month: str):
+    assert published_date(f"{month} 4, 2025") is not None
+
+
 @pytest.mark.parametrize(
     "line", ["March 4, 2025", "Published 4 March 2025", "By Ada Quill | March 4, 2025", "4. März 2025"]
 )
@@ -142,10 +160,57 @@ def test_two_names_under_the_title_are_the_authors_when_a_date_follows():
         ("You may republish this article.", "open"),
         ("You may republish this article, but not without our permission.", "reserved"),
         ("Ask the harbour office.", "unknown"),
+        # All rights reserved: whatever else is named is something else's.
+        ("© 2025 Harbour Post. All rights reserved. Cover picture: J. Doe, public domain.", "reserved"),
+        ("© 2025 Harbour Post. All rights reserved. Photo: J. Doe/Creative Commons", "reserved"),
+        ("This text is not in the public domain. All rights reserved.", "reserved"),
+        ("© 2025 L'Écho. TOUS DROITS RÉSERVÉS. Textes : Creative Commons", "reserved"),
+        ("ВСЕ ПРАВА ЗАЩИЩЕНЫ. Licensed under CC BY.", "reserved"),
+        ("© 2025 Harbour Post. Some rights reserved. This work is licensed under CC BY 4.0.", "open"),
+        ("CC0 – No rights reserved", "open"),
+        # A licence that is denied.
+        ("This text is not in the public domain.", "unknown"),
+        ("This isn’t licensed under Creative Commons.", "unknown"),
+        ("A Creative Commons licence does not apply to this article.", "unknown"),
+        ("Dieser Text ist nicht gemeinfrei.", "unknown"),
+        ("You are not free to republish this article.", "unknown"),
+        # A licence of a picture, or of nobody knows what.
+        ("© 2025 Harbour Post. Photo: J. Doe/Creative Commons", "reserved"),
+        ("© 2025 Harbour Post. Text by A. Quill, photo by J. Doe (CC BY).", "reserved"),
+        ("Photo: J. Doe. Licensed under CC BY 4.0.", "unknown"),
+        ("The photo in this article is licensed under CC BY 4.0.", "unknown"),
+        ("J. Doe, used under a Creative Commons licence", "unknown"),
+        ("J. Doe / CC BY 2.0", "unknown"),
+        ("You may republish this picture.", "unknown"),
+        ("This article draws on works in the public domain.", "unknown"),
+        ("The report has been in the public domain for a year.", "unknown"),
+        ("You can share this story with friends.", "unknown"),
+        # A licence of the text, with conditions, exceptions and pictures beside it.
+        ("Photo: J. Doe. This article is licensed under CC BY 4.0.", "open"),
+        ("The text is licensed under CC BY. The photos are not.", "open"),
+        ("This article, except its pictures, is licensed under CC BY-SA 4.0.", "open"),
+        ("Except where otherwise noted, content on this site is licensed under Creative Commons.", "open"),
+        ("Creative Commons Attribution-Non-Commercial-No Derivs 3.0 Unported License.", "open"),
+        ("© 2025 Harbour Post. CC BY 4.0.", "open"),
+        ("This article is in the public domain.", "open"),
     ],
 )
 def test_rights_policy(statement: str | None, policy: str):
     assert rights_policy(statement) == policy
+
+
+@pytest.mark.parametrize(
+    "lines",
+    [
+        ("Licensed under CC BY 4.0.", "© 2025 Harbour Post. All rights reserved."),
+        ("© 2025 Harbour Post. All rights reserved.", "Licensed under CC BY 4.0."),
+    ],
+)
+def test_of_two_rights_lines_the_one_that_reserves_all_counts(lines: tuple[str, str]):
+    article = article_of("\n\n".join([TITLE, BODY, *lines]))
+
+    assert article["rights_statement"] == "© 2025 Harbour Post. All rights reserved."
+    assert article["rights_policy"] == "reserved"
 
 
 def test_a_rights_line_is_quoted_and_names_the_publisher():

@@ -11,10 +11,11 @@ from py3langid.langid import MODEL_FILE, LanguageIdentifier
 
 from flows.characters import UNSPACED, cleaned, with_plain_lines
 from flows.normalize import kernels
+from flows.normalize.breaks import _CLOSE_OPEN, _GLUE
 from flows.normalize.general.all_rules import GENERAL_RULES
 from flows.normalize.language import MIN_PROBABILITY, NO_LANGUAGE, SAMPLE_CHARS, classified
 from flows.normalize.literals import needed_words
-from flows.normalize.looks import looks
+from flows.normalize.looks import looks, may_be_glued
 from flows.normalize.normalize import normalize
 from flows.normalize.profiles import load_profiles
 from flows.normalize.sieve import Sieve
@@ -101,6 +102,23 @@ def test_the_sieve_lets_through_what_its_patterns_match():
     assert passed_count < 0.15 * len(texts) * len(RULES)
 
 
+def test_what_a_rule_needs_is_there_in_capitals_too():
+    """Wherever a line in capitals matches a rule whose pattern the line itself matches, the needed words are seen."""
+    written = [line.strip() for page in load_all() for line in page.text.split("\n") if line.strip()]
+    notices = ["Tous droits réservés", "Все права защищены.", "Mentions légales", "© 2025 Tüm hakları saklıdır"]
+    lines = pl.Series([*written, *notices])
+    matched_count = 0
+    for rule in (rule for rule in RULES if rule.needs):
+        needed = list(rule.needs)
+        for in_capitals in (lines.str.to_uppercase(), lines.str.to_titlecase()):
+            is_seen = in_capitals.str.contains_any(needed, ascii_case_insensitive=True)
+            is_match = in_capitals.str.contains(rule.pattern) & lines.str.contains(rule.pattern)
+            is_match &= lines.str.contains_any(needed, ascii_case_insensitive=True)
+            assert in_capitals.filter(is_match & ~is_seen).to_list() == [], rule
+            matched_count += int((is_match & ~pl.Series(map(str.isascii, in_capitals))).sum())
+    assert matched_count >= 3
+
+
 def test_characters_that_pass_for_letters_without_case():
     sieve = Sieve([("(?i)^skål$", ())])
     texts = pl.Series(["SKÅL", "\u017fk\u00e5l", "s\u212a\u00e5l", "sk\u212bl", "sk", "kål"])
@@ -111,7 +129,7 @@ def test_characters_that_pass_for_letters_without_case():
 # --- the kernels ---
 
 
-_CHARACTERS = st.characters(exclude_categories=["Cs"]) | st.sampled_from(" \t\r\u00a0\u200b\u4e00ก—’\ufeff\ufdd0")
+_CHARACTERS = st.characters(exclude_categories=["Cs"]) | st.sampled_from(" \t\r\u00a0\u061c\u200b\u4e00ก—’\ufeff\ufdd0")
 
 
 @given(st.lists(st.text(_CHARACTERS)))
@@ -154,3 +172,18 @@ def test_languages_are_those_of_the_library(monkeypatch, limit):
     ]
     assert classified(pl.Series(samples)).to_list() == expected
     assert len(set(expected)) >= 6
+
+
+@pytest.mark.usefixtures("with_kernels")
+@hypothesis_settings(max_examples=50)
+@given(st.lists(st.text("aZé1É .!?”’\"')]“‘(上", max_size=12), min_size=1))
+def test_no_lost_break_is_overlooked(texts):
+    column = pl.Series(texts, dtype=pl.String)
+    is_glued = column.str.contains(f"(?:{_GLUE})|(?:{_CLOSE_OPEN})")
+    assert (may_be_glued(column) | ~is_glued).all()
+
+
+@pytest.mark.usefixtures("with_kernels")
+def test_a_blank_tells_that_no_break_was_lost():
+    texts = ['He said so. "The tide" turned.', "It is done.The tide turned.", '"Done."The tide', "(AP)Tide", "Z.B", ""]
+    assert may_be_glued(pl.Series(texts)).to_list() == [False, True, True, False, True, False]

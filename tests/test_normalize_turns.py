@@ -1,9 +1,11 @@
 """Conversations: labelled turns, interviews, and pages that hold several texts."""
 
+import polars as pl
 import pytest
 
+from flows.normalize.normalize import normalize
 from flows.normalize.profiles import Profile
-from tests.normalize_pages import article_of, normalized, roles_of, texts_with
+from tests.normalize_pages import NO_PROVENANCE, article_of, normalized, roles_of, sources_of, texts_with
 
 LEDE = "Captain Joss Arden has steered the ferry of Port Almond for thirty years. We spoke to him on the pier."
 
@@ -185,3 +187,22 @@ def test_the_head_of_a_compound_page_belongs_to_what_the_page_made():
     assert (transcript["kind"], transcript["char_start"], transcript["title"]) == ("transcript", 0, article["title"])
     assert (str(transcript["published_date"]), article["published_date"]) == ("2031-05-03", None)
     assert article["publisher"] == "The Almond Post"
+
+
+def test_what_is_known_of_a_compound_page_of_an_unknown_outlet_is_not_of_the_article_that_it_republishes():
+    post = Profile(id="post", name="Harbour Post", detect=("^Read original at Harbour Post$",))
+    page = COMPOUND.removeprefix("Pier Radio\n\n").replace("2025-03-04\n\n", "")
+    sources = sources_of([page])
+    stated = pl.DataFrame(
+        [(sources["source_id"][0], "published_date", "2025-03-04", "record")],
+        schema=NO_PROVENANCE.schema,
+        orient="row",
+    )
+    tables = normalize(sources, stated, (post,))
+
+    columns = ("kind", "publisher", "republisher", pl.col("published_date").cast(pl.String))
+    assert tables.articles.sort("ordinal").select(columns).rows() == [
+        ("transcript", None, None, "2025-03-04"),
+        ("summary", None, None, "2025-03-04"),
+        ("article", "Harbour Post", None, None),
+    ]

@@ -17,6 +17,7 @@ import pytest
 
 from flows.errors import CopydeskError, LockedError, UsageError
 from flows.settings import Settings
+from flows.wording import duration
 
 pytestmark = pytest.mark.prefect
 COPYDESK = Path(sys.executable).with_name("copydesk")
@@ -92,8 +93,11 @@ def test_a_folder_becomes_a_release_that_says_where_everything_comes_from(server
     assert "All rights" not in ferry["text"]
 
 
-def test_the_same_rows_make_no_new_release(server, pages, tmp_path):
-    first = built(server, [pages], tmp_path / "out")
+def test_the_same_rows_make_no_new_release(server, pages, tmp_path, caplog):
+    with caplog.at_level("INFO", logger="copydesk"):
+        first = built(server, [pages], tmp_path / "out")
+    told = [line for line in caplog.messages if line.startswith("release: ")]
+    assert told == [f"release: 2 documents in {duration(first.seconds['release'])}"]
     before = digest(first.released.path)
     again = built(server, [pages], tmp_path / "out")
     assert (again.released.step, again.released.version) == ("none", "1.0.0")
@@ -163,6 +167,24 @@ def test_too_many_rejects_stop_the_run_and_stay_readable(server, pages, tmp_path
     assert not (tmp_path / "out" / "1.0.0").exists()
     (kept,) = (tmp_path / "out" / ".rejects.jsonl").read_text(encoding="utf-8").splitlines()
     assert json.loads(kept)["uri"] == "empty.txt"
+    for is_new in (True, False):
+        (tmp_path / "out" / ".rejects.jsonl").write_text(kept, encoding="utf-8")
+        result = built(server, [pages], tmp_path / "out", settings={"max_reject_share": 0.5})
+        assert result.released.is_new is is_new
+        assert not (tmp_path / "out" / ".rejects.jsonl").exists(), "the release says what was turned away"
+
+
+def test_the_error_that_stops_a_run_is_told_also_where_the_rejects_cannot_be_written(server, pages, tmp_path):
+    (pages / "empty.txt").touch()
+    (tmp_path / "out" / ".rejects.jsonl").mkdir(parents=True)
+    with pytest.raises(CopydeskError) as told:
+        built(server, [pages], tmp_path / "out")
+    first, second, third = str(told.value).splitlines()
+    assert first.startswith("1 of 3 records were rejected")
+    assert second.startswith("empty.txt: ")
+    assert third.endswith(".rejects.jsonl: Is a directory")
+    (warning,) = built(server, [pages], tmp_path / "out", settings={"max_reject_share": 0.5}).warnings
+    assert ".rejects.jsonl: Is a directory; it tells of an earlier run" in warning
 
 
 def test_no_document_is_an_error(server, tmp_path):
@@ -251,6 +273,50 @@ def test_a_source_that_fails_is_rejected_and_the_rest_is_as_without_it(server, t
         assert set(table(release, "rejects")["uri"]) == {bad}
         for name in ("sources", "passages", "articles", "evidence", "overlaps", "relations"):
             assert digest(release / "data" / name) == digest(without / "data" / name), name
+
+
+@pytest.mark.parametrize("end", ["taken_down", "rejected"])
+def test_a_source_that_leaves_after_rows_of_it_were_turned_away_counts_once(server, tmp_path, monkeypatch, end):
+    """Also one that states its own address, while what is turned away as a whole is named by its container."""
+    from flows import pipeline
+    from flows.deduplicate.stage import find_repeats
+    from flows.normalize.normalize import normalize
+
+    folder = many_stories(tmp_path / "pages", 6)
+    address = "https://ledger.example/ferry"
+    record = {"uri": address, "text": STORY.replace("Skarholm", "Tarn")}
+    (folder / "box.jsonl").write_text(f"{json.dumps({'text': OTHER})}\n{json.dumps(record)}\n", encoding="utf-8")
+
+    def with_bad_evidence(sources: pl.DataFrame, provenance: pl.DataFrame) -> Any:
+        found = normalize(sources, provenance)
+        ids = found.articles.join(sources.filter(uri=address), on="source_id", how="semi")["article_id"]
+        is_bad = pl.col("article_id").is_in(ids.implode()) & (pl.col("field") == "authors")
+        return replace(
+            found, evidence=found.evidence.with_columns(rule=pl.when(is_bad).then(pl.lit("")).otherwise("rule"))
+        )
+
+    def with_bad_cluster(articles: Any, passages: Any, settings: Settings, work: Path) -> Any:
+        found = find_repeats(articles, passages, settings, work)
+        sources = pl.concat([pl.read_parquet(path.parents[1] / "sources" / path.name) for path in articles])
+        rows = pl.concat([pl.read_parquet(path) for path in articles])
+        rows = rows.join(sources.filter(uri=address), on="source_id", how="semi")
+        wrong = rows.select("article_id", cluster_id=pl.lit("00000000000000ff-00"))
+        return replace(found, clusters=pl.concat([found.clusters.join(wrong, on="article_id", how="anti"), wrong]))
+
+    monkeypatch.setattr(pipeline, "normalize", with_bad_evidence)
+    if end == "rejected":
+        monkeypatch.setattr(pipeline, "find_repeats", with_bad_cluster)
+    else:
+        takedown = f'[[takedown]]\nuri = "{address}"\nreason = "asked for"\ndate = 2031-06-01\n'
+        (folder / "takedowns.toml").write_text(takedown, encoding="utf-8")
+    result = built(server, [folder], tmp_path / "out", settings={"max_reject_share": 0.5})
+    assert result.counts == {"read": 8, "released": 7, "rejected": 0, "taken_down": 0, "skipped": 0} | {end: 1}
+    rejects = table(result.released.path, "rejects")
+    if end == "rejected":
+        assert set(rejects.select("uri", "record").iter_rows()) == {("box.jsonl", 1)}
+        assert "value_without_evidence" in set(rejects["rule"]), "why the first row was turned away is not forgotten"
+    else:
+        assert rejects.is_empty()
 
 
 def test_one_run_at_a_time(server, pages, tmp_path):

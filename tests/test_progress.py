@@ -4,7 +4,8 @@ import logging
 
 import pytest
 
-from flows.progress import Progress, ShardSize, duration
+from flows.progress import Progress, ShardSize
+from flows.wording import duration
 
 
 def lines_of(caplog: pytest.LogCaptureFixture, seconds: list[float]) -> list[str]:

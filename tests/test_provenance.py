@@ -8,10 +8,10 @@ import pytest
 
 from flows.release.manifest import Input, file_sha256, write_manifest, write_sums
 from flows.release.provenance import PROVENANCE, provenance, write_provenance
-from flows.release.release import BuildInfo, release
+from flows.release.release import BuildInfo
 from flows.settings import Settings
 from flows.verify import verify
-from tests.release_tables import PAGES, tables_of, two_stories
+from tests.release_tables import PAGES, release, tables_of, two_stories
 
 TAKEDOWN = {"uri": "gone.txt", "reason": "asked for by its author", "date": "2031-06-01"}
 

@@ -197,16 +197,25 @@ def test_a_commit_without_its_tag_is_finished_by_tagging_it(hub, publisher, rele
     assert committed(hub) == ["Release 1.0.0", "initial commit"]
 
 
-def test_a_tag_is_never_moved(hub, publisher, releases):
-    """Somebody tags another commit between our look and our tag."""
+def test_a_version_whose_tag_stands_on_another_commit_is_refused(hub, publisher, releases):
     succeeded(publisher.publish(releases[0], "ada/pier"))
     repository = hub.store.repositories["ada/pier"]
     first = next(iter(repository.commits))
-    hub.faults.set(Fault("503", "/refs$"))
     repository.tags["v1.1.0"] = first
     refused = publisher.publish(releases[1], "ada/pier")
-    assert refused.code == 5
+    assert (refused.code, "v1.1.0 with other content" in refused.message) == (5, True)
     assert repository.tags["v1.1.0"] == first
+    assert len(committed(hub)) == 2
+
+
+def test_a_tag_is_never_moved(hub, publisher, releases):
+    """Somebody tags another commit between our look and our tag."""
+    hub.faults.set(Fault("overtaken", "^POST .*/tag/"))
+    refused = publisher.publish(releases[0], "ada/pier")
+    repository = hub.store.repositories["ada/pier"]
+    assert hub.faults.met, "the fault struck"
+    assert (refused.code, "v1.0.0 on another commit" in refused.message) == (5, True)
+    assert repository.tags == {"v1.0.0": next(iter(repository.commits))}
 
 
 def test_a_corrupt_file_on_the_server_is_found(hub, publisher, releases):

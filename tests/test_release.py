@@ -22,13 +22,24 @@ from hypothesis import strategies as st
 from flows.errors import CopydeskError, LockedError, UsageError
 from flows.release.manifest import Input
 from flows.release.parquet import TableWriter, read_table, table_files, write_table
-from flows.release.release import BuildInfo, Released, release, release_parts
+from flows.release.release import BuildInfo, Released, release_parts
 from flows.release.rows import rows_sha256
 from flows.release.staging import locked, rename_new
 from flows.release.versions import next_version
 from flows.settings import Settings
 from schemas.tables import TABLES
-from tests.release_tables import PAGES, Tables, article_id, changed, frame, tables_of, two_stories, with_texts
+from tests.release_tables import (
+    PAGES,
+    Tables,
+    article_id,
+    changed,
+    frame,
+    in_order,
+    release,
+    tables_of,
+    two_stories,
+    with_texts,
+)
 
 INPUTS = [Input("morning.txt", "1" * 64, 11), Input("evening.txt", "2" * 64, 12)]
 COUNTS = {"read": 2, "released": 2, "rejected": 0, "taken_down": 0, "skipped": 0}
@@ -371,7 +382,7 @@ def test_another_run_that_holds_the_lock_is_named(tmp_path: Path):
 
 def test_a_lock_that_is_held_serves_the_whole_build(tmp_path: Path):
     with locked(tmp_path) as lock:
-        result = release(two_stories(), tmp_path, Settings(), BuildInfo(INPUTS, COUNTS), lock=lock)
+        result = release_parts([in_order(two_stories())], lock, Settings(), BuildInfo(INPUTS, COUNTS))
         with pytest.raises(LockedError):
             build(two_stories(), tmp_path)
     assert result.is_new
@@ -403,7 +414,7 @@ def test_no_documents_no_release(tmp_path: Path):
     empty = {name: table.empty() for name, table in TABLES.items()}
     with pytest.raises(CopydeskError, match="no document is left to release"):
         build(empty, tmp_path / "dist")
-    assert not (tmp_path / "dist").exists()
+    assert visible(tmp_path / "dist") == []
 
 
 def test_a_release_without_any_date_has_none(tmp_path: Path):

@@ -12,11 +12,11 @@ from rich.console import Console
 
 from flows.errors import CopydeskError
 from flows.release.next_steps import DEPENDENT, FAULT, REPAIRS, next_step
-from flows.release.release import BuildInfo, Released, release
+from flows.release.release import BuildInfo, Released
 from flows.release.show import show, summary
 from flows.settings import Settings
 from schemas.tables import TABLES
-from tests.release_tables import LEDE, PAGES, Tables, changed, frame, tables_of, two_stories
+from tests.release_tables import LEDE, PAGES, Tables, changed, frame, release, tables_of, two_stories
 
 COUNTS = {"read": 3, "released": 2, "rejected": 1, "taken_down": 0, "skipped": 1}
 HOSTILE = "\x1b]0;owned\x07[red]Ferries[/red] \u202etxet\u2066\r\x9b2J"

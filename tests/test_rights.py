@@ -10,7 +10,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from flows.ids import sha256_of
-from flows.publish.rights import Rights, is_given, rights_of, withhold, word_count
+from flows.publish.rights import Rights, is_given, rights_of, withhold
 from schemas.columns import CONTENT_ROLES, GIVEN_ROLES, ROLES
 
 # Policy (null outside any article), role and text of each passage of a page.
@@ -98,6 +98,13 @@ def test_what_is_open_and_says_eight_words_of_a_withheld_text_is_withheld():
     assert given_passages(reserved, [("open", "body", f"He wrote: “{seven}”, and more.")]) == [False, True]
 
 
+def test_how_many_words_may_be_quoted_is_a_setting():
+    articles, passages = tables_of([[("reserved", "body", SAID)], [("open", "body", " ".join(SAID.split()[2:10]))]])
+    for words, is_given_too in ((0, False), (7, False), (8, True)):
+        found = rights_of(articles, lambda: [passages], words)
+        assert passages.select(found.may_be_given("passages")).to_series().to_list() == [False, is_given_too]
+
+
 def test_a_title_is_given_although_a_withheld_text_says_the_same():
     assert given_passages([("reserved", "body", SAID)], [("open", "title", SAID)]) == [False, True]
 
@@ -159,26 +166,6 @@ def test_rights_do_not_depend_on_the_batches(pages, batch: int):
             "sources": passages.select("source_id").unique(maintain_order=True),
         }[name]
         assert rows.select(whole.may_be_given(name)).equals(rows.select(parts.may_be_given(name)))
-
-
-def test_a_quotation_is_given_if_it_is_short():
-    articles, passages = tables_of([[("reserved", "body", SAID)]])
-    found = rights(articles, passages)
-    quotes = pl.DataFrame(
-        {
-            "article_id": ["0-reserved"] * 3,
-            "text": ["No ferry would leave before the ice", "no ferry would leave before the ice had", None],
-        }
-    )
-    assert quotes.select(found.may_be_given("quotes")).to_series().to_list() == [True, False, False]
-
-
-@pytest.mark.parametrize(
-    ("text", "count"),
-    [("one, two – three", 3), ("state-of-the-art", 4), ("它在2024年", 7 - 3), ("", 0), ("… –", 0), ("naïve café", 2)],
-)
-def test_words_are_counted(text: str, count: int):
-    assert pl.DataFrame({"text": [text]}).select(word_count("text")).item() == count
 
 
 def test_a_withheld_text_leaves_its_hash_and_an_empty_one_says_nothing():

@@ -104,6 +104,18 @@ def test_a_source_that_goes_takes_no_release_along(scheduled, inbox, tmp_path):
     assert [path.name for path in (tmp_path / "out").iterdir() if path.name[0] != "."] == ["1.0.0"]
 
 
+def test_the_only_source_that_goes_fails_the_run_too(scheduled, inbox, tmp_path):
+    page(inbox, "a.txt")
+    scheduled()
+    inbox.rename(tmp_path / "unmounted")
+    assert scheduled().is_failed()
+    assert last(tmp_path).status == FAILED
+    assert str(inbox.name) in last(tmp_path).message
+    assert [notice.split(":")[0] for notice in last(tmp_path).notices] == ["the run failed"]
+    (tmp_path / "unmounted").rename(inbox)
+    assert scheduled().is_completed()
+
+
 def test_a_run_that_fails_or_is_told_to_end_leaves_its_record(scheduled, inbox, tmp_path, monkeypatch):
     from flows import pipeline
 
@@ -252,6 +264,20 @@ def test_what_died_is_buried_and_its_run_is_caught_up_once(watch, client, inbox,
         assert len(client.get_scheduled_flow_runs_for_deployments([again._deployment], datetime.now(UTC))) == 1
 
 
+def test_a_run_that_is_cancelled_at_the_server_ends(watch, client):
+    from prefect.states import Cancelling
+
+    watch._tick()
+    wanted = client.create_flow_run_from_deployment(watch._deployment)
+    watch._tick()
+    child = watch._child
+    assert child.poll() is None
+    client.set_flow_run_state(wanted.id, Cancelling(), force=True)
+    watch._reconcile()
+    assert child.poll() is not None
+    assert client.read_flow_run(wanted.id).state.is_cancelled()
+
+
 def test_a_server_that_lost_its_database_gets_the_deployment_again(watch, client):
     watch._tick()
     client.delete_deployment(watch._deployment)
@@ -280,6 +306,7 @@ def test_the_command_says_when_it_polls_and_ends_with_0(client, inbox, tmp_path)
         (["--interval", "soon"], "--interval soon"),
         (["--interval", "-5"], "--interval -5"),
         (["--interval", "9", "--repo", "a/b/c"], "a/b/c"),
+        (["--interval", "9", "--column", "text"], "--column text"),
     ],
 )
 def test_wrong_usage_is_told_before_anything_starts(options, words, tmp_path, monkeypatch):
@@ -292,6 +319,7 @@ def test_wrong_usage_is_told_before_anything_starts(options, words, tmp_path, mo
     try:
         told = CliRunner().invoke(cli, ["serve", "--source", "inbox", *options])
     finally:
+        signal.set_wakeup_fd(-1)
         for number, handler in before.items():
             signal.signal(number, handler)
     assert words in str(told.exception)

@@ -17,8 +17,14 @@ from flows.errors import ChangedError
 from flows.inbox import Feed, look
 from flows.ingest.inputs import file_state
 from flows.ingest.run import ingest
+from flows.mirror import Mirrored
 from flows.runs import FAILED, RELEASED, UNCHANGED, Run
 from flows.settings import Settings
+
+
+def local(folder: Path) -> Mirrored:
+    return Mirrored((str(folder),), (), {}, (), ())
+
 
 NOON = datetime(2031, 5, 4, 12, tzinfo=UTC)
 LATER = time.time() + 3600
@@ -42,32 +48,32 @@ def folder(tmp_path: Path) -> Path:
 def test_a_file_that_has_just_changed_waits(folder):
     (folder / "old.txt").write_text("A pier")
     (folder / "new.txt").write_text("A lamp")
-    settled = look([str(folder)], 5, LATER)
+    settled = look(local(folder), 5, LATER)
     assert {path.name for path in settled.ready} == {"old.txt", "new.txt"}
     os.utime(folder / "new.txt", (LATER - 1, LATER - 1))
-    waits = look([str(folder)], 5, LATER)
+    waits = look(local(folder), 5, LATER)
     assert {path.name for path in waits.ready} == {"old.txt"}
     assert list(waits.waiting.values()) == ["new.txt"]
-    assert look([str(folder)], 0, LATER).waiting == {}
+    assert look(local(folder), 0, LATER).waiting == {}
 
 
 def test_a_copy_with_the_times_of_its_original_waits_too(folder):
     (folder / "a.txt").write_text("A pier")
     os.utime(folder / "a.txt", (1_000_000, 1_000_000))
-    assert list(look([str(folder)], 5, time.time()).waiting.values()) == ["a.txt"]
+    assert list(look(local(folder), 5, time.time()).waiting.values()) == ["a.txt"]
 
 
 def test_a_time_in_the_future_keeps_no_file_waiting(folder):
     (folder / "a.txt").write_text("A pier")
     os.utime(folder / "a.txt", (LATER + 9e6, LATER + 9e6))
-    assert look([str(folder)], 5, LATER).waiting == {}
+    assert look(local(folder), 5, LATER).waiting == {}
 
 
 @pytest.mark.parametrize("name", [".a.txt", "a.txt.part", "a.txt.tmp", "a.TMP", ".git/a.txt"])
 def test_unfinished_and_hidden_names_are_passed_over(folder, name):
     (folder / name).parent.mkdir(exist_ok=True)
     (folder / name).write_text("A pier")
-    found = look([str(folder)], 5, LATER)
+    found = look(local(folder), 5, LATER)
     assert not found.ready
     assert not found.waiting
 
@@ -75,10 +81,10 @@ def test_unfinished_and_hidden_names_are_passed_over(folder, name):
 def test_the_fingerprint_changes_with_every_change_and_with_nothing_else(folder):
     (folder / "a.txt").write_text("A pier")
     (folder / "b.txt").write_text("A lamp")
-    first = look([str(folder)], 5, LATER).fingerprint
-    assert look([str(folder)], 5, LATER + 99).fingerprint == first
+    first = look(local(folder), 5, LATER).fingerprint
+    assert look(local(folder), 5, LATER + 99).fingerprint == first
     (folder / "c.txt.part").write_text("not yet")
-    assert look([str(folder)], 5, LATER).fingerprint == first
+    assert look(local(folder), 5, LATER).fingerprint == first
     seen = {first}
     time.sleep(0.02)
     for change in (
@@ -88,20 +94,20 @@ def test_the_fingerprint_changes_with_every_change_and_with_nothing_else(folder)
         lambda: (folder / "sources.toml").write_text(""),
     ):
         change()
-        seen.add(look([str(folder)], 5, LATER).fingerprint)
+        seen.add(look(local(folder), 5, LATER).fingerprint)
     assert len(seen) == 5
 
 
 def test_a_file_that_waits_and_the_same_file_settled_are_not_the_same_inbox(folder):
     (folder / "a.txt").write_text("A pier")
     os.utime(folder / "a.txt", (LATER, LATER))
-    assert look([str(folder)], 5, LATER).fingerprint != look([str(folder)], 5, LATER + 99).fingerprint
+    assert look(local(folder), 5, LATER).fingerprint != look(local(folder), 5, LATER + 99).fingerprint
 
 
 def test_looking_changes_nothing(folder):
     (folder / "a.txt").write_text("A pier")
     before = file_state(folder / "a.txt"), sorted(folder.iterdir())
-    look([str(folder)], 5, LATER)
+    look(local(folder), 5, LATER)
     assert (file_state(folder / "a.txt"), sorted(folder.iterdir())) == before
 
 
@@ -109,13 +115,13 @@ def test_feeds_are_the_folders_of_a_source(folder):
     for name in ("north/a.txt", "north/deep/b.txt", "south/c.txt", "d.txt"):
         (folder / name).parent.mkdir(exist_ok=True)
         (folder / name).write_text("A pier")
-    found = look([str(folder)], 5, LATER)
+    found = look(local(folder), 5, LATER)
     assert {name: feed.file_count for name, feed in found.feeds.items()} == {".": 1, "north": 2, "south": 1}
 
 
 def test_only_what_was_settled_is_read_and_only_as_it_was(folder, tmp_path):
     (folder / "a.txt").write_text("A pier is a pier, says the keeper of it.")
-    states = look([str(folder)], 5, LATER).ready
+    states = look(local(folder), 5, LATER).ready
     (folder / "b.txt").write_text("This came a moment later")
     found = ingest([str(folder)], tmp_path / "work", Settings(), {}, states)
     assert [file.uri for file in found.inputs] == ["a.txt"]
@@ -134,8 +140,6 @@ def test_records_come_back_as_they_were_the_oldest_first(tmp_path):
         assert file.parent == tmp_path / ".runs"
         assert json.loads(file.read_text())["status"] == RELEASED
     assert [one.counts["read"] for one in runs.records(tmp_path)] == [1, 2, 3]
-    assert runs.is_recorded(tmp_path, written[0].run_id)
-    assert not runs.is_recorded(tmp_path, str(uuid4()))
 
 
 @pytest.mark.parametrize("content", ["", "{", "[]", "{}", '{"run_id": "x"}', "\x00", '"text"'])
@@ -213,6 +217,16 @@ def test_a_feed_that_is_emptied_is_silent_until_it_is_back():
     assert notices.silent_feeds({}, [now], NOON) == ["north"]
     assert notices.notices(now, [now]) == [], "told once"
     assert notices.silent_feeds({"north": feed(1)}, [now], NOON) == []
+
+
+def test_a_run_that_failed_before_it_looked_is_no_news_of_the_feeds():
+    failed = run(FAILED, message="the disk is full")
+    before = run(feeds={"north": {"file_count": 3, "newest_at": runs.instant(NOON)}})
+    assert notices.silent_feeds({}, [before, failed], NOON) == ["north"], "emptied while runs failed"
+    known = run(UNCHANGED, silent=["north"])
+    assert notices.silent_feeds({}, [known, failed, failed], NOON) == ["north"]
+    told = notices.notices(run(UNCHANGED, silent=["north"]), [known, failed])
+    assert told == ["it works again: the run before failed"], "the feed was told of before"
 
 
 def test_a_notice_steers_no_terminal_and_is_one_line():

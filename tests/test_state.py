@@ -19,11 +19,11 @@ from flows.state import FACTS, INDEX, KEPT, facts_of, merged, read_state, write_
 from flows.takedown.requests import takedowns_in_force
 from flows.validate.validate import OF_SHARD
 from schemas.provenance import Provenance
-from schemas.tables import TABLES
+from schemas.tables import TABLES, dtypes_of
 from tests.release_tables import PAGES, tables_of
 from tests.test_pipeline import STORY, digest, table
 
-PROVENANCE = {name: column.dtype.type for name, column in Provenance.to_schema().columns.items()}
+PROVENANCE = dtypes_of(Provenance)
 ISLANDS = ("Skarholm", "Tarn", "Oxel", "Vinga", "Hallands", "Marst")
 
 
@@ -358,15 +358,25 @@ def test_a_state_that_is_damaged_or_cannot_be_written_spoils_no_release(server, 
         path.write_bytes(b"PAR1 and nothing more")
     (pages / "other.txt").write_text(STORY.replace("Skarholm", "Tarn"), encoding="utf-8")
 
-    def full(*_: object) -> None:
-        raise OSError(28, "No space left on device")
+    def failing(error: Exception) -> None:
+        def fail(*_: object) -> None:
+            raise error
 
-    monkeypatch.setattr(pipeline, "write_state", full)
+        monkeypatch.setattr(pipeline, "write_state", fail)
+
+    failing(OSError(28, "No space left on device"))
     second = build(server, pages, tmp_path / "out")
     assert second.released.version == "1.1.0"
     damaged, unwritten = second.warnings
     assert "is damaged" in damaged
     assert "No space left on device; the next build will take longer" in unwritten
+    failing(pl.exceptions.ComputeError("No space left on device (os error 28)"))
+    _, unwritten = build(server, pages, tmp_path / "out").warnings
+    assert unwritten.endswith("No space left on device; the next build will take longer")
+    # What is not a matter of the disk is a fault of ours, and no slower build.
+    failing(pl.exceptions.ComputeError("lengths of columns differ"))
+    with pytest.raises(pl.exceptions.ComputeError, match="lengths of columns differ"):
+        build(server, pages, tmp_path / "out")
 
 
 @pytest.mark.prefect

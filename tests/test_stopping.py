@@ -137,6 +137,22 @@ def test_what_does_not_end_by_itself_is_ended(busy: str):
         assert time.monotonic() - began > 0.9, "it ended by itself"
 
 
+@pytest.mark.parametrize("number", [signal.SIGTERM, signal.SIGINT])
+def test_a_schedule_that_does_not_end_by_itself_is_ended_with_0(number: signal.Signals):
+    code = (
+        "import time; from flows.stopping import stop_on_sigterm, stop_quietly; stop_on_sigterm(); stop_quietly(1.0)\n"
+        "try:\n    print('ready', flush=True); time.sleep(90)\n"
+        "finally:\n    time.sleep(90)"
+    )
+    with subprocess.Popen([sys.executable, "-c", code], stdout=subprocess.PIPE) as process:
+        assert process.stdout is not None
+        assert process.stdout.readline() == b"ready\n"
+        began = time.monotonic()
+        process.send_signal(number)
+        assert process.wait(30) == 0
+        assert 0.9 < time.monotonic() - began < 15
+
+
 def test_a_command_that_can_end_at_once_does(tmp_path: Path):
     code = (
         "import pathlib, time; from flows.stopping import stop_on_sigterm; stop_on_sigterm()\n"

@@ -12,7 +12,7 @@ from hypothesis import strategies as st
 
 from flows.errors import CopydeskError, UsageError
 from flows.takedown.requests import Takedown, read_takedowns, takedowns_in_force
-from flows.takedown.stage import take_down_shards
+from flows.takedown.stage import take_down_shards, warnings_of
 from flows.takedown.take_down import Remains, hits, take_down
 from flows.text import word_counts
 from flows.validate.tombstones import tombstone_failures, withheld_failures
@@ -455,7 +455,7 @@ def test_shards_are_rewritten_where_something_is_met(tmp_path: Path):
     before = (tmp_path / "passages" / names[1]).read_bytes()
     found, made, left = ran(tmp_path, shards, [of(uri="morning.txt"), of(uri="none.txt")])
     assert found.source_count == 1
-    assert found.warnings == ("takedown of uri none.txt matches nothing in this build; it stays in force",)
+    assert found.met == {0}
     assert made.height == 2
     assert left["uri"].to_list() == ["evening.txt"]
     assert (tmp_path / "passages" / names[1]).read_bytes() == before
@@ -468,7 +468,7 @@ def test_an_earlier_tombstone_stays_when_its_page_is_gone_and_does_not_count(tmp
     found, made, _ = ran(tmp_path, [tables_of({"evening.txt": PAGES["evening.txt"]})], asked, earlier)
     assert found.source_count == 0
     assert made.equals(earlier)
-    assert len(found.warnings) == 1
+    assert len(warnings_of(asked, found, {asked[0].target})) == 1
 
 
 def test_a_page_with_other_bytes_is_released_again_unless_its_uri_is_taken_down(tmp_path: Path):
@@ -476,14 +476,15 @@ def test_a_page_with_other_bytes_is_released_again_unless_its_uri_is_taken_down(
     key = source_id(tables, "morning.txt")
     by_id = take_down(tables, [of(id=key)]).tombstones
     corrected = tables_of({"morning.txt": [*PAGES["morning.txt"], ("body", SENTENCES[1])]})
-    found, made, left = ran(tmp_path, [corrected], [of(id=key)], by_id)
+    asked = [of(id=key)]
+    found, made, left = ran(tmp_path, [corrected], asked, by_id)
     # The article is there again, under the same id; of the bytes that went the tombstone stays.
     assert made["id"].to_list() == [key]
     assert left.height == 1
-    (warning,) = found.warnings
+    (warning,) = warnings_of(asked, found, {asked[0].target})
     assert warning.startswith(f"takedown of id {key} matches nothing in this build; it stays in force. ")
     assert warning.endswith("morning.txt has other bytes now: to keep the page out, take down its uri")
-    _, made, left = ran(tmp_path, [corrected], [of(id=key), of(uri="morning.txt")], by_id)
+    _, made, left = ran(tmp_path, [corrected], [*asked, of(uri="morning.txt")], by_id)
     assert left.is_empty()
     assert {key, source_id(corrected, "morning.txt"), article_id("morning.txt")} == set(made["id"])
 
@@ -491,11 +492,27 @@ def test_a_page_with_other_bytes_is_released_again_unless_its_uri_is_taken_down(
 def test_many_idle_takedowns_are_counted(tmp_path: Path):
     asked = [of(uri=f"{number}.txt") for number in range(50)]
     found, _, _ = ran(tmp_path, [tables_of(PAGES)], asked)
-    assert len(found.warnings) == 21
-    assert found.warnings[-1] == "30 more takedowns match nothing in this build; they stay in force"
+    told = warnings_of(asked, found, {one.target for one in asked})
+    assert len(told) == 21
+    assert told[-1] == "30 more takedowns change nothing in this build; they stay in force"
+    told = warnings_of(asked, found, {one.target for one in asked[:-1]})
+    assert told[-1].endswith("; not every one is held by a release, so keep them in the file")
+
+
+def test_a_takedown_stays_in_force_by_itself_only_where_a_release_holds_it(tmp_path: Path):
+    asked = [of(uri="none.txt"), of(uri="morning.txt")]
+    found, _, _ = ran(tmp_path, [tables_of(PAGES)], asked)
+    held = {one.target for one in asked}
+    assert warnings_of(asked, found, held) == (
+        "takedown of uri none.txt matches nothing in this build; it stays in force",
+    )
+    assert warnings_of(asked, found, set()) == (
+        "takedown of uri none.txt matches nothing in this build; no release holds it yet, so keep it in the file",
+        "takedown of uri morning.txt changes nothing in this build; no release holds it yet, so keep it in the file",
+    )
 
 
 def test_a_release_without_takedowns_has_an_empty_table(tmp_path: Path):
     found, made, left = ran(tmp_path, [tables_of(PAGES)], [])
-    assert (found.source_count, found.warnings, made.height, left.height) == (0, (), 0, 2)
+    assert (found.source_count, found.met, made.height, left.height) == (0, set(), 0, 2)
     assert dict(made.schema) == TABLES["tombstones"].dtypes

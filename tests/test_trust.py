@@ -143,6 +143,14 @@ def test_a_takedown_that_is_wrong_or_meets_nothing_is_told(server, pages, tmp_pa
     own.write_text('[[takedown]]\nuri = "none.txt"\nreason = "x"\ndate = 2031-06-01\n', encoding="utf-8")
     told = built(server, pages, tmp_path / "out", takedowns=str(own))
     assert told.warnings == ("takedown of uri none.txt matches nothing in this build; it stays in force",)
+    # Nothing else changes, so no release comes of the next build that could hold another one.
+    own.write_text('[[takedown]]\nuri = "late.txt"\nreason = "x"\ndate = 2031-06-01\n', encoding="utf-8")
+    again = built(server, pages, tmp_path / "out", takedowns=str(own))
+    assert not again.released.is_new
+    assert [line.split("; ")[1] for line in again.warnings] == [
+        "no release holds it yet, so keep it in the file",
+        "it stays in force",
+    ]
     own.write_text("[[takedown]]\n", encoding="utf-8")
     with pytest.raises(CopydeskError, match=r"own\.toml: entry 1: reason: is missing"):
         built(server, pages, tmp_path / "out", takedowns=str(own))

@@ -18,9 +18,9 @@ from flows.validate.codepoints import CodePoints
 from flows.validate.conservation import check_reject_share, conservation
 from flows.validate.failures import no_failures
 from flows.validate.offsets import end, uncovered_sources
-from flows.validate.quarantine import quarantine_between
+from flows.validate.quarantine import quarantine_between, settled
 from flows.validate.tombstones import tombstone_failures
-from flows.validate.validate import OF_SHARD, check_rejects, check_shard, check_tombstones, fallen_of
+from flows.validate.validate import OF_SHARD, check_shard, check_table, fallen_of
 from schemas.tables import TABLES
 from tests.release_tables import (
     LEDE,
@@ -242,6 +242,29 @@ def test_one_author_of_two_can_lack_evidence():
     assert "Ada" not in str(row)
 
 
+def test_rows_turned_away_follow_their_source_when_it_leaves():
+    tables = tables_of(PAGES)
+    tables["sources"] = tables["sources"].with_columns(
+        container=pl.lit("box.jsonl"), record=pl.int_range(2, dtype=pl.UInt32)
+    )
+    broken = changed(tables, "evidence", pl.col("field") == "title", rule="")
+    first = check_shard({name: broken[name] for name in OF_SHARD})
+    assert set(first.rejects["uri"]) == set(PAGES)
+    article, other = (first.tables["articles"].row(index, named=True) for index in range(2))
+    fallen = pl.DataFrame({"table": "articles", "key": article["article_id"], "rule": "bad", "detail": "is bad"})
+    second = check_shard(first.tables, fallen)
+    everything = pl.concat([first.rejects, second.rejects])
+    left = settled(everything, second.tables["sources"]["source_id"])
+    check_table("rejects", left)
+    places = left.select("source_id", "uri").unique()
+    uri = tables["sources"].row(by_predicate=pl.col("source_id") == other["source_id"], named=True)["uri"]
+    assert set(places.iter_rows()) == {(article["source_id"], "box.jsonl"), (other["source_id"], uri)}
+    assert left.height == everything.height
+    assert settled(left, second.tables["sources"]["source_id"]).equals(left)
+    # Where the other one is taken down, nothing of it is left here.
+    assert set(settled(left, tables["sources"]["source_id"].clear())["source_id"]) == {article["source_id"]}
+
+
 def test_evidence_for_a_value_that_the_article_does_not_have():
     tables = two_stories()
     extra = {"article_id": article_id("morning.txt"), "field": "publisher", "value": "Nobody", "basis": "stated"}
@@ -311,7 +334,7 @@ def test_a_broken_schema_is_a_fault_of_ours():
     with pytest.raises(CopydeskError, match="no stage wrote the table evidence"):
         validate({name: table for name, table in tables.items() if name != "evidence"})
     with pytest.raises(CopydeskError, match="a stage wrote a bad row"):
-        check_rejects(frame("rejects", [{"reject_id": "x", "stage": "ingest", "rule": "empty", "uri": "a"}]))
+        check_table("rejects", frame("rejects", [{"reject_id": "x", "stage": "ingest", "rule": "empty", "uri": "a"}]))
 
 
 def test_a_row_that_belongs_to_no_source_is_a_fault_of_ours():
@@ -415,9 +438,9 @@ def test_a_row_that_was_taken_down_is_not_released():
 
 
 def test_a_bad_tombstone_is_a_fault_of_its_stage():
-    check_tombstones(with_stone(two_stories(), "articles", "0" * 16)["tombstones"])
+    check_table("tombstones", with_stone(two_stories(), "articles", "0" * 16)["tombstones"])
     with pytest.raises(CopydeskError, match=r"table tombstones: .* a stage wrote a bad row, please report it"):
-        check_tombstones(with_stone(two_stories(), "moods", "0" * 16)["tombstones"])
+        check_table("tombstones", with_stone(two_stories(), "moods", "0" * 16)["tombstones"])
 
 
 def test_a_tombstone_counts_where_its_source_was_read():

@@ -18,7 +18,7 @@ from flows.errors import CopydeskError
 from flows.release.manifest import Input, file_sha256, write_sums
 from flows.release.parquet import write_table
 from flows.release.provenance import write_provenance
-from flows.release.release import BuildInfo, release
+from flows.release.release import BuildInfo
 from flows.release.rows import all_rows_sha256, rows_sha256
 from flows.release.verify.card import check_card
 from flows.release.verify.files import check_files
@@ -28,7 +28,7 @@ from flows.release.verify.tables import UnreadableError, open_table
 from flows.settings import Settings
 from flows.verify import verify
 from schemas.tables import TABLES
-from tests.release_tables import PAGES, Page, Tables, changed, frame, tables_of, two_stories
+from tests.release_tables import PAGES, Page, Tables, changed, frame, release, tables_of, two_stories
 
 MADE = settings(max_examples=200, deadline=None)
 REJECT = {

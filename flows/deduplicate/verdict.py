@@ -46,6 +46,9 @@ _LEDE_COVERAGE = 0.6
 _LEDE_LONGER_COVERAGE = 0.45
 _LEDE_SHARED_WORDS = 120
 INSIDE_LENGTH = 0.1
+# Two notices of one kind share its vocabulary, in another order or the same: where hardly more words are common than must
+# be, this share of the shorter must be; it falls to that of longer texts for twice as many words.
+_SHORT_COVERAGE = 0.75
 # Short notices that share fewer words than copies must are copies when one is the other but for a word or two.
 _NOTICE_COVERAGE = 0.99
 _NOTICE_LONGER_COVERAGE = 0.85
@@ -149,7 +152,10 @@ class Verdict:
             np.minimum(settings.max_unmatched_words, _UNMATCHED_SHARE * shorter_sizes),
             shorter_sizes * np.maximum(_EXCESS_SHARE * excess, _LONG_UNMATCHED_SHARE),
         )
-        is_long_enough = covered.min(1) * weight >= settings.min_shared_words
+        shared_words = covered.min(1) * weight
+        more_words = shared_words / settings.min_shared_words - 1
+        least_coverage = _SHORT_COVERAGE - more_words * (_SHORT_COVERAGE - settings.min_shorter_coverage)
+        is_long_enough = (more_words >= 0) & (shorter_coverage >= least_coverage)
         is_nearly_all = (shorter_coverage >= _NOTICE_COVERAGE) & (longer_coverage >= _NOTICE_LONGER_COVERAGE)
         is_short_stretched = (
             np.where(a_is_longer, measures[:, B_UNMATCHED], measures[:, A_UNMATCHED]) <= settings.max_unmatched_words
@@ -161,7 +167,7 @@ class Verdict:
             (shorter_coverage >= _LEDE_COVERAGE)
             & (longer_coverage >= _LEDE_LONGER_COVERAGE)
             & (unmatched <= _LEDE_SHARE * shorter_sizes)
-            & (covered.min(1) * weight >= _LEDE_SHARED_WORDS)
+            & (shared_words >= _LEDE_SHARED_WORDS)
         )
         shared, grams = measures[:, SHARED_GRAMS], measures[:, ALL_GRAMS]
         # Words of template lines make as many runs more: some within a line, GRAM_WORDS - 1 with words beside it, which

@@ -4,9 +4,11 @@ from collections.abc import Collection, Iterator, Mapping, Sequence
 from contextlib import ExitStack
 from pathlib import Path
 
-from flows.ingest.documents import Document, Notes, Records, Refusal, record_columns, too_large
+from flows.errors import CopydeskError
+from flows.ingest.documents import Document, Notes, Records, Refusal, record_columns
 from flows.ingest.formats import Formats
-from flows.ingest.inputs import InputFile, find_inputs, unreadable, why_unreadable
+from flows.ingest.inputs import InputFile, find_inputs
+from flows.ingest.reading import bytes_of_document, records_of_container
 from flows.settings import Settings
 
 
@@ -26,6 +28,7 @@ def documents_again(
 
     Raises:
         UsageError: an input is empty, or a column unknown.
+        CopydeskError: there is no room for temporary files.
     """
     renamed = record_columns(columns)
     with ExitStack() as stack:
@@ -36,29 +39,25 @@ def documents_again(
                 yield uri, refusal
         for file in sorted(found.files):
             if file.uri in uris:
-                for document in _documents(file, formats, settings, renamed):
-                    yield file.uri, document
+                try:
+                    for document in _documents(file, formats, settings, renamed):
+                        yield file.uri, document
+                except OSError as error:
+                    raise CopydeskError(
+                        f"no temporary file can be written beside {folder}: {error.strerror}; name a folder with "
+                        "room in TMPDIR"
+                    ) from error
 
 
 def _documents(
     file: InputFile, formats: Formats, settings: Settings, columns: dict[str, str]
 ) -> Iterator[Document | Refusal]:
-    problem = why_unreadable(file.path)
-    if problem:
-        yield problem
+    if file.suffix not in formats.containers:
+        data = bytes_of_document(file, settings)
+        yield data if isinstance(data, Refusal) else formats.documents[file.suffix](data)
         return
-    try:
-        if file.suffix in formats.containers:
-            for found in formats.containers[file.suffix](file.path, columns, settings, Notes()):
-                if isinstance(found, Records):
-                    yield from found.documents()
-                else:
-                    yield found
-            return
-        with file.path.open("rb") as stream:
-            data = stream.read(settings.max_record_bytes + 1)
-    except OSError as error:
-        yield unreadable(error)
-        return
-    is_whole = len(data) <= settings.max_record_bytes
-    yield formats.documents[file.suffix](data) if is_whole else too_large(settings.max_record_bytes)
+    for found in records_of_container(file, formats.containers[file.suffix], columns, settings, Notes()):
+        if isinstance(found, Records):
+            yield from found.documents()
+        else:
+            yield found

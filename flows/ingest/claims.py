@@ -16,7 +16,8 @@ def settled(documents: pl.DataFrame) -> tuple[pl.DataFrame, pl.DataFrame]:
 
     Returns:
         The documents that keep their uri, in the order of the rows, and those that do not: `uri, container, record,
-        winner_sha256, is_repeat` (whether the same bytes were kept), one row per document, in order of uri and bytes.
+        winner_sha256, is_repeat` (whether another document with the same uri and bytes goes before it), one row per
+        document, in order of uri and bytes.
     """
     claims = (
         documents.select(_CLAIM)

@@ -3,6 +3,7 @@
 from collections.abc import Callable, Iterator
 from contextlib import ExitStack
 from pathlib import Path
+from tempfile import TemporaryDirectory
 
 from flows.ingest.documents import Document, Notes, Records, Refusal
 from flows.ingest.jsonl import records_of_jsonl, records_of_jsonl_gz
@@ -35,3 +36,9 @@ class Formats:
     def suffixes(self) -> tuple[str, ...]:
         """All that are read."""
         return (*self.documents, *self.containers)
+
+
+def known_suffixes() -> tuple[str, ...]:
+    """The suffixes of files that are read."""
+    with TemporaryDirectory() as folder, ExitStack() as stack:
+        return Formats(stack, Path(folder)).suffixes

@@ -4,16 +4,16 @@ import os
 import re
 import stat
 from collections import Counter
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass, field
 from fnmatch import fnmatchcase
-from pathlib import Path
+from pathlib import Path, PurePosixPath
 
 from flows.errors import UsageError
 from flows.ingest.documents import Refusal
 from flows.ingest.printable import printable, printable_path
 
-_WILDCARD = re.compile(r"[*?\[]")
+WILDCARD = re.compile(r"[*?\[]")
 _UNFINISHED = (".part", ".tmp")
 # They stand beside the documents and are none.
 PROVENANCE_FILE = "sources.toml"
@@ -58,29 +58,55 @@ class FoundInputs:
     link_count: int = 0
 
 
-def find_inputs(sources: Sequence[str], suffixes: Sequence[str]) -> FoundInputs:
+def find_inputs(sources: Sequence[str], suffixes: Sequence[str], elsewhere: Iterable[FoundInputs] = ()) -> FoundInputs:
     """The files that the SOURCEs mean, whatever order they are given in.
 
     Names that begin with a dot or end in .part or .tmp are passed over inside folders, and links to folders too.
 
+    Args:
+        sources: files, folders or patterns.
+        suffixes: those that readers know.
+        elsewhere: what was found in other ways, to be read together with it.
+
     Raises:
         UsageError: a SOURCE is empty.
     """
-    return _Search(suffixes).run(sources)
+    return _Search(suffixes).run(sources, elsewhere)
+
+
+def is_passed_over(name: str) -> bool:
+    """Whether a name inside a folder says that it is hidden, or not yet complete."""
+    return name.startswith(".") or name.lower().endswith(_UNFINISHED)
+
+
+def suffix_of(name: str, suffixes: Iterable[str]) -> str | None:
+    """The suffix of the format that reads a file of that name: .jsonl.gz rather than .gz."""
+    lowered = name.lower()
+    return max((known for known in suffixes if lowered.endswith(known)), key=len, default=None)
+
+
+def skipped_as(name: str) -> str:
+    """What files of that name are counted under where no format reads them."""
+    return printable_path(PurePosixPath(name).suffix.lower()) or "(none)"
 
 
 class _Search:
     def __init__(self, suffixes: Sequence[str]) -> None:
-        self._suffixes = sorted(suffixes, key=len, reverse=True)  # .jsonl.gz before .gz
+        self._suffixes = suffixes
         self._seen: set[tuple[str, Path]] = set()
         self._given = ""
         self.found = FoundInputs()
 
-    def run(self, sources: Sequence[str]) -> FoundInputs:
+    def run(self, sources: Sequence[str], elsewhere: Iterable[FoundInputs]) -> FoundInputs:
         for source in sorted(set(sources)):
             if not source.strip():
                 raise UsageError("SOURCE is empty; give a file, a folder or a pattern like 'news/*.txt'")
             self._add_source(source)
+        for other in elsewhere:
+            self.found.files |= other.files
+            self.found.refused |= other.refused
+            self.found.skipped += other.skipped
+            self.found.folders |= other.folders
         # A missing file must not take the place of one that was found under the same uri elsewhere.
         uris = {file.uri for file in self.found.files}
         self.found.refused = {f"./{uri}" if uri in uris else uri: why for uri, why in self.found.refused.items()}
@@ -92,7 +118,7 @@ class _Search:
         try:
             path.lstat()
         except (FileNotFoundError, NotADirectoryError, ValueError):
-            if _WILDCARD.search(source):
+            if WILDCARD.search(source):
                 self._add_pattern(source)
             else:
                 self._refuse("not_found", "There is no such file or folder; check the path.")
@@ -109,7 +135,7 @@ class _Search:
 
     def _add_pattern(self, source: str) -> None:
         parts = Path(source).parts
-        wild = next(position for position, part in enumerate(parts) if _WILDCARD.search(part))
+        wild = next(position for position, part in enumerate(parts) if WILDCARD.search(part))
         base = _absolute(str(Path(*parts[:wild])))
         matches = set(self._matches(base, base, parts[wild:])) if base.is_dir() else set()
         if not matches:
@@ -126,10 +152,9 @@ class _Search:
         if path.name in SIDE_FILES or (uri, path) in self._seen:
             return
         self._seen.add((uri, path))
-        name = path.name.lower()
-        suffix = next((known for known in self._suffixes if name.endswith(known)), None)
+        suffix = suffix_of(path.name, self._suffixes)
         if suffix is None:
-            self.found.skipped[printable_path(path.suffix.lower()) or "(none)"] += 1
+            self.found.skipped[skipped_as(path.name)] += 1
             return
         for folder in path.parents:
             if folder == base:
@@ -155,7 +180,7 @@ class _Search:
         folders = [folder]
         while folders:
             for entry in self._entries(folders.pop(), base):
-                if entry.name.startswith(".") or entry.name.lower().endswith(_UNFINISHED):
+                if is_passed_over(entry.name):
                     continue
                 if self._is_folder(entry):
                     folders.append(Path(entry.path))

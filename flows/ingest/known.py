@@ -1,5 +1,6 @@
 """`sources.toml`: what is known of documents from outside their text."""
 
+import hashlib
 import os
 import tomllib
 from collections.abc import Mapping
@@ -77,7 +78,7 @@ class Known:
 
     Attributes:
         warnings: one line each.
-        files: the `sources.toml` that were read → path relative to their SOURCE.
+        files: of each `sources.toml` that was read, the path relative to its SOURCE, SHA-256 and byte count.
     """
 
     def __init__(self, folders: Mapping[Path, str]) -> None:
@@ -87,24 +88,29 @@ class Known:
             CopydeskError: a file cannot be read, or says what it cannot say.
         """
         self.warnings: list[str] = []
-        self.files: dict[Path, str] = {}
+        self.files: list[tuple[str, str, int]] = []
         self._entries: dict[str, KnownSource] = {}
         for folder in sorted(folders, key=lambda found: (len(found.parts), str(found))):
             file = folder / PROVENANCE_FILE
             if os.path.isfile(file):  # noqa: PTH113 - Path.is_file raises where the folder cannot be entered
-                self.files[file] = (PurePosixPath(folders[folder]) / PROVENANCE_FILE).as_posix()
-                self._add(file)
+                self._add(file, (PurePosixPath(folders[folder]) / PROVENANCE_FILE).as_posix())
 
-    def _add(self, file: Path) -> None:
+    def _add(self, file: Path, uri: str) -> None:
+        name = printable(str(file))
+        try:
+            data = file.read_bytes()
+        except OSError as error:
+            raise CopydeskError(f"{name}: {error.strerror or 'cannot be read'}") from error
+        self.files.append((uri, hashlib.sha256(data).hexdigest(), len(data)))
         stated = set()
-        for entry in _read(file).source:
+        for entry in _parsed(data, name).source:
             if entry.uri in stated:
-                raise CopydeskError(f"{printable(str(file))}: {entry.uri} has two entries; write all in one")
+                raise CopydeskError(f"{name}: {entry.uri} has two entries; write all in one")
             stated.add(entry.uri)
             path = file.parent / os.fsdecode(entry.uri.encode())  # as Python names it under this locale
             self._entries[_name(path)] = entry
             if not os.path.lexists(path):
-                self.warnings.append(f"{printable(str(file))}: {entry.uri} is not there")
+                self.warnings.append(f"{name}: {entry.uri} is not there")
 
     def of(self, file: InputFile, sha256: str) -> KnownSource:
         """What is stated of a file with these bytes; nothing if the entry is about other bytes."""
@@ -122,12 +128,9 @@ def _name(path: Path) -> str:
     return printable_path(path.as_posix())
 
 
-def _read(file: Path) -> _KnownSources:
-    name = printable(str(file))
+def _parsed(data: bytes, name: str) -> _KnownSources:
     try:
-        content = tomllib.loads(file.read_text(encoding="utf-8"))
-    except OSError as error:
-        raise CopydeskError(f"{name}: {error.strerror or 'cannot be read'}") from error
+        content = tomllib.loads(data.decode())
     except UnicodeDecodeError as error:
         raise CopydeskError(f"{name}: byte {error.start} is not valid UTF-8; save the file as UTF-8") from error
     except (ValueError, RecursionError) as error:

@@ -1,19 +1,20 @@
 """Bytes → sources: files are found, decoded and hashed; what cannot be read is turned away with a reason."""
 
 import hashlib
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from contextlib import ExitStack
 from dataclasses import dataclass, replace
 from pathlib import Path
 
 import polars as pl
 
-from flows.errors import NO_ROOM, ChangedError
+from flows.errors import ChangedError
 from flows.ids import reject_id
-from flows.ingest.documents import Document, Notes, Records, Refusal, record_columns, too_large
+from flows.ingest.documents import Document, Notes, Records, Refusal, record_columns
 from flows.ingest.formats import Formats
-from flows.ingest.inputs import FileState, InputFile, file_state, find_inputs, unreadable, why_unreadable
+from flows.ingest.inputs import FileState, FoundInputs, InputFile, file_state, find_inputs, unreadable, why_unreadable
 from flows.ingest.known import Known
+from flows.ingest.reading import bytes_of_document, records_of_container
 from flows.ingest.shards import Shards
 from flows.settings import Settings
 from schemas.tables import TABLES
@@ -65,6 +66,7 @@ def ingest(
     settings: Settings,
     columns: Mapping[str, str],
     states: Mapping[Path, FileState | None] | None = None,
+    elsewhere: Iterable[FoundInputs] = (),
 ) -> Ingested:
     """Reads all inputs into `staging/sources/`, `staging/provenance/` and `staging/rejects/ingest.parquet`.
 
@@ -77,6 +79,7 @@ def ingest(
         settings: bounds of what is read.
         columns: our column of a record → its name in the containers, where they differ.
         states: files → what `file_state` said of them when they were complete; if given, no other file is read.
+        elsewhere: inputs that were found in other ways, to be read together with them.
 
     Raises:
         UsageError: an input is empty, or a column unknown.
@@ -84,7 +87,7 @@ def ingest(
         ChangedError: a container changed while it was read, or a file since its state was taken.
     """
     with ExitStack() as stack:
-        return _Ingest(stack, staging, settings, record_columns(columns), states).run(inputs)
+        return _Ingest(stack, staging, settings, record_columns(columns), states).run(inputs, elsewhere)
 
 
 class _Ingest:
@@ -109,8 +112,8 @@ class _Ingest:
         self._opened: list[OpenedFile] = []
         self._warnings: list[str] = []
 
-    def run(self, inputs: Sequence[str]) -> Ingested:
-        found = find_inputs(inputs, self._formats.suffixes)
+    def run(self, inputs: Sequence[str], elsewhere: Iterable[FoundInputs]) -> Ingested:
+        found = find_inputs(inputs, self._formats.suffixes, elsewhere)
         if self._states is not None:
             found.files.intersection_update([file for file in found.files if file.path in self._states])
         self._known = Known(found.folders)
@@ -137,8 +140,7 @@ class _Ingest:
             inputs=tuple(sorted(self._opened, key=lambda opened: opened.uri)),
             provenance_inputs=tuple(
                 sorted(
-                    (OpenedFile(uri, *_digest(file)) for file, uri in self._known.files.items()),
-                    key=lambda opened: (opened.uri, opened.sha256),
+                    (OpenedFile(*file) for file in self._known.files), key=lambda opened: (opened.uri, opened.sha256)
                 )
             ),
             folders=tuple(sorted(found.folders)),
@@ -209,18 +211,9 @@ class _Ingest:
             self._read_document(file)
 
     def _read_document(self, file: InputFile) -> None:
-        limit = self._settings.max_record_bytes
-        problem = why_unreadable(file.path)
-        if problem is None:
-            try:
-                with file.path.open("rb") as stream:
-                    data = stream.read(limit + 1)
-            except OSError as error:
-                problem = unreadable(error)
-        if problem is None and len(data) > limit:
-            problem = too_large(limit)
-        if problem:
-            self._refuse(file.uri, problem)
+        data = bytes_of_document(file, self._settings)
+        if isinstance(data, Refusal):
+            self._refuse(file.uri, data)
             return
         sha256 = hashlib.sha256(data).hexdigest()
         self._opened.append(OpenedFile(file.uri, sha256, len(data)))
@@ -244,9 +237,8 @@ class _Ingest:
         if known.url:
             notes.sentences.append("its url in sources.toml is not that of a single document; it was not applied")
         before = self._met_count
-        for document in _until_unreadable(
-            self._formats.containers[file.suffix](file.path, self._columns, self._settings, notes)
-        ):
+        reader = self._formats.containers[file.suffix]
+        for document in records_of_container(file, reader, self._columns, self._settings, notes):
             if isinstance(document, Refusal):
                 self._refuse(file.uri, document)
                 continue
@@ -304,22 +296,6 @@ class _Ingest:
         folder.mkdir(parents=True, exist_ok=True)
         rejects.write_parquet(folder / "ingest.parquet")
         return rejects
-
-
-def _until_unreadable(documents: Iterator[Document | Records | Refusal]) -> Iterator[Document | Records | Refusal]:
-    """The documents of a container; if it cannot be read any further, a refusal comes last.
-
-    Only errors of reading are the container's: where what was read cannot be written, the run has to end.
-
-    Raises:
-        OSError: there is no room for what a reader puts aside.
-    """
-    try:
-        yield from documents
-    except OSError as error:
-        if error.errno in NO_ROOM:
-            raise
-        yield unreadable(error)
 
 
 def _digest(file: Path) -> tuple[str, int]:

@@ -15,18 +15,12 @@ from flows.ingest.documents import WEB_ADDRESS, Document, Records, Refusal, web_
 from flows.ingest.heaps import Heaps
 from flows.ingest.known import KnownSource
 from schemas.provenance import PROVENANCE_FIELDS, Provenance
-from schemas.sources import Sources
+from schemas.tables import TABLES, dtypes_of
 
 _MEDIA_TYPE = "text/plain"
 
-
-def dtypes(model: type[Sources] | type[Provenance]) -> dict[str, pl.DataType]:
-    """Column → polars type, in order."""
-    return {name: column.dtype.type for name, column in model.to_schema().columns.items()}
-
-
-_SOURCE_DTYPES = dtypes(Sources)
-_PROVENANCE_DTYPES = dtypes(Provenance)
+_SOURCE_DTYPES = TABLES["sources"].dtypes
+_PROVENANCE_DTYPES = dtypes_of(Provenance)
 # A row of `sources` and, for each field of the provenance, its value and the rule that knows it.
 _RULE_OF = {field: f"{field}_rule" for field in PROVENANCE_FIELDS}
 _ROW_DTYPES = _SOURCE_DTYPES | dict.fromkeys((*_RULE_OF.keys(), *_RULE_OF.values()), pl.String())

@@ -3,6 +3,7 @@
 import polars as pl
 
 from flows.characters import CUT
+from flows.normalize.looks import may_be_glued
 from flows.normalize.spans import IS_FREE, cut, in_reading_order
 from flows.text import CLOSING, INITIAL
 
@@ -28,9 +29,9 @@ def split_glued(spans: pl.DataFrame) -> pl.DataFrame:
         SPANS in reading order; `is_glued` marks the pieces of a line that was split.
     """
     raw = pl.col("raw")
-    is_split = IS_FREE & raw.str.contains(f"(?:{_GLUE})|(?:{_CLOSE_OPEN})") & ~raw.str.contains("://", literal=True)
+    is_split = raw.str.contains(f"(?:{_GLUE})|(?:{_CLOSE_OPEN})") & ~raw.str.contains("://", literal=True)
     spans = spans.with_row_index("place")
-    hits = spans.filter(is_split)
+    hits = spans.filter(IS_FREE & may_be_glued(spans["raw"])).filter(is_split)
     if hits.is_empty():
         return spans.drop("place")
     marked = (

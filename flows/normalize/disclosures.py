@@ -2,6 +2,8 @@
 
 import re
 
+from flows.normalize.sentences import DENIAL, sentence_around
+
 _MACHINE = r"(?:artificial intelligence|AI|A\.I\.|language model|chatbot|ChatGPT)"
 _MADE_BY = re.compile(
     r"\b(?:This|The|Generated|Written|Produced|Created|Content|Text|Article|AI)\b[^.!?\n]{0,80}?"
@@ -10,7 +12,12 @@ _MADE_BY = re.compile(
     r"|\bAI[- ](?:generated|written)\b(?:\s+(?:article|content|text|story|summary))?"
     r"|\b[Gg]enerated (?:in part )?(?:by|with|using) (?:artificial intelligence|AI)\b"
 )
-_DENIED = re.compile(r"\b(?:no|not|never|without|nor|isn['’]t|wasn['’]t)\b", re.IGNORECASE)
+# "AI-generated content is never published here."
+_DENIED_BELOW = re.compile(
+    r"\s*(?:(?!(?:and|but|it|which|that)\b)\w+\s+)?"
+    r"(?:(?:is|are|was|were|has been|have been|will be)\s+(?:not|never)|(?:is|are|was|were)n['’]t)\b",
+    re.IGNORECASE,
+)
 
 _LANGUAGES = {
     "arabic": "ar", "bengali": "bn", "chinese": "zh", "mandarin": "zh", "czech": "cs", "danish": "da", "dutch": "nl",
@@ -36,10 +43,11 @@ _TRANSLATED_ZH = re.compile(r"译自(?P<language>" + "|".join(_LANGUAGES_ZH) + "
 
 def made_by_machine(text: str) -> tuple[int, int] | None:
     """Start and count of the words that say that a machine made the text, null where none say so or they deny it."""
-    match = _MADE_BY.search(text)
-    if match is None or _DENIED.search(match[0]):
-        return None
-    return match.start(), len(match[0])
+    for match in _MADE_BY.finditer(text):
+        before, found, after = sentence_around(text, *match.span())
+        if not DENIAL.search(before + found) and not _DENIED_BELOW.match(after):
+            return match.start(), len(found)
+    return None
 
 
 def translated_from(text: str) -> tuple[str, int, int] | None:

@@ -23,8 +23,10 @@ def with_leftovers(spans: pl.DataFrame) -> pl.DataFrame:
     is_heading = (
         (pl.col("role") == "related_links") & ~pl.col("is_in_block") & ~pl.col("rule").str.ends_with("related_line")
     )
-    list_state = pl.when(is_heading).then(pl.lit(1)).when(~(IS_FREE & is_open & (CHARS <= 140))).then(0)
-    is_link = IS_FREE & (list_state.forward_fill().over("page") == 1).fill_null(value=False)
+    begins_page = pl.col("page") != pl.col("page").shift(1)
+    is_end = ~(IS_FREE & (CHARS <= 140) & is_open) | begins_page
+    list_state = pl.when(is_heading).then(pl.lit(1)).when(is_end).then(0)
+    is_link = IS_FREE & (list_state.forward_fill() == 1).fill_null(value=False)
     is_label = ~ENDS_SENTENCE & (WORDS <= 3) & (CHARS <= 30) & (UNSPACED < 6)
     is_below_furniture = (in_tail & ~IS_FREE).cum_max().over("page")
     is_above_headline = ~_IS_TITLE.cum_max().over("page") & _IS_TITLE.any().over("page")

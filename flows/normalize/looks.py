@@ -1,11 +1,11 @@
-"""A glance at texts, so that few of them need a regular expression."""
+"""A glance at texts before regular expressions see them."""
 
 from collections.abc import Callable
 
 import numpy as np
 import polars as pl
 
-from flows.normalize.kernels import buffers, compiled, is_much, look_at
+from flows.normalize.kernels import buffers, compiled, find_glue, is_much, look_at
 
 
 def looks(texts: pl.Series) -> pl.DataFrame:
@@ -28,6 +28,14 @@ def looks(texts: pl.Series) -> pl.DataFrame:
     signs = {name: np.zeros(len(texts), np.bool_) for name in ("may_be_loose", "may_be_unspaced", "may_end_lines")}
     compiled(look_at)(*buffers(texts), *counts.values(), *signs.values())
     return pl.DataFrame(counts | signs)
+
+
+def may_be_glued(texts: pl.Series) -> pl.Series:
+    """Whether a closing mark may stand directly before what begins a sentence; of few texts, anything may be true."""
+    found = np.ones(len(texts), np.bool_)
+    if is_much(int(texts.str.len_bytes().sum())):
+        compiled(find_glue)(*buffers(texts), found)
+    return pl.Series(found)
 
 
 def changed_where(texts: pl.Series, where: pl.Series, change: Callable[[pl.Expr], pl.Expr]) -> pl.Series:

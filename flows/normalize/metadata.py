@@ -21,7 +21,7 @@ from flows.normalize.outlets import (
     url_in,
 )
 from flows.normalize.profiles import Profile
-from flows.normalize.rights import rights_policy
+from flows.normalize.rights import reserves_all, rights_policy
 
 # Roles of passages that tell something of the article around them.
 TELLING_ROLES = ("title", "byline", "dateline", "source_url", "rights", "disclaimer", "boilerplate", "question")
@@ -132,7 +132,8 @@ def collect(
     for part in parts:
         pages[part.page].append(part)
     for page, page_parts in pages.items():
-        reader = _PageReader(texts[page], marks.get(page, []), profiles_of.get(page, []), outlets)
+        has_page_made = any(part.is_page_made for part in page_parts)
+        reader = _PageReader(texts[page], marks.get(page, []), profiles_of.get(page, []), outlets, has_page_made)
         for part in page_parts:
             reader.read(part, known.get(page, {}))
 
@@ -140,13 +141,24 @@ def collect(
 class _PageReader:
     """Reads the metadata of the articles of one page."""
 
-    def __init__(self, text: str, marks: list[Mark], profiles: list[Profile], outlets: dict[str, Profile]) -> None:
+    def __init__(
+        self,
+        text: str,
+        marks: list[Mark],
+        profiles: list[Profile],
+        outlets: dict[str, Profile],
+        has_page_made: bool,
+    ) -> None:
         self.text = text
         self.marks = marks
         self.profiles = profiles
         self.outlets = outlets | _by_name(profiles) if profiles else outlets
         self.owner = next((profile for profile in profiles if profile.page_of == "republisher"), None)
         self.publisher = next((profile for profile in profiles if profile.page_of == "publisher"), None)
+        compound = next((profile for profile in profiles if profile.is_compound), None)
+        self.is_compound = has_page_made or compound is not None
+        # A profile that a credit line called up is that of the republished article, never of the page.
+        self.maker = self.owner or compound
 
     def read(self, part: Part, known: dict[str, tuple[str, str]]) -> None:
         inside = [mark for mark in self.marks if part.start <= mark.start < part.end]
@@ -195,7 +207,7 @@ class _PageReader:
 
     def _outlets(self, part: Part, marks: list[Mark], known: dict[str, tuple[str, str]]) -> None:
         if part.is_page_made:
-            self._add_owner(part, "publisher", self.owner or self.publisher)
+            self._add_owner(part, "publisher", self.maker)
             return
         if "publisher" in known:
             part.values.pop("publisher", None)
@@ -264,7 +276,7 @@ class _PageReader:
 
     def _date(self, part: Part, marks: list[Mark], known: dict[str, tuple[str, str]]) -> None:
         # What a record knows of a page that holds several texts speaks of what the page itself made.
-        if "published_date" in known and not (self.owner and self.owner.is_compound and not part.is_page_made):
+        if "published_date" in known and (part.is_page_made or not self.is_compound):
             value, rule = known["published_date"]
             part.state("published_date", date.fromisoformat(value), rule, None)
             return
@@ -298,8 +310,11 @@ class _PageReader:
 
     def _rights(self, part: Part, marks: list[Mark]) -> None:
         statements = _of(marks, "rights")
-        decided = [mark for mark in statements if rights_policy(mark.text) != "unknown"]
-        for mark in (decided or statements)[:1]:
+        found = next((mark for mark in statements if rights_policy(mark.text) != "unknown"), None)
+        if found and rights_policy(found.text) == "open":
+            # The licence may be that of something else on the page.
+            found = next((mark for mark in statements if reserves_all(mark.text)), found)
+        for mark in [found] if found else statements[:1]:
             part.state("rights_statement", mark.text, mark.label, mark.span)
 
     def _machine(self, part: Part, marks: list[Mark]) -> None:

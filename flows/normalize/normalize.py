@@ -83,7 +83,8 @@ def normalize(
     parts = parts_of_pages(spans).join(sources.select("page", "source_id", "place"), on="page", how="left")
     parts = parts.with_columns(article_id=article_id(pl.col("place"), pl.col("ordinal")))
     passages = _passages(spans, parts, sources)
-    articles = with_language(parts.join(joined_texts(passages), on="article_id", how="left")).sort("page", "ordinal")
+    texts = _counted(joined_texts(passages), passages)
+    articles = with_language(parts.join(texts, on="article_id", how="left")).sort("page", "ordinal")
     evidence = _evidence(articles, passages, sources, provenance, pages, profiles)
     return Normalized(
         passages=passages.select(TABLES["passages"].dtypes.keys()),
@@ -159,14 +160,19 @@ def _with_compound(spans: pl.DataFrame, pages: pl.DataFrame, profiles: tuple[Pro
 
 
 def _passages(spans: pl.DataFrame, parts: pl.DataFrame, sources: pl.DataFrame) -> pl.DataFrame:
-    """The table `passages`, with `page`, before anything is known of repeats."""
+    """The table `passages`, before anything is known of repeats, with `page`, `word_count` and `may_be_unspaced`."""
     # What would be content, but lies in no article, is part of a page that nobody knows.
     is_stray = pl.col("role").is_in(CONTENT_ROLES) & pl.col("article_id").is_null()
     is_content = pl.col("role").is_in(CONTENT_ROLES)
     extents = parts.select("page", "char_start", "article_id", article_end=pl.col("char_start") + pl.col("char_count"))
     spans = spans.sort("page", "char_start")
+    seen = looks(spans["found"])
+    text = changed_where(spans["found"], seen["may_be_loose"], passage_text)
+    is_changed = seen["may_be_loose"].arg_true()
+    blank_count = seen["blank_count"].scatter(is_changed, text.gather(is_changed).str.count_matches(" ", literal=True))
     return (
-        spans.join_asof(extents, on="char_start", by="page", strategy="backward", check_sortedness=False)
+        spans.with_columns(text=text, word_count=blank_count + 1, may_be_unspaced=seen["may_be_unspaced"])
+        .join_asof(extents, on="char_start", by="page", strategy="backward", check_sortedness=False)
         .with_columns(article_id=pl.when(pl.col("char_start") < pl.col("article_end")).then("article_id"))
         .with_columns(
             role=pl.when(is_stray).then(pl.lit("other")).otherwise("role"),
@@ -176,7 +182,6 @@ def _passages(spans: pl.DataFrame, parts: pl.DataFrame, sources: pl.DataFrame) -
         .with_columns(ordinal=pl.int_range(pl.len(), dtype=pl.UInt32).over("page"))
         .with_columns(
             passage_id=passage_id(pl.col("source_id"), pl.col("ordinal")),
-            text=changed_where(spans["found"], looks(spans["found"])["may_be_loose"], passage_text),
             text_sha256=pl.lit(None, pl.String),
             is_kept=is_content,
             drop_reason=pl.when(~is_content).then("role"),
@@ -185,6 +190,27 @@ def _passages(spans: pl.DataFrame, parts: pl.DataFrame, sources: pl.DataFrame) -
         )
         .sort("page", "ordinal")
     )
+
+
+def _counted(texts: pl.DataFrame, passages: pl.DataFrame) -> pl.DataFrame:
+    """Add `word_count` to the texts of articles, as `word_counts` counts.
+
+    Whatever stands between two passages, the words of a text are those of its passages. Only with characters of scripts
+    without blanks it has to be looked at itself.
+
+    Args:
+        texts: `article_id, text`: one row per article.
+        passages: of these articles, with `word_count` and `may_be_unspaced`.
+    """
+    counted = (
+        passages.filter(pl.col("article_id").is_not_null() & pl.col("role").is_in(CONTENT_ROLES))
+        .group_by("article_id", maintain_order=True)
+        .agg(pl.col("word_count").sum().cast(pl.UInt32), pl.col("may_be_unspaced").any())
+    )
+    counted = texts.join(counted, on="article_id", how="left", maintain_order="left")
+    others = counted["may_be_unspaced"].arg_true()
+    word_count = counted["word_count"].scatter(others, word_counts(counted["text"].gather(others)))
+    return texts.with_columns(word_count=word_count)
 
 
 def _evidence(
@@ -269,7 +295,6 @@ def _articles(articles: pl.DataFrame, evidence: pl.DataFrame) -> pl.DataFrame:
             text_sha256=pl.lit(None, pl.String),
             unique_text=pl.col("text"),
             unique_text_sha256=pl.lit(None, pl.String),
-            word_count=word_counts(articles["text"]),
             cluster_id=pl.col("article_id"),
             is_canonical=pl.lit(value=True),
         )

@@ -3,6 +3,8 @@
 import re
 from collections.abc import Iterable
 
+from flows.normalize.sentences import sentence_around
+
 _URL = re.compile(r"https?://[^\s<>\"'“”）】\])]+[^\s<>\"'“”）】\]).,;:!?]", re.IGNORECASE)
 
 _NAME_ENDS = r"(?=\s+(?:on|in|under|with|and|for|as|at)\b|\s*[.,;:|(\[]|\s*$)"
@@ -63,16 +65,9 @@ def interviewing_outlet(text: str, names: Iterable[str]) -> Found | None:
     found = re.search(
         rf"\b(?:interview|conversation)\s+with\s+(?:the\s+)?(?P<publisher>{alternatives(names)})\b", text, re.IGNORECASE
     )
-    if found is None or _EARLIER.search(_sentence_around(text, found.start())):
+    if found is None or _EARLIER.search("".join(sentence_around(text, *found.span()))):
         return None
     return _publisher(found)
-
-
-def _sentence_around(text: str, position: int) -> str:
-    """The sentence that holds a position; full stops inside names only make it shorter."""
-    before, after = text[:position], text[position:]
-    begin = max(before.rfind(mark) for mark in (". ", "\n", "? ", "! ")) + 1
-    return before[begin:] + re.split(r"[.?!](?:\s|$)|\n", after, maxsplit=1)[0]
 
 
 def alternatives(names: Iterable[str]) -> str:

@@ -3,7 +3,7 @@
 from enum import StrEnum
 from typing import Self
 
-from pydantic import BaseModel, ConfigDict, Field, model_validator
+from pydantic import BaseModel, ConfigDict, Field, field_validator, model_validator
 
 from schemas.columns import ROLES
 
@@ -51,6 +51,13 @@ class Rule(BaseModel):
     )
     region: Region = Field(default=Region.ANY, description="Where on the page the rule holds.")
     max_chars: int = Field(default=600, gt=0, description="Code points; a line that is longer is not looked at.")
+
+    @field_validator("needs")
+    @classmethod
+    def _in_any_case(cls, needs: tuple[str, ...]) -> tuple[str, ...]:
+        """What looks for the words ignores the case of ASCII letters; others are given in each case they come in."""
+        cases = (str, str.upper, str.title, str.capitalize)
+        return tuple(dict.fromkeys(word if word.isascii() else case(word) for word in needs for case in cases))
 
     @model_validator(mode="after")
     def _has_role(self) -> Self:

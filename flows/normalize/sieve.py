@@ -84,11 +84,11 @@ class Sieve:
     def sift(self, texts: pl.Series) -> npt.NDArray[np.uint64]:
         """What could match each text, as a set of `bits`: one row per text."""
         data, starts = buffers(texts)
-        found = np.tile(self.passing, (len(texts), 1))
+        found = np.tile(self.passing, (len(texts) + 1, 1))
         compiled(find_words)(
             data, starts, self._classes, self._moves, self._class_count, self._telling, self._told, found
         )
-        return found
+        return found[:-1]
 
 
 @cache

@@ -34,6 +34,16 @@ IS_FREE = pl.col("role").is_null()
 PLACE = pl.int_range(pl.len()).over("page")
 
 
+def of_neighbour(value: pl.Expr, distance: int) -> pl.Expr:
+    """What `value.shift(distance)` gives within a page, null beyond its ends; windows take several times as long.
+
+    Args:
+        value: of spans in reading order.
+        distance: 1 for the span before, -1 for the one behind.
+    """
+    return pl.when(pl.col("page") == pl.col("page").shift(distance)).then(value.shift(distance))
+
+
 def lines_from_sources(sources: pl.DataFrame) -> pl.DataFrame:
     """Split texts into their lines.
 
@@ -54,7 +64,7 @@ def lines_from_sources(sources: pl.DataFrame) -> pl.DataFrame:
             raw=pl.col("stripped").str.strip_chars_end(),
         )
         .with_columns(is_blank=pl.col("raw") == "")
-        .with_columns(is_after_blank=pl.col("is_blank").shift(1, fill_value=True).over("page"))
+        .with_columns(is_after_blank=of_neighbour(pl.col("is_blank"), 1).fill_null(value=True))
         .filter(~pl.col("is_blank"))
         .with_row_index("row")
     )

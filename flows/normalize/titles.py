@@ -3,7 +3,7 @@
 import polars as pl
 
 from flows.normalize.rules import Region
-from flows.normalize.spans import IS_FREE, PLACE
+from flows.normalize.spans import IS_FREE, PLACE, of_neighbour
 
 CHARS = pl.col("char_count")
 WORDS = pl.col("word_count")
@@ -30,7 +30,7 @@ def is_first_free() -> pl.Expr:
 
 def is_title_like() -> pl.Expr:
     """Whether the first free span of a page looks like its headline, a closing mark notwithstanding."""
-    following = CHARS.shift(-1).over("page")
+    following = of_neighbour(CHARS, -1)
     asks_or_calls = pl.col("raw").str.contains(r"[?!]$")
     return is_first_free() & (CHARS <= 160) & IS_TITLE_SIZED & ((following <= 120) | asks_or_calls)
 
@@ -94,7 +94,7 @@ def with_author_notes(spans: pl.DataFrame) -> pl.DataFrame:
     Args:
         spans: SPANS and `region`, with titles and bylines found.
     """
-    is_below = pl.col("role").shift(1).over("page").is_in(["byline", "dateline"]).fill_null(value=False)
+    is_below = of_neighbour(pl.col("role"), 1).is_in(["byline", "dateline"]).fill_null(value=False)
     notes = spans.filter(
         IS_FREE & (CHARS <= _MAX_NOTE_CHARS) & (is_below | (pl.col("region") == Region.TAIL.value))
     ).select("page", "char_start", name=pl.col("raw").str.extract(_INTRODUCED, 1))
@@ -123,8 +123,8 @@ def with_names_under_titles(spans: pl.DataFrame) -> pl.DataFrame:
 
     It is one when a date follows it, or when the page says elsewhere who that is ("<name> is a …").
     """
-    is_name = IS_FREE & (pl.col("role").shift(1).over("page") == "title") & (CHARS <= 80)
-    names = spans.with_columns(next_role=pl.col("role").shift(-1).over("page")).filter(is_name)
+    is_name = IS_FREE & (of_neighbour(pl.col("role"), 1) == "title") & (CHARS <= 80)
+    names = spans.with_columns(next_role=of_neighbour(pl.col("role"), -1)).filter(is_name)
     names = names.filter(pl.col("raw").str.contains(_BARE_NAMES))
     if names.is_empty():
         return spans

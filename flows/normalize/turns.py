@@ -177,12 +177,13 @@ def with_interviews(spans: pl.DataFrame) -> pl.DataFrame:
 
 def _possible_interviews(spans: pl.DataFrame) -> pl.Series:
     """Pages with a note that they hold an interview, with a label Q or A, or with three short lines that ask."""
-    is_noted = pl.col("rule").str.ends_with(_NOTE)
-    is_labelled = _IS_LABEL & _SPEAKER.is_in(_Q_AND_A)
-    asking = spans.filter(IS_FREE & (CHARS <= _MAX_QUESTION_CHARS) & _ASKS).group_by("page").len()
+    lines = spans.select("page", "role", "rule", "char_count", "raw")
+    # Filters one after the other: few lines are left for the dearer ones.
+    asking = lines.filter(IS_FREE & (CHARS <= _MAX_QUESTION_CHARS)).filter(_ASKS).group_by("page").len()
     return pl.concat(
         [
-            spans.filter(is_noted | is_labelled)["page"],
+            lines.filter(pl.col("rule").str.ends_with(_NOTE))["page"],
+            lines.filter(_IS_LABEL).filter(_SPEAKER.is_in(_Q_AND_A))["page"],
             asking.filter(pl.col("len") >= _MIN_QUESTIONS)["page"],
         ]
     ).unique()

@@ -43,7 +43,6 @@ class Rights:
         echoes: ids of passages that would be given, and say what a withheld text says.
         withheld_articles: ids of the articles that hold content which is withheld.
         given_sources: ids of the sources whose passages may all be given.
-        longest_quote: words of the longest quotation that is given whatever the policy is.
     """
 
     open_articles: pl.Series
@@ -51,7 +50,6 @@ class Rights:
     echoes: pl.Series
     withheld_articles: pl.Series
     given_sources: pl.Series
-    longest_quote: int
 
     def may_be_given(self, table: str) -> pl.Expr:
         """Whether the texts of a row of a table may be given to anybody."""
@@ -60,9 +58,7 @@ class Rights:
         if table == "passages":
             echoes = pl.col("passage_id").is_in(self.echoes.implode())
             return _is_open_passage(self.open_articles, self.open_sources) & ~echoes
-        is_open = ~pl.col("article_id").is_in(self.withheld_articles.implode())
-        is_short = (word_count("text") <= self.longest_quote).fill_null(value=False)
-        return is_open | is_short if table == "quotes" else is_open
+        return ~pl.col("article_id").is_in(self.withheld_articles.implode())
 
 
 def rights_of(articles: pl.DataFrame, passages: Batches, longest_quote: int = 0) -> Rights:
@@ -72,7 +68,7 @@ def rights_of(articles: pl.DataFrame, passages: Batches, longest_quote: int = 0)
         articles: `article_id, source_id, rights_policy` of all articles.
         passages: gives `passage_id, source_id, article_id, role, text` of all passages, batch by batch; is called
             several times where some texts may be given and others may not.
-        longest_quote: words of the longest quotation that is given whatever the policy is.
+        longest_quote: words in a row that a text may quote of a withheld one and yet be given.
     """
     is_open = pl.col("rights_policy") == OPEN
     open_articles = articles.filter(is_open)["article_id"]
@@ -93,7 +89,6 @@ def rights_of(articles: pl.DataFrame, passages: Batches, longest_quote: int = 0)
         echoes=echoes["passage_id"],
         withheld_articles=held_back.filter(is_content)["article_id"].drop_nulls().unique().sort(),
         given_sources=all_sources.filter(~all_sources.is_in(held_back["source_id"].unique().implode())).sort(),
-        longest_quote=longest_quote,
     )
 
 
@@ -116,11 +111,6 @@ def is_given(table: str) -> pl.Expr:
     return pl.any_horizontal(
         (pl.col(column).is_not_null() & (pl.col(column) != "")).fill_null(value=False) for column in text_columns(table)
     )
-
-
-def word_count(column: str) -> pl.Expr:
-    """Words of a text: runs of letters and digits, and single characters of scripts without blanks."""
-    return pl.col(column).str.count_matches(_WORD)
 
 
 def _is_open_passage(open_articles: pl.Series, open_sources: pl.Series) -> pl.Expr:

@@ -13,7 +13,7 @@ import polars as pl
 
 from flows.release.causes import CAUSES, SOURCE_ADDED, SOURCE_CHANGED, SOURCE_REMOVED, Default
 from flows.release.changed_pages import changed_inputs, changed_pages, takedowns
-from flows.release.compare import ADDED, CHANGED, REMOVED, Comparison, Snapshot, TableChange
+from flows.release.compare import ADDED, CHANGED, REMOVED, Comparison, Snapshot, TableChange, either
 
 # Columns whose values depend on other pages. All others of a page follow from its bytes and what is known of it.
 SHARED_COLUMNS = {
@@ -209,16 +209,14 @@ class _Attribution:
         """One of the two articles is another one, or what they share, or which one is canonical."""
         page = self.places.unique("article_id", keep="first", maintain_order=True)
         sides = [
-            _either(f"{side}_article_id").replace_strict(
+            either(f"{side}_article_id").replace_strict(
                 page["article_id"], page["source_id"], default=None, return_dtype=TEXT
             )
             for side in ("from", "to")
         ]
         shared = pl.DataFrame(schema=BECAUSE)
         if "overlaps" in rows:
-            shared = _least(
-                rows["overlaps"].select("because", id=_pair(_either("a_source_id"), _either("b_source_id")))
-            )
+            shared = _least(rows["overlaps"].select("because", id=_pair(either("a_source_id"), either("b_source_id"))))
         clustered = pl.DataFrame(schema=BECAUSE)
         if "articles" in rows:
             clustered = _least(rows["articles"].filter("is_shared").select("because", id="new_article_id"))
@@ -241,13 +239,13 @@ class _Attribution:
             cause = pl.col("change").replace_strict(
                 {ADDED: SOURCE_ADDED, REMOVED: SOURCE_REMOVED, CHANGED: SOURCE_CHANGED}
             )
-            unlisted = self.register.numbered(found.select(id="key", cause=cause, detail=_either("uri")))
+            unlisted = self.register.numbered(found.select(id="key", cause=cause, detail=either("uri")))
         return found.with_columns(
             because=pl.coalesce(
                 "because",
                 _by("source_id", self.pages),
                 _by("uri", self.files),
-                _looked_up(_either("uri").str.replace(TAKEN_NAME, ""), self.files),
+                _looked_up(either("uri").str.replace(TAKEN_NAME, ""), self.files),
                 _looked_up(pl.col("key"), unlisted),
             )
         )
@@ -359,11 +357,6 @@ def _by(column: str, lookup: pl.DataFrame) -> pl.Expr:
 
 def _looked_up(value: pl.Expr, lookup: pl.DataFrame) -> pl.Expr:
     return value.replace_strict(lookup["id"], lookup["because"], default=None, return_dtype=pl.UInt32)
-
-
-def _either(column: str) -> pl.Expr:
-    """A column of the new row, or of the old one if there is no new one."""
-    return pl.coalesce(f"new_{column}", f"old_{column}")
 
 
 def _pair(one: pl.Expr, other: pl.Expr) -> pl.Expr:

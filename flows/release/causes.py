@@ -4,29 +4,34 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import Any, Self
 
+from flows.release.described import PUBLIC
+
 SOURCE_ADDED, SOURCE_REMOVED = "source_added", "source_removed"
 SOURCE_CHANGED, SOURCE_RENAMED = "source_changed", "source_renamed"
 SETTINGS, CODE, TAKEDOWN = "settings", "code", "takedown"
 # In the order in which they are listed, and in which one is chosen where several would do.
 CAUSES = (SOURCE_ADDED, SOURCE_REMOVED, SOURCE_CHANGED, SOURCE_RENAMED, TAKEDOWN, SETTINGS, CODE)
 
-# Settings that bound files, memory and words on the card, and so cannot change a row.
+# Settings that say how files are cut, where the work is done, what the card says, and whether there is a release at
+# all: none of them changes a row. One that bounds what can be read does: what is over it is a reject.
 WITHOUT_EFFECT_ON_ROWS = frozenset(
     {
         "compression_level",
         "dataset_creator",
         "dataset_name",
+        "deduplicate_memory_bytes",
         "file_bytes",
         "hub_repo",
         "listed_articles",
+        "max_reject_share",
         "metadata_license",
-        "parquet_memory_bytes",
         "row_group_bytes",
         "shard_bytes",
-        "short_quote_words",
         "takedown_contact",
     }
 )
+# Settings that decide what a public edition withholds, and leave a full one as it is.
+OF_PUBLIC_EDITION = frozenset({"short_quote_words"})
 
 
 @dataclass(frozen=True)
@@ -44,8 +49,10 @@ class Default:
     @classmethod
     def between(cls, old: Mapping[str, Any], new: Mapping[str, Any]) -> Self:
         """What differs between two manifests."""
-        names = [name for name in changed_settings(old, new) if name not in WITHOUT_EFFECT_ON_ROWS]
-        if old.get("edition", "full") != new.get("edition", "full"):
+        editions = [one.get("edition", "full") for one in (old, new)]
+        idle = WITHOUT_EFFECT_ON_ROWS if PUBLIC in editions else WITHOUT_EFFECT_ON_ROWS | OF_PUBLIC_EDITION
+        names = [name for name in changed_settings(old, new) if name not in idle]
+        if editions[0] != editions[1]:
             names.append("edition")
         return cls(", ".join(names) or None, changed_code(old, new))
 

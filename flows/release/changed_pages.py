@@ -13,11 +13,11 @@ from flows.release.causes import (
     TAKEDOWN,
     Default,
 )
-from flows.release.compare import ADDED, CHANGED, REMOVED, Comparison, Snapshot
+from flows.release.compare import ADDED, CHANGED, REMOVED, Comparison, Snapshot, either
+from schemas.columns import OUTSIDE_RULES
 
-# Columns of `sources`, and rules of `evidence`, for what is known of a page from outside its bytes.
+# Columns of `sources` for what is known of a page from outside its bytes, as OUTSIDE_RULES are of `evidence`.
 OUTSIDE_COLUMNS = ("container", "record", "retrieved_at")
-OUTSIDE_RULES = ("record", "sources.toml")
 ARROW = " → "
 TEXT = pl.String()
 CAUSED = {"id": TEXT, "cause": TEXT, "detail": TEXT}
@@ -28,7 +28,7 @@ def takedowns(comparison: Comparison) -> pl.DataFrame:
     if "tombstones" not in comparison.tables:
         return pl.DataFrame(schema=CAUSED | {"table": TEXT, "uri": TEXT})
     rows = comparison.tables["tombstones"].rows
-    table, uri, reason, named = (_either(column) for column in ("table", "uri", "reason", "id"))
+    table, uri, reason, named = (either(column) for column in ("table", "uri", "reason", "id"))
     what = pl.concat_str(table.fill_null("row"), pl.lit(" "), named)
     return rows.select(
         id=named,
@@ -75,10 +75,10 @@ def changed_pages(
     before, after = _inputs(old.manifest), _inputs(new.manifest)
     if default:
         same_files = [uri for uri, sha256 in before.items() if after.get(uri) == sha256]
-        others = others.filter(~_either("container").fill_null(_either("uri")).is_in(same_files))
+        others = others.filter(~either("container").fill_null(either("uri")).is_in(same_files))
     # A file that is still read, with other bytes, has become one that is turned away, or is turned away no longer.
     other_files = [uri for uri, sha256 in before.items() if after.get(uri, sha256) != sha256]
-    is_changed = (pl.col("change") == CHANGED) | (_either("container").is_null() & _either("uri").is_in(other_files))
+    is_changed = (pl.col("change") == CHANGED) | (either("container").is_null() & either("uri").is_in(other_files))
     moved = others.filter(~is_changed)
     return pl.concat(
         [
@@ -145,7 +145,7 @@ def _known_otherwise(old: Snapshot, new: Snapshot, comparison: Comparison, defau
     is_outside = [pl.col(f"{side}_rule").is_in(OUTSIDE_RULES) for side in ("old", "new")]
     rows = comparison.tables["evidence"].rows
     rows = rows.filter(pl.all_horizontal(is_outside) if default else pl.any_horizontal(is_outside))
-    articles = rows.select(article_id=_either("article_id")).unique()
+    articles = rows.select(article_id=either("article_id")).unique()
     found = []
     for release in (old, new):
         places = release.columns("articles", {"article_id": TEXT, "source_id": TEXT})
@@ -167,8 +167,8 @@ def _with_takedowns(rows: pl.DataFrame, taken: pl.DataFrame) -> pl.DataFrame:
     by_uri = taken.filter(table="sources").drop_nulls("uri").unique("uri", keep="first", maintain_order=True)
     by_id = taken.unique("id", keep="first", maintain_order=True)
     takedown = pl.coalesce(
-        _either("source_id").replace_strict(by_id["id"], by_id["detail"], default=None, return_dtype=TEXT),
-        _either("uri").replace_strict(by_uri["uri"], by_uri["detail"], default=None, return_dtype=TEXT),
+        either("source_id").replace_strict(by_id["id"], by_id["detail"], default=None, return_dtype=TEXT),
+        either("uri").replace_strict(by_uri["uri"], by_uri["detail"], default=None, return_dtype=TEXT),
     )
     return rows.with_columns(takedown=pl.when(pl.col("change") != CHANGED).then(takedown))
 
@@ -187,11 +187,6 @@ def _of_both_ids(rows: pl.DataFrame, cause: str, detail: str) -> pl.DataFrame:
         rows.select(id=column, cause=pl.lit(cause), detail=detail) for column in ("new_source_id", "old_source_id")
     ]
     return pl.concat(sides).drop_nulls("id")
-
-
-def _either(column: str) -> pl.Expr:
-    """A column of the new row, or of the old one if there is no new one."""
-    return pl.coalesce(f"new_{column}", f"old_{column}")
 
 
 def _inputs(manifest: Mapping[str, Any]) -> dict[str, str]:

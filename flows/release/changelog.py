@@ -17,6 +17,7 @@ from flows.release.causes import CAUSES
 from flows.release.compare import ADDED, CHANGED, REMOVED
 from flows.release.diff import Diff, column_lines
 from flows.release.harmless import markdown
+from flows.wording import counted
 
 CHANGELOG = "CHANGELOG.md"
 PREFACE = """\
@@ -73,7 +74,7 @@ def first_changelog(version: str, day: date | None, row_counts: Mapping[str, int
         row_counts: table → number of rows.
     """
     lines = [
-        f"{_counted(row_counts.get('sources', 0), 'source')}, {_counted(row_counts.get('articles', 0), 'article')}.",
+        f"{counted(row_counts.get('sources', 0), 'source')}, {counted(row_counts.get('articles', 0), 'article')}.",
         "",
         "| table | rows |",
         "| --- | ---: |",
@@ -135,10 +136,10 @@ def _summary(found: Diff) -> str:
         "changed": len(found.pages["changed"]),
         "renamed": len(found.pages["renamed"]),
     }
-    pages = [f"{_counted(count, 'source')} {what}" for what, count in counts.items() if count]
-    taken = [_counted(len(found.pages["taken_down"]), "new tombstone")] if found.pages["taken_down"] else []
+    pages = [f"{counted(count, 'source')} {what}" for what, count in counts.items() if count]
+    taken = [counted(len(found.pages["taken_down"]), "new tombstone")] if found.pages["taken_down"] else []
     rows = sum(table.rows.height for table in found.tables.values())
-    return f"{', '.join(pages + taken) or 'No source changed'}; {_counted(rows, 'differing row')} since {found.old}."
+    return f"{', '.join(pages + taken) or 'No source changed'}; {counted(rows, 'differing row')} since {found.old}."
 
 
 def _body(found: Diff) -> Iterator[str]:
@@ -171,7 +172,3 @@ def _listed(heading: str, names: Sequence[str]) -> Iterator[str]:
 
 def _value(value: Any) -> str:
     return "not there" if value is None else json.dumps(value, ensure_ascii=False)
-
-
-def _counted(number: int, noun: str) -> str:
-    return f"{number:,} {noun}{'' if number == 1 else 's'}"

@@ -9,7 +9,7 @@ A row of the old release and one of the new are the same row if they stand for t
 """
 
 from collections.abc import Iterable, Iterator, Mapping, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass
 from functools import cached_property
 from pathlib import Path
 from typing import Any, Self
@@ -55,19 +55,17 @@ KEY_SEPARATOR = "/"
 
 @dataclass(frozen=True)
 class Snapshot:
-    """A release to compare, on disk or about to be written.
+    """A release to compare, whole or with its tables only.
 
     Attributes:
         version: its version.
         manifest: its manifest, or what is known of it before it is written.
-        tables: table → its rows, of a release that is not written yet.
-        folder: where it is written.
+        folder: where its tables are.
     """
 
     version: str
     manifest: Mapping[str, Any]
-    tables: Mapping[str, pl.DataFrame] = field(default_factory=dict)
-    folder: Path | None = None
+    folder: Path
 
     @classmethod
     def of_release(cls, folder: Path) -> Self:
@@ -77,18 +75,12 @@ class Snapshot:
             CopydeskError: it is no release.
         """
         manifest = read_manifest(folder)
-        return cls(str(manifest.get("version", folder.name)), manifest, folder=folder)
-
-    @classmethod
-    def of_tables(cls, tables: Mapping[str, pl.DataFrame], manifest: Mapping[str, Any] | None = None) -> Self:
-        """A release that is not written yet; `manifest` holds what is known of it."""
-        content = manifest or {}
-        return cls(str(content.get("version", "")), content, tables)
+        return cls(str(manifest.get("version", folder.name)), manifest, folder)
 
     @property
     def names(self) -> list[str]:
         """Its tables, in the order in which a reader meets them."""
-        found = self.tables if self.folder is None else self.manifest["tables"]
+        found = self.manifest["tables"]
         return [name for name in TABLES if name in found] + sorted(set(found) - set(TABLES))
 
     def read(self, name: str) -> pl.DataFrame:
@@ -101,8 +93,6 @@ class Snapshot:
         """
         if name not in self.names:
             return pl.DataFrame()
-        if self.folder is None:
-            return _with_hashes(self.tables[name])
         rows = [_with_hashes(batch) for batch in table_batches(self.folder, name)]
         return pl.concat(rows) if rows else read_table(self.folder, name)
 
@@ -114,10 +104,7 @@ class Snapshot:
         """
         if name not in self.names:
             return pl.DataFrame(schema=dict(dtypes))
-        if self.folder is None:
-            rows = self.tables[name]
-        else:
-            rows = read_table(self.folder, name, self._those_there(name, dtypes))
+        rows = read_table(self.folder, name, self._those_there(name, dtypes))
         return rows.select(
             (pl.col(column) if rows.schema.get(column) == dtype else pl.lit(None, dtype)).alias(column)
             for column, dtype in dtypes.items()
@@ -125,7 +112,6 @@ class Snapshot:
 
     def _those_there(self, name: str, columns: Iterable[str]) -> list[str]:
         """Those of the columns that a table on disk has."""
-        assert self.folder is not None
         files = table_files(self.folder, name)
         try:
             there = pq.read_schema(files[0]).names if files else []
@@ -196,6 +182,11 @@ class TableChange:
     def count(self, change: str) -> int:
         """How many rows came (`added`), went (`removed`) or `changed`."""
         return self.rows.filter(change=change).height
+
+
+def either(column: str) -> pl.Expr:
+    """A column of the new row, or of the old one if there is no new one: of `TableChange.rows`."""
+    return pl.coalesce(f"new_{column}", f"old_{column}")
 
 
 @dataclass(frozen=True)

@@ -131,7 +131,7 @@ def provenance(release: Release) -> dict[str, Any]:
         },
         "prov:wasGeneratedBy": {
             "@type": "prov:Activity",
-            "prov:label": "ingest, normalize, deduplicate, validate, release",
+            "prov:label": "ingest, normalize, validate, takedown, deduplicate, validate, release",
             "prov:wasAssociatedWith": {"@type": "prov:SoftwareAgent", "prov:label": f"copydesk {version('copydesk')}"},
         },
     }

@@ -27,6 +27,7 @@ from flows.release.compare import ADDED, CHANGED, REMOVED, Comparison, Snapshot,
 from flows.release.harmless import plain_line
 from flows.release.manifest import Input, code_identity, lock_sha256
 from flows.settings import Settings
+from flows.wording import counted
 from schemas.tables import TABLES
 
 # Rows of a table, and characters of a value, that a terminal shows; the JSON has them all.
@@ -139,7 +140,7 @@ def diff(old: Path, new: Path) -> Diff:
 
 
 def diff_between(old: Snapshot, new: Snapshot) -> Diff:
-    """What changed from one release to another, either of which need not be written yet.
+    """What changed from one release to another, of either of which only the tables need be written.
 
     Raises:
         CopydeskError: a table cannot be read.
@@ -180,31 +181,20 @@ def _pages(tables: Mapping[str, TableDiff]) -> dict[str, list[str]]:
     return found
 
 
-def draft_snapshot(
-    version: str, tables: Mapping[str, pl.DataFrame], settings: Settings, inputs: Sequence[Input]
-) -> Snapshot:
-    """Tables in memory, to be compared with a release before they are written."""
-    return Snapshot.of_tables(tables, _known(version, list(tables), settings, inputs))
-
-
 def staged_snapshot(
     folder: Path, names: Sequence[str], settings: Settings, inputs: Sequence[Input], columns: Mapping[str, str]
 ) -> Snapshot:
     """A release of which only the tables with these names are written, to be compared with the one before it."""
-    return Snapshot("", _known("", names, settings, inputs) | {"columns": dict(columns)}, folder=folder)
-
-
-def _known(version: str, names: Sequence[str], settings: Settings, inputs: Sequence[Input]) -> dict[str, Any]:
-    """What is known of a manifest before it is written."""
-    return {
-        "version": version,
+    known = {
         "edition": "full",
         "inputs": [asdict(one) for one in inputs],
         "settings": settings.model_dump(mode="json"),
+        "columns": dict(columns),
         "code": code_identity(),
         "lock_sha256": lock_sha256(),
         "tables": {name: {"units": column_units(name)} for name in names},
     }
+    return Snapshot("", known, folder)
 
 
 def column_units(name: str) -> dict[str, str]:
@@ -220,7 +210,7 @@ def show_diff(found: Diff, console: Console) -> None:
         return
     console.print(_counts_grid(found))
     for cause, count in found.causes.items():
-        _print(console, f"{cause}: {count:,} row{'' if count == 1 else 's'}")
+        _print(console, f"{cause}: {counted(count, 'row')}")
     for name, (before, after) in found.settings.items():
         _print(console, f"setting {name}: {_value(before)} → {_value(after)}")
     if found.code:

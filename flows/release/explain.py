@@ -13,15 +13,13 @@ from flows.errors import CopydeskError
 from flows.release.found_rows import FoundRows, Row
 from flows.release.harmless import plain_line
 from flows.release.show import print_line
-from schemas.columns import REPEAT
+from schemas.columns import OUTSIDE_RULES, REPEAT
 from schemas.tables import TABLES, Table
 
 # What `show` puts between the parts of a key, and what stands between them in `rejects.row_key`.
 KEY_SEPARATORS = (" · ", "/")
 # Characters of a key's part that `show` prints; what is cut off shows as an ellipsis.
 SHOWN_KEY_CHARS = 80
-# Rules of `evidence` for what is known from outside the text.
-OUTSIDE_RULES = ("record", "sources.toml")
 # Table → the stage that makes its rows. Those of `rejects` say it themselves.
 STAGES = {
     "sources": "ingest",

@@ -2,6 +2,7 @@
 
 # Rules that ingest turns inputs away by. What `rejects.detail` says is about the one input; this is what helps.
 REPAIRS = {
+    "bad_name": "Give the object another key: parts of at most 255 bytes between single slashes, none of them . or ...",
     "corrupt_gzip": "Fetch or compress the file again; gzip -t FILE says whether it is whole.",
     "empty": "Save the page again, or delete the file.",
     "invalid_json": "Write the line as one JSON object; the other lines of the file were read.",

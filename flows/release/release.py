@@ -6,7 +6,7 @@ which cuts files and takes hashes without regard to the parts.
 
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from concurrent.futures import Future, ThreadPoolExecutor, wait
-from contextlib import contextmanager, nullcontext
+from contextlib import contextmanager
 from dataclasses import dataclass, field, replace
 from datetime import date
 from pathlib import Path
@@ -34,7 +34,7 @@ from flows.release.manifest import (
 from flows.release.parquet import TableWriter, WrittenTable
 from flows.release.provenance import write_provenance
 from flows.release.rows import all_rows_sha256, is_ascending
-from flows.release.staging import Lock, locked, publish, staged
+from flows.release.staging import Lock, publish, staged
 from flows.settings import Settings
 from schemas.tables import TABLES
 
@@ -86,30 +86,6 @@ class Released:
     def is_new(self) -> bool:
         """Whether there is a release that was not there before."""
         return self.step != "none"
-
-
-def release(
-    tables: Mapping[str, pl.DataFrame], out: Path, settings: Settings, build: BuildInfo, lock: Lock | None = None
-) -> Released:
-    """Write tables that are in memory, their rows in any order, as `release_parts` does.
-
-    Raises:
-        CopydeskError: there is no source to release, or the folder cannot be written to or read.
-        LockedError: another run holds the lock.
-        UsageError: the version wished for exists, understates the change, or is none.
-    """
-    ordered = {
-        name: tables[name].select(list(table.dtypes)).sort(table.order, nulls_last=True)
-        for name, table in TABLES.items()
-        if name in tables
-    }
-    if tables["sources"].is_empty() and tables["tombstones"].is_empty():
-        raise CopydeskError(NOTHING)
-    with nullcontext(lock) if lock is not None else locked(out) as held:
-        assert held is not None
-        if held.out != out:
-            raise ValueError(f"the lock is on {held.out}, not on {out}")
-        return release_parts([ordered], held, settings, build)
 
 
 def release_parts(

@@ -20,6 +20,7 @@ from flows.release.manifest import read_manifest
 from flows.release.next_steps import AGAIN, next_step
 from flows.release.parquet import read_table
 from flows.release.release import Released
+from flows.wording import counted
 from schemas.tables import TABLES
 
 # Rows of a table, and characters of a value, that `show` prints; the files hold the rest.
@@ -258,11 +259,6 @@ def outcome(result: Released) -> str:
         return f"release {result.version}{since}: {plain_line(result.path)}"
     differs = f"; {', '.join(result.changed)} would read differently now" if result.changed else ""
     return f"nothing changed since release {result.version}, no new release{differs}: {plain_line(result.path)}"
-
-
-def counted(number: int, noun: str) -> str:
-    """A number with its noun."""
-    return f"{number:,} {noun}{'' if number == 1 else 's'}"
 
 
 def print_line(console: Console, line: str) -> None:

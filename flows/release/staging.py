@@ -151,7 +151,7 @@ def publish(folder: Path, target: Path) -> None:
         flush(target.parent)
     except OSError as error:
         raise CopydeskError(
-            f"{target} was released, but the disk did not confirm it: {_reason(error)}; run copydesk verify {target}"
+            f"{target} was released, but the disk did not confirm it: {reason_of(error)}; run copydesk verify {target}"
         ) from error
 
 
@@ -196,13 +196,13 @@ def clear_errors(out: Path) -> Iterator[None]:
     try:
         yield
     except (OSError, pl.exceptions.PolarsError) as error:
-        reason = _reason(error)
+        reason = reason_of(error)
         if reason is None:
             raise
         raise CopydeskError(f"{_what_failed(error, out)}: {reason}; nothing was released") from error
 
 
-def _reason(error: Exception) -> str | None:
+def reason_of(error: Exception) -> str | None:
     """Why the system refused it, in its words; null for an error of polars behind which there is none of the system."""
     code = error.errno if isinstance(error, OSError) else None
     if code is None and (found := _OS_ERROR.search(str(error))):

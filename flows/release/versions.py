@@ -12,10 +12,7 @@
 import re
 from pathlib import Path
 
-import polars as pl
-
 from flows.errors import UsageError
-from flows.release.compare import STEPS, Snapshot, compare
 from flows.release.manifest import MANIFEST
 
 FIRST = "1.0.0"
@@ -43,17 +40,6 @@ def newest(out: Path) -> Path | None:
         return None
     found = [path for path in out.iterdir() if VERSION.fullmatch(path.name) and (path / MANIFEST).is_file()]
     return max(found, key=lambda path: parse(path.name), default=None)
-
-
-def step_between(old: Path, new: dict[str, pl.DataFrame]) -> str:
-    """How far the tables are from those of a release with other rows: `patch`, `minor` or `major`.
-
-    Raises:
-        CopydeskError: the old release cannot be read.
-    """
-    step = compare(Snapshot.of_release(old), Snapshot.of_tables(new)).step
-    # Rows that hash differently are a change, also where no value differs: the hash knows the order of columns.
-    return max(step, "patch", key=STEPS.index)
 
 
 def next_version(previous: str | None, step: str) -> str:

@@ -2,12 +2,13 @@
 
 ```toml
 [[takedown]]
-uri = "2031/ferries.txt"  # or sha256 of a source's bytes, or id of a source, article, passage or quote
+uri = "2031/ferries.txt"  # or sha256 of a source's bytes, or id of a source, article or passage
 reason = "asked for by its author"
 date = 2031-06-01
 ```
 
-A takedown that stood in a release holds for every later one: `manifest.json` lists all that are in force.
+A takedown that stood in a release holds for every later one: `manifest.json` lists all that are in force. One that no
+release holds yet, because nothing was to be released since it was asked for, holds as long as it stands in the file.
 """
 
 import datetime
@@ -62,7 +63,7 @@ def _sha256(value: object) -> str:
 
 def _id(value: object) -> str:
     if not isinstance(value, str) or not re.fullmatch(TOMBSTONE_ID, value):
-        raise ValueError("write the id of a source, article, passage or quote, as the tables have it")
+        raise ValueError("write the id of a source, article or passage, as the tables have it")
     return value
 
 
@@ -126,7 +127,7 @@ def takedowns_in_force(
     if file is not None and not file.exists():
         raise UsageError(f"--takedowns {_shown(str(file))}: there is no such file")
     files = [folder / TAKEDOWN_FILE for folder in sorted(folders)] if file is None else [file]
-    found: dict[tuple[str, str], Takedown] = {one.target: one for one in _of_manifest(earlier)}
+    found: dict[tuple[str, str], Takedown] = {one.target: one for one in takedowns_of_manifest(earlier)}
     own: dict[tuple[str, str], Takedown] = {}
     for path in files:
         if file is None and not os.path.isfile(path):  # noqa: PTH113 - Path.is_file raises where it may not look
@@ -158,9 +159,17 @@ def read_takedowns(file: Path) -> list[Takedown]:
         raise CopydeskError(f"{name}: {_explained(error)}") from error
 
 
-def _of_manifest(earlier: Sequence[Mapping[str, Any]]) -> list[Takedown]:
+def takedowns_of_manifest(stated: Sequence[Mapping[str, Any]]) -> list[Takedown]:
+    """The takedowns that the newest release was built with, which hold for every later one.
+
+    Args:
+        stated: `takedowns` of its manifest.
+
+    Raises:
+        CopydeskError: they say what no file of takedowns can say.
+    """
     try:
-        return _Takedowns.model_validate({"takedown": earlier}).takedown
+        return _Takedowns.model_validate({"takedown": stated}).takedown
     except ValidationError as error:
         raise CopydeskError(f"takedowns in the manifest of the newest release: {_explained(error)}") from error
 

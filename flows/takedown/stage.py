@@ -1,6 +1,6 @@
 """The stage: shards of normalized tables in; the same without what was taken down, and the table `tombstones`, out."""
 
-from collections.abc import Sequence
+from collections.abc import Collection, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -13,7 +13,7 @@ from schemas.tables import TABLES
 
 # The tables that a takedown can reach; those that there are not yet are passed over.
 REACHED = ("sources", "passages", "articles", "evidence", "quotes", "citations")
-# Takedowns that matched nothing and are named one by one, and characters of what they name.
+# Takedowns that a line is said of each, and characters of what they name.
 WARNED = 20
 NAME_CHARS = 200
 
@@ -25,12 +25,14 @@ class TakenDown:
     Attributes:
         source_count: sources that were read in this run and taken down.
         shards: those that were rewritten.
-        warnings: one line each, safe to print.
+        met: the takedowns that named something in this run, by their index.
+        other_bytes: id → uri, of what was taken down by an id of bytes that its page has no longer.
     """
 
     source_count: int
     shards: tuple[str, ...]
-    warnings: tuple[str, ...]
+    met: frozenset[int]
+    other_bytes: Mapping[str, str]
 
 
 def take_down_shards(
@@ -73,29 +75,34 @@ def take_down_shards(
     return TakenDown(
         now.filter(table="sources").height,
         tuple(rewritten),
-        warnings_of([one for rank, one in enumerate(takedowns) if rank not in met], earlier, uris),
+        frozenset(met),
+        dict(earlier.filter(pl.col("uri").is_in(list(uris))).select("id", "uri").iter_rows()),
     )
 
 
-def warnings_of(idle: Sequence[Takedown], earlier: pl.DataFrame, uris: set[str]) -> tuple[str, ...]:
-    """A line for each takedown that nothing in this run matched.
+def warnings_of(takedowns: Sequence[Takedown], taken: TakenDown, held: Collection[tuple[str, str]]) -> tuple[str, ...]:
+    """A line for each takedown that named nothing in this run, or that the next run would not know of by itself.
 
     Args:
-        idle: those takedowns.
-        earlier: rows of `tombstones` of the newest release.
-        uris: those of its `uri` that a source of this run still has.
+        takedowns: all in force, as they were followed.
+        taken: what came of them.
+        held: targets of the takedowns that the newest release holds, now that there may be a new one.
     """
-    pages = dict(earlier.drop_nulls("uri").select("id", "uri").iter_rows())
+    told = [(rank, one) for rank, one in enumerate(takedowns) if rank not in taken.met or one.target not in held]
     lines = []
-    for one in idle[:WARNED]:
+    for rank, one in told[:WARNED]:
         kind, value = one.target
-        line = f"takedown of {kind} {value[:NAME_CHARS]} matches nothing in this build; it stays in force"
-        page = pages.get(value)
-        if kind == "id" and page in uris:
+        what = "changes" if rank in taken.met else "matches"
+        line = f"takedown of {kind} {value[:NAME_CHARS]} {what} nothing in this build; "
+        line += "it stays in force" if one.target in held else "no release holds it yet, so keep it in the file"
+        page = taken.other_bytes.get(value) if kind == "id" and rank not in taken.met else None
+        if page is not None:
             line += f". {page[:NAME_CHARS]} has other bytes now: to keep the page out, take down its uri"
         lines.append(line)
-    if len(idle) > WARNED:
-        lines.append(f"{len(idle) - WARNED:,} more takedowns match nothing in this build; they stay in force")
+    if len(told) > WARNED:
+        are_held = all(one.target in held for _, one in told[WARNED:])
+        line = "they stay in force" if are_held else "not every one is held by a release, so keep them in the file"
+        lines.append(f"{len(told) - WARNED:,} more takedowns change nothing in this build; {line}")
     return tuple(lines)
 
 

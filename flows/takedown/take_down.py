@@ -18,7 +18,8 @@ import polars as pl
 
 from flows.takedown.requests import Takedown
 from flows.text import joined_texts, word_counts
-from schemas.columns import CONTENT_ROLES, EVIDENCE_FIELDS
+from flows.withdrawn import without_values
+from schemas.columns import CONTENT_ROLES
 from schemas.tables import TABLES
 
 # Code points of a passage from which on its words are not those of a menu or a speaker's label.
@@ -161,7 +162,7 @@ class _Down:
         return dict(tables) | {
             "sources": sources.with_columns(text=pl.when(~is_cut).then("text")),
             "passages": passages,
-            "articles": _with_texts(_without_values(articles, evidence.filter(is_lost)), gone, passages),
+            "articles": _with_texts(without_values(articles, evidence.filter(is_lost)), gone, passages),
             "evidence": evidence.filter(~is_lost).select(tables["evidence"].columns),
             **{name: rows.filter(~_is_touching(rows, gone)) for name, rows in kept.items()},
         }
@@ -218,46 +219,6 @@ def _is_touching(rows: pl.DataFrame, gone: pl.DataFrame) -> pl.Series:
     placed = rows.select("source_id", "char_start", "char_count").with_row_index("row")
     found = placed.join(spans, on="source_id", suffix="_of_gone").filter(_overlap("_of_gone"))
     return placed["row"].is_in(found["row"].implode())
-
-
-def _without_values(articles: pl.DataFrame, lost: pl.DataFrame) -> pl.DataFrame:
-    """The articles without the metadata that lost evidence was of.
-
-    A date loses its basis too; of rights without their statement nothing is known.
-    """
-    for field in EVIDENCE_FIELDS:
-        values = lost.filter(field=field)
-        if values.is_empty():
-            continue
-        is_lost = pl.col("article_id").is_in(values["article_id"].implode())
-        if field == "authors":
-            articles = _without_authors(articles, values)
-            continue
-        changes = [pl.when(~is_lost).then(field).alias(field)]
-        if field == "published_date":
-            changes.append(pl.when(~is_lost).then("published_date_basis").alias("published_date_basis"))
-        if field == "rights_statement":
-            changes.append(pl.when(is_lost).then(pl.lit("unknown")).otherwise("rights_policy").alias("rights_policy"))
-        articles = articles.with_columns(changes)
-    return articles
-
-
-def _without_authors(articles: pl.DataFrame, lost: pl.DataFrame) -> pl.DataFrame:
-    """The articles without the authors `article_id, value`; the others stay in their order."""
-    left = (
-        articles.select("article_id", value="authors")
-        .explode("value", empty_as_null=True)
-        .drop_nulls("value")
-        .join(lost, on=["article_id", "value"], how="anti", maintain_order="left")
-        .group_by("article_id", maintain_order=True)
-        .agg(authors="value")
-    )
-    return (
-        articles.drop("authors")
-        .join(left, on="article_id", how="left", maintain_order="left")
-        .with_columns(pl.col("authors").fill_null(pl.lit([], pl.List(pl.String))))
-        .select(articles.columns)
-    )
 
 
 def _with_texts(articles: pl.DataFrame, gone: pl.DataFrame, passages: pl.DataFrame) -> pl.DataFrame:

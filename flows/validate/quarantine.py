@@ -20,7 +20,8 @@ from flows.ids import reject_id
 from flows.validate.between import Keys, OverlapCounts, overlap_failures, with_overlap_count
 from flows.validate.consistency import values_without_evidence
 from flows.validate.failures import Tables
-from schemas.columns import EVIDENCE_FIELDS, SOURCE_ID
+from flows.withdrawn import without_values
+from schemas.columns import SOURCE_ID
 from schemas.tables import TABLES, Table
 
 DEPENDS = "depends_on_rejected"
@@ -180,24 +181,8 @@ def without_sources(tables: Tables, failed: pl.DataFrame) -> tuple[Tables, list[
 
 def with_evidence_only(kept: Tables) -> tuple[Tables, pl.DataFrame]:
     """Withdraw the metadata values that nothing is evidence of; each is a rejected row (columns of REJECTED)."""
-    articles = kept["articles"]
-    unproven = values_without_evidence(articles, kept["evidence"])
-    for field in EVIDENCE_FIELDS:
-        ids = unproven.filter(pl.col("field") == field)
-        if ids.is_empty():
-            continue
-        if field == "authors":
-            articles = without_authors(articles, ids)
-        else:
-            is_unproven = pl.col("article_id").is_in(ids["article_id"].implode())
-            lost = [pl.when(is_unproven).then(None).otherwise(pl.col(field)).alias(field)]
-            if field == "published_date":
-                basis = "published_date_basis"
-                lost.append(pl.when(is_unproven).then(None).otherwise(pl.col(basis)).alias(basis))
-            if field == "rights_statement":
-                policy = pl.when(is_unproven).then(pl.lit("unknown")).otherwise("rights_policy")
-                lost.append(policy.alias("rights_policy"))
-            articles = articles.with_columns(lost)
+    unproven = values_without_evidence(kept["articles"], kept["evidence"])
+    articles = without_values(kept["articles"], unproven)
     withdrawn = unproven.join(
         articles.select("article_id", "source_id"), on="article_id", how="left", maintain_order="left"
     ).select(
@@ -216,24 +201,6 @@ def with_evidence_only(kept: Tables) -> tuple[Tables, pl.DataFrame]:
         pl.format("articles.{} had a value without a row in evidence; it was withdrawn", "field").alias("detail"),
     )
     return kept | {"articles": articles}, withdrawn
-
-
-def without_authors(articles: pl.DataFrame, unproven: pl.DataFrame) -> pl.DataFrame:
-    """Take the authors `article_id, value` off the lists of their articles."""
-    left = (
-        articles.select("row", "article_id", value="authors")
-        .explode("value", empty_as_null=True)
-        .drop_nulls("value")
-        .join(unproven, on=["article_id", "value"], how="anti", maintain_order="left")
-        .group_by("row", maintain_order=True)
-        .agg(authors="value")
-    )
-    return (
-        articles.drop("authors")
-        .join(left, on="row", how="left", maintain_order="left")
-        .with_columns(pl.col("authors").fill_null(pl.lit([], pl.List(pl.String))))
-        .select(articles.columns)
-    )
 
 
 def reject_rows(rejected: pl.DataFrame, sources: pl.DataFrame, kept: pl.Series) -> pl.DataFrame:
@@ -271,6 +238,34 @@ def reject_rows(rejected: pl.DataFrame, sources: pl.DataFrame, kept: pl.Series) 
         )
         .sort("table", "row_key", "rule", "row", nulls_last=True)
     )
+    return _with_ids(rows)
+
+
+def settled(rejects: pl.DataFrame, kept: pl.Series) -> pl.DataFrame:
+    """The table `rejects` as it has to read once sources have left that rows were turned away from before.
+
+    The rows of a source that was turned away after all stand where the rest of it does, so that it is one record. Those
+    of one that was taken down go with it: its tombstone says what became of it.
+
+    Args:
+        rejects: rows of the table, in any order.
+        kept: the `source_id` of the sources that stay.
+    """
+    has_left = (
+        (pl.col("stage") == "validate") & pl.col("source_id").is_not_null() & ~pl.col("source_id").is_in(kept.implode())
+    )
+    rows = rejects.filter(has_left)
+    # A source that is turned away is so as a whole, its own row included.
+    places = rows.filter(table="sources").select("source_id", place="uri").unique("source_id")
+    settled = rows.join(places, on="source_id", maintain_order="left")
+    if settled.height == rows.height and settled["uri"].equals(settled["place"]):
+        return rejects.sort("reject_id")
+    moved = settled.sort("table", "row_key", "rule", "reject_id").with_columns(uri="place")
+    return pl.concat([rejects.filter(~has_left), _with_ids(moved)]).sort("reject_id")
+
+
+def _with_ids(rows: pl.DataFrame) -> pl.DataFrame:
+    """Rows of the table `rejects`, sorted by key, for rows that have all of its columns but `reject_id`."""
     named = ["stage", "rule", "uri", "record", "table", "row_key"]
     rows = rows.with_columns(nth=pl.int_range(pl.len()).over(named))
     ids = [

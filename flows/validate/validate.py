@@ -89,28 +89,16 @@ def shard_failures(tables: Tables) -> pl.DataFrame:
     return pl.concat(found).sort("table", "row", "rule", "detail")
 
 
-def check_tombstones(tombstones: pl.DataFrame) -> None:
-    """The tombstones keep the contract of their table.
+def check_table(name: str, rows: pl.DataFrame) -> None:
+    """All rows of a table that the pipeline itself makes keep its contract: `rejects`, `tombstones`.
 
     Raises:
         CopydeskError: they do not, which is a fault of the stage that wrote them.
     """
-    check_columns(TABLES["tombstones"], tombstones)
-    broken = model_failures(TABLES["tombstones"], tombstones.with_row_index("row"))
+    check_columns(TABLES[name], rows)
+    broken = model_failures(TABLES[name], rows.with_row_index("row"))
     if broken.height:
-        raise CopydeskError(f"table tombstones: {broken['detail'][0]}; a stage wrote a bad row, please report it")
-
-
-def check_rejects(rejects: pl.DataFrame) -> None:
-    """The rows that were turned away keep the contract of their table.
-
-    Raises:
-        CopydeskError: they do not, which is a fault of the stage that turned them away.
-    """
-    check_columns(TABLES["rejects"], rejects)
-    broken = model_failures(TABLES["rejects"], rejects.with_row_index("row"))
-    if broken.height:
-        raise CopydeskError(f"table rejects: {broken['detail'][0]}; a stage wrote a bad row, please report it")
+        raise CopydeskError(f"table {name}: {broken['detail'][0]}; a stage wrote a bad row, please report it")
 
 
 def _fallen_rows(tables: Tables, fallen: pl.DataFrame) -> pl.DataFrame:

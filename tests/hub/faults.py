@@ -25,7 +25,7 @@ class Fault:
     """Something that goes wrong with the next requests of a kind.
 
     Attributes:
-        kind: one of KINDS, UNVEIL or UNMOVED.
+        kind: one of KINDS, UNVEIL, UNMOVED or OVERTAKEN.
         where: regular expression that `METHOD path` has to match.
         times: requests that it befalls; -1 for all.
         skip: matching requests that it spares first.
@@ -40,9 +40,10 @@ class Fault:
 
 
 # Beside KINDS: a private repository is made public while something is going on in it; a commit is refused as not being
-# on top of the head, although it is.
+# on top of the head, although it is; somebody else puts the tag that is asked for on the first commit.
 UNVEIL = "unveil"
 UNMOVED = "unmoved"
+OVERTAKEN = "overtaken"
 
 
 class Faults:

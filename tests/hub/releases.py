@@ -3,9 +3,9 @@
 from pathlib import Path
 
 from flows.release.manifest import Input
-from flows.release.release import BuildInfo, release
+from flows.release.release import BuildInfo
 from flows.settings import Settings
-from tests.release_tables import PAGES, Page, Tables, tables_of, two_stories
+from tests.release_tables import PAGES, Page, Tables, release, tables_of, two_stories
 
 NIGHT: Page = [
     ("title", "The pier is found"),

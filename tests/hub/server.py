@@ -23,7 +23,7 @@ from types import TracebackType
 from typing import Any, NoReturn, Self
 from urllib.parse import parse_qs, unquote, urlsplit
 
-from tests.hub.faults import REFUSED, UNMOVED, UNVEIL, Fault, Faults
+from tests.hub.faults import OVERTAKEN, REFUSED, UNMOVED, UNVEIL, Fault, Faults
 from tests.hub.store import Commit, File, Repository, Store, User, copy_range, is_large
 from tests.hub.xet import Xet
 
@@ -279,6 +279,8 @@ class _Handler(BaseHTTPRequestHandler):
                 raise AnswerError(200, {"errors": [], "warnings": []})
             case ["api", "repos", "create"]:
                 self._create()
+            case ["api", "datasets", owner, name, "tag", revision]:
+                self._tag(f"{owner}/{name}", revision, is_overtaken=fault is not None and fault.kind == OVERTAKEN)
             case ["api", "datasets", owner, name, *rest]:
                 self._api(f"{owner}/{name}", rest)
             case ["datasets", owner, name, "info", "lfs", "objects", "batch"] if name.endswith(".git"):
@@ -349,7 +351,6 @@ class _Handler(BaseHTTPRequestHandler):
             "commits": self._commits,
             "preupload": self._preupload,
             "commit": self._commit,
-            "tag": self._tag,
         }
         match rest:
             case [] | ["revision", _]:
@@ -589,11 +590,13 @@ class _Handler(BaseHTTPRequestHandler):
             tree["notes.txt"] = self.store.regular(f"note {len(repository.commits)}".encode())
             repository.commit(tree, "A note", "somebody")
 
-    def _tag(self, name: str, revision: str, path: list[str]) -> None:
+    def _tag(self, name: str, revision: str, *, is_overtaken: bool) -> None:
         wish = json.loads(self._body())
         with self.store.lock:
             repository = self._repository(name, to_write=True)
             commit = self._revision(repository, revision)
+            if is_overtaken:
+                repository.tags[wish["tag"]] = next(iter(repository.commits))
             if wish["tag"] in repository.tags:
                 raise AnswerError(409, message="Tag reference exists already")
             repository.tags[wish["tag"]] = commit.oid

@@ -135,7 +135,7 @@ FURNITURE_RULES = (
         name="weather",
         role="navigation",
         needs=("°",),
-        pattern=r"^(?:[\p{L} .'’-]{2,30}\s*[|,:•·–-]\s*)?[+-]?\d{1,3}\s?°\s?[CF]?\b[^.!?]{0,30}$",
+        pattern=r"^(?:[\p{L} .'’-]{2,30}\s*[|,:•·–-]\s*)?[+-]?\d{1,3}\s?°(?:\s?[CF]\b)?[^.!?]{0,30}$",
         region=Region.HEAD,
         max_chars=80,
     ),

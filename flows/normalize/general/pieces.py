@@ -4,10 +4,12 @@ Repetitions are unbounded where the length of the line bounds them (`Rule.max_ch
 of letters is compiled once per count.
 """
 
+from flows.normalize.literals import needed_words
+
 # --- dates ---
 
 MONTHS = (
-    r"(?:Jan(?:uary)?|Feb(?:ruary)?|Mar(?:ch)?|Apr(?:il)?|May|June?|July?|Aug(?:ust)?|Sept?(?:ember)?|Oct(?:ober)?"
+    r"(?:Jan(?:uary)?|Feb(?:ruary)?|Mar(?:ch)?|Apr(?:il)?|May|June?|July?|Aug(?:ust)?|Sep(?:t(?:ember)?)?|Oct(?:ober)?"
     r"|Nov(?:ember)?|Dec(?:ember)?)\.?"
 )
 MONTHS_ELSEWHERE = (
@@ -58,13 +60,6 @@ NAMES = rf"{NAME}(?:\s*(?:,|&|and|und|et|y|e)\s+{NAME})*"
 
 # --- pictures ---
 
-AGENCIES = (
-    "AFP", "Associated Press", "Reuters", "Getty", "EPA", "EFE", "dpa", "Xinhua", "IC Photo", "Visual China", "VCG",
-    "CNS Photo", "Shutterstock", "iStock", "Alamy", "Bloomberg", "Anadolu", "ANSA", "TASS", "Kyodo", "Yonhap",
-    "PA Media", "PA Wire", "PA Images", "NurPhoto", "Zuma", "Unsplash", "Pexels", "Pixabay", "Wikimedia Commons",
-    "Imago", "Sipa", "Magnum Photos", "Picture Alliance", "UPI", "AP", "File Photo", "Courtesy Photo", "Handout",
-    "Adobe Stock", "Depositphotos", "Rex Features",
-)  # fmt: skip
 AGENCY = (
     r"(?:AFP(?: Photo)?|AP(?: Photo| Images)?|Associated Press|Reuters|REUTERS|Getty(?: Images)?|EPA(?:-EFE)?|EFE"
     r"|dpa|DPA|Xinhua|IC [Pp]hoto|Visual China(?: Group)?|VCG|CNS [Pp]hoto|Shutterstock|iStock"
@@ -73,3 +68,5 @@ AGENCY = (
     r"|Pexels|Pixabay|Wikimedia Commons|Imago|Sipa(?: USA)?|Magnum Photos|Picture Alliance|UPI|[Ff]ile [Pp]hoto"
     r"|[Cc]ourtesy [Pp]hoto|[Hh]andout(?: [Pp]hoto)?|Adobe Stock|Depositphotos|Rex Features)"
 )
+# Words of which every text that names one of them holds one.
+AGENCIES = tuple(sorted(needed_words(AGENCY) or ()))

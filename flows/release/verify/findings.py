@@ -8,6 +8,7 @@ from rich.console import Console
 
 from flows.release.harmless import plain_line
 from flows.release.show import print_line
+from flows.wording import counted
 
 
 @dataclass(frozen=True)
@@ -96,5 +97,5 @@ def print_verified(verified: Verified, console: Console) -> None:
     if verified.is_ok:
         print_line(console, "ok: nothing failed")
     else:
-        files = len({failure.file for failure in verified.failures})
-        print_line(console, f"{files} file{'' if files == 1 else 's'} failed")
+        files = {failure.file for failure in verified.failures}
+        print_line(console, f"{counted(len(files), 'file')} failed")

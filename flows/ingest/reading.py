@@ -1,0 +1,45 @@
+"""One file at a time: a document whole, or a container record by record; what cannot be read becomes a refusal."""
+
+from collections.abc import Iterator
+
+from flows.errors import NO_ROOM
+from flows.ingest.documents import Document, Notes, Records, Refusal, too_large
+from flows.ingest.formats import RecordReader
+from flows.ingest.inputs import InputFile, unreadable, why_unreadable
+from flows.settings import Settings
+
+
+def bytes_of_document(file: InputFile, settings: Settings) -> bytes | Refusal:
+    """All bytes of a file that is one document, or why they are not to be had."""
+    problem = why_unreadable(file.path)
+    if problem:
+        return problem
+    limit = settings.max_record_bytes
+    try:
+        with file.path.open("rb") as stream:
+            data = stream.read(limit + 1)
+    except OSError as error:
+        return unreadable(error)
+    return data if len(data) <= limit else too_large(limit)
+
+
+def records_of_container(
+    file: InputFile, reader: RecordReader, columns: dict[str, str], settings: Settings, notes: Notes
+) -> Iterator[Document | Records | Refusal]:
+    """The records of a container; if it cannot be read any further, a refusal comes last.
+
+    Only errors of reading are the container's: where what was read cannot be written, the run has to end.
+
+    Raises:
+        OSError: there is no room for what a reader puts aside.
+    """
+    problem = why_unreadable(file.path)
+    if problem:
+        yield problem
+        return
+    try:
+        yield from reader(file.path, columns, settings, notes)
+    except OSError as error:
+        if error.errno in NO_ROOM:
+            raise
+        yield unreadable(error)

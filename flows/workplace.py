@@ -1,0 +1,233 @@
+"""Where the tables of a run lie while tasks pass them on: on this machine, in a folder that several share, in a store.
+
+A folder that all workers see needs nothing more. With a store each task has a folder of its machine to work in: what it
+reads is fetched into it, and what it has written is put into the store when it is done. Tasks of the machine that the
+run was started on have one folder together, so that nothing is fetched there twice. What a task reads was written by
+tasks that were done before, and is not written again elsewhere: a file that is there is the file of the run.
+
+Outside the folder of releases a run has a folder of its own, whose name tells whose it is: a number that was drawn once
+for the folder of releases, then one for the run. Who holds the lock on the releases knows that other runs with their
+number are dead, and removes what they left. Nothing else there is touched.
+"""
+
+import logging
+import os
+import re
+from collections.abc import Callable, Iterable, Iterator, Sequence
+from concurrent.futures import ThreadPoolExecutor
+from contextlib import contextmanager, nullcontext, suppress
+from dataclasses import dataclass
+from pathlib import Path
+from tempfile import TemporaryDirectory
+
+from fsspec.asyn import AsyncFileSystem
+
+from flows.addresses import is_address
+from flows.errors import CopydeskError
+from flows.release.staging import Lock, clear_errors, flush, remove, staged
+from flows.remote import AT_ONCE, Store, clear_store_errors, objects_below, open_store
+
+log = logging.getLogger("copydesk")
+
+# The number that was drawn for a folder of releases lies in it.
+IDENTITY = ".work-id"
+# Folders of runs begin with it; the number of the folder of releases follows.
+PREFIX = ".copydesk-work-"
+
+_IDENTITY = re.compile(r"[0-9a-f]{32}")
+
+
+@dataclass(frozen=True)
+class Workplace:
+    """Where the tables of a run lie.
+
+    Attributes:
+        folder: on the machine that the run was started on, or shared by all.
+        address: in a store; None where the folder is all there is.
+    """
+
+    folder: Path
+    address: str | None = None
+
+    @contextmanager
+    def here(self, reads: Iterable[str] = (), writes: Iterable[str] = ()) -> Iterator[Path]:
+        """A folder of this machine that holds what a task reads, and from which what it writes goes to the others.
+
+        Args:
+            reads: names of files, as `<table>/<shard>`, or of folders with all their files, as `<table>/`.
+            writes: likewise; those that are there and new or changed when the context ends without an error.
+
+        Raises:
+            CopydeskError: the store has lost a file of the run.
+            NetworkError: the store does not answer, or fails.
+            RefusedError: the store does not let us.
+        """
+        if self.address is None:
+            yield self.folder
+            return
+        store, names = open_store(self.address), tuple(writes)
+        with nullcontext(self.folder) if self.folder.is_dir() else TemporaryDirectory(prefix="copydesk-") as place:
+            folder = Path(place)
+            _fetch(store, folder, reads)
+            before = _states(folder, names)
+            yield folder
+            after = _states(folder, names)
+            _put(store, folder, [name for name, state in after.items() if before.get(name) != state])
+
+
+@contextmanager
+def workplace(lock: Lock, place: str | None) -> Iterator[Workplace]:
+    """A place for the tables of a run; nothing of it is left, unless the run is killed: then the next one removes it.
+
+    Args:
+        lock: on the folder of releases.
+        place: a folder, or the address of one in a store; None for the folder of releases.
+
+    Raises:
+        CopydeskError: it cannot be written to.
+        UsageError: the address cannot be read.
+        NetworkError: the store does not answer, or fails.
+        RefusedError: the store does not let us.
+    """
+    if place is None:
+        with staged(lock) as folder:
+            yield Workplace(folder)
+    elif is_address(place):
+        with staged(lock) as folder, _in_store(lock, place) as address:
+            yield Workplace(folder, address)
+    else:
+        with _in_folder(lock, Path(place)) as folder:
+            yield Workplace(folder)
+
+
+@contextmanager
+def _in_folder(lock: Lock, shared: Path) -> Iterator[Path]:
+    """A folder of a run in a folder that may be shared, which is created if need be."""
+    mark = f"{PREFIX}{_identity(lock)}-"
+    folder = shared.absolute() / f"{mark}{os.urandom(8).hex()}"
+    with clear_errors(shared):
+        shared.mkdir(parents=True, exist_ok=True)
+        for stale in shared.glob(f"{mark}*"):
+            remove(stale)
+        folder.mkdir()
+    try:
+        yield folder
+    finally:
+        with clear_errors(shared):
+            remove(folder)
+
+
+@contextmanager
+def _in_store(lock: Lock, address: str) -> Iterator[str]:
+    """The address of a folder of a run in a store."""
+    mark = f"{PREFIX}{_identity(lock)}-"
+    store = open_store(address)
+    base = store.path.rstrip("/")
+    for stale in _names_in(store, base):
+        if stale.startswith(mark):
+            _remove(store, f"{base}/{stale}")
+    name = f"{mark}{os.urandom(8).hex()}"
+    try:
+        yield f"{address.rstrip('/')}/{name}"
+    finally:
+        try:
+            _remove(store, f"{base}/{name}")
+        except CopydeskError as error:
+            log.warning("%s\nThe next run removes what this one left there.", error)
+
+
+def _identity(lock: Lock) -> str:
+    """The number of a folder of releases, which no other one has; drawn where there is none."""
+    file = lock.out / IDENTITY
+    with suppress(OSError, UnicodeDecodeError):
+        found = file.read_text(encoding="ascii").strip()
+        if _IDENTITY.fullmatch(found):
+            return found
+    drawn = os.urandom(16).hex()
+    with clear_errors(lock.out):
+        draft = file.with_name(f"{IDENTITY}.new")
+        draft.write_text(f"{drawn}\n", encoding="ascii")
+        flush(draft)
+        draft.replace(file)
+        flush(lock.out)
+    return drawn
+
+
+def _names_in(store: Store, path: str) -> list[str]:
+    """What lies directly in a folder of a store; nothing where there is no such folder yet."""
+    with clear_store_errors(store.shown):
+        try:
+            found = store.system.ls(path, detail=False)
+        except FileNotFoundError:
+            return []
+    return [str(name).rstrip("/").rpartition("/")[2] for name in found]
+
+
+def _remove(store: Store, path: str) -> None:
+    """Remove a folder of a store and all in it."""
+    with clear_store_errors(store.shown), suppress(FileNotFoundError):
+        store.system.rm(path, recursive=True)
+
+
+def _fetch(store: Store, folder: Path, names: Iterable[str]) -> None:
+    """Fetch files of a run that are not there yet."""
+    base = store.path.rstrip("/")
+    wanted = [name for name in names if not name.endswith("/")]
+    for whole in (name for name in names if name.endswith("/")):
+        wanted += [path[len(base) + 1 :] for path in objects_below(store, f"{base}/{whole}".rstrip("/"))]
+    missing = [name for name in wanted if not (folder / name).exists()]
+
+    def fetch(name: str) -> None:
+        target = folder / name
+        with clear_errors(folder):
+            target.parent.mkdir(parents=True, exist_ok=True)
+            draft = target.with_name(f".{target.name}-{os.urandom(8).hex()}")
+            try:
+                with clear_store_errors(store.shown):
+                    store.system.get_file(f"{base}/{name}", str(draft))
+                draft.replace(target)
+            finally:
+                draft.unlink(missing_ok=True)
+
+    _at_once(store, fetch, missing)
+
+
+def _put(store: Store, folder: Path, names: Sequence[str]) -> None:
+    """Put files of a run into its store."""
+    base = store.path.rstrip("/")
+
+    def put(name: str) -> None:
+        with clear_store_errors(store.shown):
+            if not _is_object_store(store):
+                store.system.makedirs(f"{base}/{name}".rpartition("/")[0], exist_ok=True)
+            store.system.put_file(str(folder / name), f"{base}/{name}")
+
+    _at_once(store, put, names)
+
+
+def _at_once(store: Store, move: Callable[[str], None], names: Sequence[str]) -> None:
+    """Move files, some at a time."""
+    # Only what is asynchronous inside is made for several threads.
+    pool = ThreadPoolExecutor(AT_ONCE if _is_object_store(store) else 1)
+    try:
+        for _ in pool.map(move, names):
+            pass
+    finally:
+        pool.shutdown(cancel_futures=True)
+
+
+def _is_object_store(store: Store) -> bool:
+    """Whether there are no folders to make; for S3, making one would be to ask for the bucket each time."""
+    return isinstance(store.system, AsyncFileSystem)
+
+
+def _states(folder: Path, names: Sequence[str]) -> dict[str, tuple[int, int, int]]:
+    """Files that are there → inode, size and time, which change when a file is written anew; hidden ones are drafts."""
+    files = [
+        file
+        for name in names
+        for file in ((folder / name).glob("[!.]*") if name.endswith("/") else (folder / name,))
+        if file.is_file()
+    ]
+    found = {file.relative_to(folder).as_posix(): file.stat() for file in files}
+    return {name: (state.st_ino, state.st_size, state.st_mtime_ns) for name, state in found.items()}

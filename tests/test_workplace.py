@@ -1,0 +1,165 @@
+"""Where tables lie while tasks pass them on: what goes to a store and comes back, and that nothing is left there."""
+
+import contextlib
+import os
+from pathlib import Path
+from typing import Any
+
+import fsspec
+import pytest
+
+from flows.errors import CopydeskError, NetworkError
+from flows.release.staging import locked
+from flows.workplace import IDENTITY, PREFIX, Workplace, workplace
+from tests.s3 import Store
+
+
+def elsewhere(work: Workplace, tmp_path: Path) -> Workplace:
+    """The same place, as another machine sees it."""
+    return Workplace(tmp_path / "no such folder here", work.address)
+
+
+def keys(store: Store) -> list[str]:
+    return sorted(store.buckets["desk"])
+
+
+def test_without_an_address_it_is_a_folder_beside_the_releases(tmp_path):
+    with locked(tmp_path) as lock, workplace(lock, None) as work:
+        with work.here(["sources/00000"], ["articles/"]) as folder:
+            assert folder == work.folder
+            assert folder.parent == tmp_path
+        assert work.address is None
+    assert [path.name for path in tmp_path.iterdir()] == [".lock"]
+
+
+def test_a_shared_folder_is_made_and_left_as_it_was(tmp_path):
+    shared = tmp_path / "mount" / "work"
+    with locked(tmp_path / "out") as lock:
+        with workplace(lock, str(shared)) as work:
+            (work.folder / "sources").mkdir()
+            assert work.folder.parent == shared
+        assert list(shared.iterdir()) == []
+
+
+@pytest.mark.parametrize("scheme", ["folder", "s3"])
+def test_only_what_dead_runs_of_the_same_releases_left_is_removed(scheme, store, tmp_path):
+    place = str(tmp_path / "mount") if scheme == "folder" else "s3://desk/work"
+
+    def left() -> list[str]:
+        if scheme == "s3":
+            return keys(store)
+        return sorted(path.relative_to(tmp_path / "mount").as_posix() for path in (tmp_path / "mount").rglob("*.p"))
+
+    def put(name: str) -> None:
+        if scheme == "s3":
+            store.put(f"work/{name}", "rows")
+        else:
+            (tmp_path / "mount" / name).parent.mkdir(parents=True, exist_ok=True)
+            (tmp_path / "mount" / name).write_text("rows")
+
+    with locked(tmp_path / "out") as lock, workplace(lock, place):
+        pass
+    own = (tmp_path / "out" / IDENTITY).read_text().strip()
+    for name in (f"{PREFIX}{own}-0123/sources/0.p", f"{PREFIX}{own}-4567/a.p"):
+        put(name)
+    kept = [f"{PREFIX}{'0' * 32}-0123/a.p", f"{PREFIX}a.p", "a.p", "sources/0.p"]
+    for name in kept:
+        put(name)
+    with locked(tmp_path / "out") as lock, workplace(lock, place):
+        assert [name.removeprefix("work/") for name in left()] == sorted(kept)
+    assert (tmp_path / "out" / IDENTITY).read_text().strip() == own
+    assert len(left()) == len(kept)
+
+
+@pytest.mark.parametrize("content", [b"", b"../../x", b"\xff", b"0" * 33])
+def test_a_number_that_is_none_is_drawn_anew(content, tmp_path):
+    (tmp_path / "out").mkdir()
+    (tmp_path / "out" / IDENTITY).write_bytes(content)
+    with locked(tmp_path / "out") as lock, workplace(lock, str(tmp_path / "mount")) as work:
+        own = (tmp_path / "out" / IDENTITY).read_text().strip()
+        assert work.folder.name.startswith(f"{PREFIX}{own}-")
+    assert len(own) == 32
+
+
+def test_what_one_machine_writes_another_reads(store, tmp_path):
+    with locked(tmp_path / "out") as lock, workplace(lock, "s3://desk/work/") as work:
+        other = elsewhere(work, tmp_path)
+        with work.here((), ["sources/", "rejects/"]) as folder:
+            (folder / "sources").mkdir()
+            for shard in ("0.parquet", "1.parquet"):
+                (folder / "sources" / shard).write_text(f"rows of {shard}")
+            (folder / "sources" / ".draft").write_text("no file of the run")
+        assert [key.rpartition("/sources/")[2] for key in keys(store)] == ["0.parquet", "1.parquet"]
+        with other.here(["sources/1.parquet"], ["articles/1.parquet", "rejects/1.parquet"]) as folder:
+            assert folder != work.folder
+            assert [path.name for path in (folder / "sources").iterdir()] == ["1.parquet"]
+            (folder / "articles").mkdir()
+            (folder / "articles" / "1.parquet").write_text("articles")
+        assert not folder.exists()
+        store.asked.clear()
+        with work.here(["sources/", "articles/", "rejects/"], ["sources/"]) as folder:
+            assert (folder / "articles" / "1.parquet").read_text() == "articles"
+            (folder / "sources" / "new").write_text("rewritten")
+            (folder / "sources" / "new").replace(folder / "sources" / "0.parquet")
+        assert [key.rpartition("/")[2] for key in store.gets()] == ["1.parquet"], "its own files are there already"
+        assert [path.rpartition("/")[2] for method, path in store.asked if method == "PUT"] == ["0.parquet"]
+        with other.here(["sources/0.parquet"]) as folder:
+            assert (folder / "sources" / "0.parquet").read_text() == "rewritten"
+    assert keys(store) == []
+    assert sorted(path.name for path in (tmp_path / "out").iterdir()) == [".lock", IDENTITY]
+
+
+def test_a_task_that_fails_puts_nothing(store, tmp_path):
+    with locked(tmp_path / "out") as lock, workplace(lock, "s3://desk/work") as work:
+        with contextlib.suppress(ZeroDivisionError), work.here((), ["articles/"]) as folder:
+            (folder / "articles").mkdir()
+            (folder / "articles" / "0.parquet").write_text("half")
+            raise ZeroDivisionError
+        assert keys(store) == []
+
+
+def test_large_files_go_in_parts_and_come_back_whole(store, tmp_path):
+    words = os.urandom(110_000_000)
+    with locked(tmp_path / "out") as lock, workplace(lock, "s3://desk") as work:
+        with work.here((), ["sources/0"]) as folder:
+            (folder / "sources").mkdir()
+            (folder / "sources" / "0").write_bytes(words)
+        assert any(method == "POST" for method, _ in store.asked)
+        with elsewhere(work, tmp_path).here(["sources/0"]) as folder:
+            assert (folder / "sources" / "0").read_bytes() == words
+
+
+def test_a_file_that_the_store_lost_is_an_error_of_one_line(store, tmp_path):
+    with (
+        locked(tmp_path / "out") as lock,
+        workplace(lock, "s3://desk/work") as work,
+        pytest.raises(CopydeskError, match="there is no such place"),
+        work.here(["sources/0"]),
+    ):
+        pass
+
+
+def test_a_store_that_fails_at_the_end_leaves_it_to_the_next_run(store, tmp_path, caplog):
+    with locked(tmp_path / "out") as lock:
+        with workplace(lock, "s3://desk/work") as work:
+            with work.here((), ["a"]) as folder:
+                (folder / "a").write_text("rows")
+            store.fault = lambda method, path: (500, "InternalError")
+        assert "The next run removes" in caplog.text
+        assert len(keys(store)) == 1
+        with pytest.raises(NetworkError), workplace(lock, "s3://desk/work"):
+            pass
+        store.fault = lambda method, path: None
+        with workplace(lock, "s3://desk/work"):
+            assert keys(store) == []
+
+
+def test_a_store_with_folders_will_do_as_well(tmp_path):
+    system: Any = fsspec.filesystem("memory")
+    with locked(tmp_path / "out") as lock, workplace(lock, "memory://desk/work") as work:
+        with work.here((), ["sources/0"]) as folder:
+            (folder / "sources").mkdir()
+            (folder / "sources" / "0").write_text("rows")
+        with elsewhere(work, tmp_path).here(["sources/"]) as folder:
+            assert (folder / "sources" / "0").read_text() == "rows"
+    assert system.find("/desk/work") == []
