@@ -20,7 +20,7 @@ from flows.deduplicate import passage_kernels
 from flows.deduplicate.cluster import survivor_order
 from flows.deduplicate.compiled import compiled, plain
 from flows.deduplicate.kernels import COMPILE_FROM_BYTES
-from flows.deduplicate.portions import ON_THREADS, Arrays, Spread, bounds_of
+from flows.deduplicate.portions import ON_THREADS, Arrays, Spread, shared_out
 from flows.deduplicate.wordstore import (
     WordStore,
     give_back,
@@ -274,7 +274,7 @@ def words_of_articles(passages: Passages, settings: Settings, work: Path) -> Wor
     else:
         # More than those of passages may take, which wait meanwhile: pairs of articles lie all over the place.
         words, file = _room(total, settings.deduplicate_memory_bytes * 5 // 8, work)
-    bounds = bounds_of(len(chosen), _PASSAGES_PER_SLICE, store.spread)
+    bounds, spread = shared_out(len(chosen), _PASSAGES_PER_SLICE, store.spread)
     starts = store.starts[chosen]
     portions = [
         (
@@ -288,7 +288,7 @@ def words_of_articles(passages: Passages, settings: Settings, work: Path) -> Wor
         )
         for first, last in bounds
     ]
-    for _ in store.spread(_gathered, portions):
+    for _ in spread(_gathered, portions):
         pass
     if name is not None:
         words = sealed(words)
