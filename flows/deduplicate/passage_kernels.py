@@ -196,23 +196,23 @@ def fingerprints(
             mixed = mixed * MIX_B
             hashes[at - start] = mixed ^ (mixed >> HALF)
         before = -1
-        for at in range(length):
+        # Of a long passage the windows that begin in it, of a short one each shingle alone.
+        wide = window if length >= all_below else 1
+        for at in range(length - wide + 1):
             lowest = at
-            if length >= all_below:
-                # The window that begins here; of equal ones the last. What an earlier window chose is not repeated.
-                if at + window > length:
-                    break
-                for other in range(at + 1, at + window):
-                    if hashes[other] <= hashes[lowest]:
-                        lowest = other
-            if lowest == before:
-                continue
-            before = lowest
-            key = (hashes[lowest] >> number_bits) << number_bits
+            least = hashes[at]
+            for other in range(at + 1, at + wide):
+                # Of equal ones the last.
+                if hashes[other] <= least:
+                    lowest = other
+                    least = hashes[other]
+            key = (least >> number_bits) << number_bits
             # Not by ranges, into which each partition is cut in turn.
-            if np.int64((((key * MIX_A) >> HALF) * np.uint64(parts)) >> HALF) == part:
-                keys[count] = key | np.uint64(items[i])
-                count += 1
+            is_own = np.int64((((key * MIX_A) >> HALF) * np.uint64(parts)) >> HALF) == part
+            # Written in any case, and overwritten unless it is new: what an earlier window chose is not repeated.
+            keys[count] = key | np.uint64(items[i])
+            count += is_own and lowest != before
+            before = lowest
     return count
 
 

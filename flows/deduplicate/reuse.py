@@ -228,7 +228,7 @@ def _likely_pairs(passages: Passages, rows: Indexes, settings: Settings) -> tupl
 def _links(
     passages: Passages, rows: Indexes, item_bits: int, parts: int, settings: Settings
 ) -> Iterator[tuple[Pairs, Pairs]]:
-    """The pairs of each partition, any number of times: through fingerprints that few have, and that many have.
+    """The pairs of each partition: through fingerprints that few have, and, sorted, through those that many have.
 
     Here each partition is sought anew, so that no more than one exists; elsewhere all at once, into files that are cut
     by ranges, and shuffled: each range is then read from all of them.
@@ -246,7 +246,7 @@ def _links(
         ]
         del files
         few, many = zip(*spread(_linked_range, portions), strict=True)
-        yield np.concatenate(few), np.concatenate(many)
+        yield np.concatenate(few), np.sort(np.concatenate(many))
 
 
 def _keys(

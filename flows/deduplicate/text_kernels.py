@@ -73,7 +73,10 @@ _TO_HASH = np.uint64(35)
 
 
 def eight_bytes(data: npt.NDArray[np.uint8]) -> npt.NDArray[np.uint64]:
-    """The eight bytes from each byte on as one number, the first its lowest: a view, shape (bytes - 7)."""
+    """The eight bytes from each byte on as one number, the first its lowest: a view, shape (bytes - 7).
+
+    Seven in eight of the numbers lie across multiples of eight; x86-64 and ARM64 read them as fast.
+    """
     return np.ndarray((max(len(data) - 7, 0),), np.dtype("<u8"), data, strides=(1,))
 
 
