@@ -81,6 +81,13 @@ def _build_options(command: Callable[..., None]) -> Callable[..., None]:
             help="Where builds keep what makes the next one faster, by default .state in --out; it may be deleted.",
         ),
         click.option(
+            "--work",
+            "place",
+            metavar="DIR|URL",
+            help="Where the tables that tasks pass on lie meanwhile, by default in --out: a folder that all workers "
+            "share, or the address of one in a store.",
+        ),
+        click.option(
             "--runner",
             default=THREADS,
             show_default=True,
@@ -90,7 +97,7 @@ def _build_options(command: Callable[..., None]) -> Callable[..., None]:
         click.option(
             "--scheduler",
             metavar="tcp://HOST:PORT",
-            help="The Dask cluster; by default one on this machine, for this run. Its workers share --out.",
+            help="The Dask cluster; by default one on this machine, for this run. Its workers share --out or --work.",
         ),
     )
     for option in reversed(options):
@@ -149,6 +156,7 @@ def build(
     overrides: tuple[str, ...],
     takedowns: Path | None,
     state: Path | None,
+    place: str | None,
     runner: str,
     scheduler: str | None,
     verbose: bool,
@@ -167,6 +175,7 @@ def build(
     settings = Settings.load(settings_file, overrides)
     renamed = _renamed(columns)
     places = [checked_address(source) for source in sources] or [DEFAULT_SOURCE]
+    work = None if place is None else checked_address(place)
     click.echo("starting Prefect …")
     built = _run_build(
         {
@@ -178,6 +187,7 @@ def build(
             "release_date": None if release_date is None else release_date.date().isoformat(),
             "takedowns": None if takedowns is None else str(takedowns),
             "state": None if state is None else str(state),
+            "work": work,
             "runner": runner,
             "scheduler": scheduler,
         },
@@ -425,6 +435,7 @@ def serve(
     overrides: tuple[str, ...],
     takedowns: Path | None,
     state: Path | None,
+    place: str | None,
     runner: str,
     scheduler: str | None,
     verbose: bool,
@@ -442,6 +453,7 @@ def serve(
     renamed = _renamed(columns)
     Runner.of(runner, scheduler)
     places = [absolute(checked_address(source)) for source in sources]
+    work = None if place is None else absolute(checked_address(place))
     if (cron_expression is None) == (interval is None):
         raise UsageError("give either --cron or --interval")
     seconds = None if interval is None else _seconds(interval)
@@ -475,6 +487,7 @@ def serve(
             "release_date": None if release_date is None else release_date.date().isoformat(),
             "takedowns": None if takedowns is None else str(takedowns.absolute()),
             "state": None if state is None else str(state.absolute()),
+            "work": work,
             "runner": runner,
             "scheduler": scheduler,
             "repo": repo,

@@ -57,6 +57,7 @@ from prefect.states import Cancelled, Completed, Crashed, Failed, Pending
 from prefect.task_runners import TaskRunner, ThreadPoolTaskRunner
 
 from flows import notices, runs
+from flows.addresses import checked_address
 from flows.errors import ChangedError, CopydeskError, LockedError
 from flows.inbox import Inbox, look
 from flows.ingest.inputs import SIDE_FILES
@@ -108,6 +109,7 @@ def scheduled(
     visibility: str | None = None,
     include_reserved_text: bool = False,
     settle: float = 5.0,
+    work: str | None = None,
     runner: str = THREADS,
     scheduler: str | None = None,
 ) -> State[Run]:
@@ -126,6 +128,7 @@ def scheduled(
         visibility: `private` or `public`, to create the repository with.
         include_reserved_text: send the full edition to a public repository, too.
         settle: seconds for which a file must not have changed to be read.
+        work: where the tables that tasks pass on lie meanwhile, a folder or an address, by default in `out`.
         runner: where tasks are worked off: `threads`, `processes` or `dask`.
         scheduler: address of a Dask cluster; without one a cluster of this machine is started for the run.
 
@@ -145,6 +148,7 @@ def scheduled(
         visibility=visibility,
         include_reserved_text=include_reserved_text,
         settle=settle,
+        work=None if work is None else checked_address(work),
         runner=Runner.of(runner, scheduler),
     )
     try:
@@ -178,13 +182,14 @@ class Job:
     visibility: str | None
     include_reserved_text: bool
     settle: float
+    work: str | None
     runner: Runner
 
     def fingerprint(self, inbox: Inbox) -> str:
         """SHA-256 over all that a release is made from: inbox, parameters, code, libraries, and the release before."""
         newest = versions.newest(self.out)
         before = None if newest is None else (newest.name, file_sha256(newest / MANIFEST))
-        parameters = replace(self, settings=None, out=None, state=None, settle=None, runner=None)  # type: ignore[arg-type]
+        parameters = replace(self, settings=None, out=None, state=None, settle=None, work=None, runner=None)  # type: ignore[arg-type]
         made_from = (inbox.fingerprint, repr(parameters), self.settings.model_dump_json(), code_identity(), before)
         return hashlib.sha256(repr((*made_from, lock_sha256())).encode()).hexdigest()
 
@@ -279,6 +284,7 @@ def _work_on(job: Job, inbox: Inbox, beside: Sequence[Path], began: Run, earlier
             job.state,
             inbox,
             job.runner,
+            job.work,
         )
     except ChangedError as error:
         return replace(run, message=str(error))

@@ -53,19 +53,31 @@ def source_id(uri: str, container: str | None, record: int | None, sha256: str) 
     return _digest(uri, own)[:PLACE_DIGITS] + _digest(uri, own, sha256)[PLACE_DIGITS:]
 
 
-def place_ids(sources: pl.DataFrame) -> pl.Series:
-    """`place_id` of each row of `sources`, in the order of its rows.
+_URI = pl.col("uri").fill_null("")
+# `own_record` of rows of `sources`, as text.
+_OWN_RECORD = (
+    pl.when(pl.col("container").is_not_null() & (pl.col("uri") == pl.col("container")))
+    .then(pl.col("record").cast(pl.String))
+    .fill_null("")
+)
 
-    A Python loop, because polars has no SHA-256; about a microsecond a row.
-    """
-    rows = sources.select("uri", "container", "record").iter_rows()
-    return pl.Series("place_id", [place_id(*row) for row in rows], dtype=pl.String)
+
+def place_ids(sources: pl.DataFrame) -> pl.Series:
+    """`place_id` of each row of `sources`, in the order of its rows."""
+    return _digests(sources, pl.concat_str(_URI, _OWN_RECORD, separator=_SEPARATOR)).rename("place_id")
 
 
 def source_ids(sources: pl.DataFrame) -> pl.Series:
-    """`source_id` of each row of `sources`, in the order of its rows; a Python loop like that of `place_ids`."""
-    rows = sources.select("uri", "container", "record", "sha256").iter_rows()
-    return pl.Series("source_id", [source_id(*row) for row in rows], dtype=pl.String)
+    """`source_id` of each row of `sources`, in the order of its rows."""
+    with_bytes = _digests(sources, pl.concat_str(_URI, _OWN_RECORD, "sha256", separator=_SEPARATOR))
+    halves = place_ids(sources).str.head(PLACE_DIGITS), with_bytes.str.tail(PLACE_DIGITS)
+    return (halves[0] + halves[1]).rename("source_id")
+
+
+def _digests(sources: pl.DataFrame, joined: pl.Expr) -> pl.Series:
+    """`_digest` of each row; a Python loop, because polars has no SHA-256, of less than a microsecond a row."""
+    values = sources.select(joined.cast(pl.Binary)).to_series()
+    return pl.Series([hashlib.sha256(value).hexdigest()[:16] for value in values], dtype=pl.String)
 
 
 def sha256_of(texts: pl.Series) -> pl.Series:

@@ -14,14 +14,15 @@ import multiprocessing
 import os
 import tempfile
 import time
-from collections.abc import Iterable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from concurrent.futures.process import BrokenProcessPool
 from contextlib import ExitStack, contextmanager, nullcontext
 from contextvars import copy_context
 from dataclasses import dataclass
 from datetime import date
+from functools import wraps
 from pathlib import Path
-from typing import Any, Self, TypeVar, cast
+from typing import Any, Concatenate, ParamSpec, Self, TypeVar, cast
 from urllib.parse import urlsplit
 
 # Before Prefect and polars are imported: they read their settings then. What the user has set stays.
@@ -65,7 +66,7 @@ from flows.release.harmless import markdown
 from flows.release.manifest import Input, read_manifest
 from flows.release.parquet import read_table
 from flows.release.release import BuildInfo, Released, release_parts
-from flows.release.staging import Lock, locked, reason_of, staged
+from flows.release.staging import Lock, locked, reason_of
 from flows.runners import LOOPBACK, ON_THREADS, PROCESSES, THREADS, Runner, core_count, follow_parent
 from flows.server import EmbeddedServer
 from flows.settings import Settings
@@ -86,6 +87,7 @@ from flows.validate.validate import (
 )
 from flows.wording import counted, duration
 from flows.work import read_all_rows, read_rows, shard_files, write_rows
+from flows.workplace import Workplace, workplace
 from schemas.tables import TABLES
 
 log = logging.getLogger("copydesk")
@@ -99,6 +101,9 @@ LAST_REJECTS = ".rejects.jsonl"
 # What deduplication finds over all shards.
 REPEATS = ("clusters", "repeats", "overlaps", "relations")
 
+# The files of all shards, as names in a workplace.
+SHARDS = tuple(f"{name}/" for name in OF_SHARD)
+
 # A scheduler that does not answer within so many seconds is not there.
 CONNECT_SECONDS = 15
 # How Dask calls a task whose workers died, by the names of its errors: it need not be installed.
@@ -106,6 +111,7 @@ LOST = ("KilledWorker", "FutureCancelledError", "CancelledError")
 
 Counts = dict[str, int]
 Result = TypeVar("Result")
+Given = ParamSpec("Given")
 
 
 @dataclass(frozen=True)
@@ -125,17 +131,34 @@ class Built:
     seconds: dict[str, float]
 
 
+def _in_folder(
+    reads: Iterable[str], writes: Iterable[str]
+) -> Callable[[Callable[Concatenate[Path, Given], Result]], Callable[Concatenate[Workplace, Given], Result]]:
+    """Let what works in a folder work at a workplace: `reads` and `writes` as for its method `here`."""
+
+    def decorate(body: Callable[Concatenate[Path, Given], Result]) -> Callable[Concatenate[Workplace, Given], Result]:
+        @wraps(body)
+        def at_workplace(work: Workplace, /, *arguments: Given.args, **options: Given.kwargs) -> Result:
+            with work.here(reads, writes) as folder:
+                return body(folder, *arguments, **options)
+
+        return at_workplace
+
+    return decorate
+
+
 @task(name="ingest", cache_policy=NO_CACHE)
 def ingest_sources(
     inputs: Sequence[str],
-    work: Path,
+    work: Workplace,
     settings: Settings,
     columns: Mapping[str, str],
     states: Mapping[Path, FileState | None] | None,
     mirrors: Sequence[Path],
 ) -> Ingested:
     """Files → shards of `sources` and `provenance`; what is no document → `rejects`."""
-    return ingest(inputs, work, settings, columns, states, [found_in(mirror) for mirror in mirrors])
+    with work.here((), ("sources/", "provenance/", "rejects/")) as folder:
+        return ingest(inputs, folder, settings, columns, states, [found_in(mirror) for mirror in mirrors])
 
 
 @task(name="state", cache_policy=NO_CACHE)
@@ -145,11 +168,20 @@ def read_kept_rows(state: Path) -> KeptRows:
 
 
 @task(name="normalize", cache_policy=NO_CACHE)
-def normalize_shard(work: Path, shard: str, kept: KeptRows) -> ShardSize:
+def normalize_shard(work: Workplace, shard: str, kept: KeptRows) -> ShardSize:
     """A shard of `sources` and `provenance` → `passages`, `articles`, `evidence`, checked, and perhaps `rejects`.
 
-    What was kept of a source that is as it was is taken over, and passed the gate when it was made.
+    What was kept of a source that is as it was is taken over, and passed the gate when it was made. A worker that does
+    not see it makes all anew.
     """
+    reads = [f"{name}/{shard}" for name in ("sources", "provenance")]
+    writes = [*(f"{name}/{shard}" for name in (FACTS, *OF_SHARD)), f"rejects/normalize-{shard}"]
+    with work.here(reads, writes) as folder:
+        return _normalized(folder, shard, kept if kept.folder.is_dir() else KeptRows(kept.folder))
+
+
+def _normalized(work: Path, shard: str, kept: KeptRows) -> ShardSize:
+    """What `normalize_shard` does, in a folder."""
     sources, provenance = (read_rows(work / name / shard) for name in ("sources", "provenance"))
     facts = facts_of(sources, provenance)
     write_rows(facts, work / FACTS / shard)
@@ -167,12 +199,14 @@ def normalize_shard(work: Path, shard: str, kept: KeptRows) -> ShardSize:
 
 
 @task(name="state", cache_policy=NO_CACHE)
-def keep_rows(state: Path, work: Path, shards: Sequence[str]) -> None:
+@_in_folder(reads=(f"{FACTS}/", *SHARDS, "rejects/"), writes=())
+def keep_rows(work: Path, state: Path, shards: Sequence[str]) -> None:
     """All shards → what the next build can take over."""
     write_state(state, work, shards)
 
 
 @task(name="takedown", cache_policy=NO_CACHE)
+@_in_folder(reads=SHARDS, writes=(*SHARDS, "rejects/", "tombstones.parquet"))
 def take_down_sources(work: Path, shards: Sequence[str], takedowns: Sequence[Takedown], out: Path) -> TakenDown:
     """All shards → the same without what was taken down, and `tombstones`, those of the newest release included."""
     taken = take_down_shards(work, shards, takedowns, _earlier_tombstones(out))
@@ -182,6 +216,7 @@ def take_down_sources(work: Path, shards: Sequence[str], takedowns: Sequence[Tak
 
 
 @task(name="deduplicate", cache_policy=NO_CACHE)
+@_in_folder(reads=("articles/", "passages/"), writes=("repeats/",))
 def deduplicate_articles(work: Path, shards: Sequence[str], settings: Settings) -> None:
     """All shards of `articles` and `passages` → what repeats what: the tables of REPEATS."""
     write_repeats(work, shards, settings, BY_THREADS)
@@ -203,6 +238,7 @@ def write_repeats(work: Path, shards: Sequence[str], settings: Settings, spread:
 
 
 @task(name="validate", cache_policy=NO_CACHE)
+@_in_folder(reads=(*SHARDS, "rejects/", "repeats/", "tombstones.parquet"), writes=(*SHARDS, "rejects/", "repeats/"))
 def validate_repeats(work: Path, shards: Sequence[str]) -> int:
     """The tables of REPEATS → the rows of them that keep their contracts, and `rejects`.
 
@@ -231,6 +267,7 @@ def validate_repeats(work: Path, shards: Sequence[str]) -> int:
 
 
 @task(name="count", cache_policy=NO_CACHE)
+@_in_folder(reads=("sources/", "rejects/", "tombstones.parquet"), writes=())
 def count_records(
     work: Path, shards: Sequence[str], read_count: int, skipped_count: int, taken_down_count: int, settings: Settings
 ) -> Counts:
@@ -245,6 +282,7 @@ def count_records(
 
 
 @task(name="release", cache_policy=NO_CACHE)
+@_in_folder(reads=(*SHARDS, "rejects/", "repeats/", "tombstones.parquet"), writes=())
 def release_shards(
     work: Path, sizes: Mapping[str, ShardSize], lock: Lock, settings: Settings, build: BuildInfo
 ) -> Released:
@@ -267,12 +305,13 @@ def build(
     release_date: str | None = None,
     takedowns: str | None = None,
     state: str | None = None,
+    work: str | None = None,
     runner: str = THREADS,
     scheduler: str | None = None,
 ) -> State[Built]:
     """Turn sources into a release in the folder `out`; `state` is where builds keep what makes the next ones faster.
 
-    `runner` and `scheduler` say where tasks are worked off.
+    `runner` and `scheduler` say where tasks are worked off, and `work` where their tables lie meanwhile.
 
     Returns:
         A state whose data is `Built`, or, when it failed for a reason that a person can act on, the error.
@@ -288,6 +327,7 @@ def build(
             takedowns,
             None if state is None else Path(state),
             runner=Runner.of(runner, scheduler),
+            place=work,
         )
     except CopydeskError as error:
         return Failed(message=str(error), data=error)
@@ -410,6 +450,7 @@ def build_release(
     state: Path | None = None,
     inbox: Inbox | None = None,
     runner: Runner = ON_THREADS,
+    place: str | None = None,
 ) -> Built:
     """What `build` does, inside whatever flow is running.
 
@@ -424,6 +465,7 @@ def build_release(
         state: folder of what earlier builds made, by default in `out`.
         inbox: what was found in the sources, if somebody has looked; nothing else is read then.
         runner: where tasks are worked off.
+        place: where the tables that they pass on lie meanwhile, a folder or an address; by default in `out`.
 
     Raises:
         CopydeskError: no release came of it.
@@ -433,7 +475,7 @@ def build_release(
     with (
         locked(out) as lock,
         _locked_state(state, out),
-        staged(lock) as work,
+        workplace(lock, place) as work,
         _workers(runner) as workers,
         ExitStack() as stack,
     ):
@@ -481,7 +523,7 @@ def build_release(
                 released = _done(release_shards(work, sizes, lock, settings, info, return_state=True))
             log.info("release: %s in %s", counted(counts["released"], "document"), duration(seconds["release"]))
         except CopydeskError as error:
-            raise _with_rejects(error, work, out) from error
+            raise _with_rejects(error, work.folder, out) from error
         stale = _without_last_rejects(out)
         held = takedowns_of_manifest(read_manifest(released.path).get("takedowns", []))
         idle = takedown_warnings(in_force, taken, {one.target for one in held})
@@ -521,8 +563,8 @@ class Workers:
             if self.runner.scheduler is None:
                 raise
             raise CopydeskError(
-                f"a worker does not find {error.filename or 'a file of this run'}: --out must lie in a folder that all "
-                "machines share under one path"
+                f"a worker does not find {error.filename or 'a file of this run'}: --out or --work must be a folder "
+                "that all machines share under one path, or --work the address of a store"
             ) from error
         except Exception as error:
             if not isinstance(error, BrokenProcessPool) and type(error).__name__ not in LOST:
@@ -644,10 +686,10 @@ def _locked_state(state: Path, out: Path) -> Iterator[None]:
     yield
 
 
-def _keep(state: Path, work: Path, shards: Sequence[str]) -> tuple[str, ...]:
+def _keep(state: Path, work: Workplace, shards: Sequence[str]) -> tuple[str, ...]:
     """Keep what the next build can take over; a warning if that cannot be written, which spoils no release."""
     try:
-        _done(keep_rows(state, work, shards, return_state=True))
+        _done(keep_rows(work, state, shards, return_state=True))
     except (OSError, pl.exceptions.PolarsError) as error:
         reason = reason_of(error)
         if reason is None:
@@ -664,7 +706,7 @@ def _earlier_tombstones(out: Path) -> pl.DataFrame:
     return read_table(newest, "tombstones")
 
 
-def _normalize(work: Path, found: Ingested, kept: KeptRows, workers: "Workers") -> dict[str, ShardSize]:
+def _normalize(work: Workplace, found: Ingested, kept: KeptRows, workers: "Workers") -> dict[str, ShardSize]:
     """All shards, some at a time: shard → its size."""
     progress = Progress("normalize", len(found.shards), found.released_count)
     futures = {shard: workers.submit(normalize_shard, work=work, shard=shard, kept=kept) for shard in found.shards}
@@ -677,7 +719,7 @@ def _normalize(work: Path, found: Ingested, kept: KeptRows, workers: "Workers") 
 
 
 def _deduplicate(
-    work: Path,
+    work: Workplace,
     found: Ingested,
     taken: TakenDown,
     settings: Settings,
@@ -690,10 +732,11 @@ def _deduplicate(
         with _timed("validate", seconds):
             counts = _done(count_records(work, found.shards, *met, settings, return_state=True))
         with _timed("deduplicate", seconds):
-            if workers.pool is None:
+            # Portions of the search share files that are written in place, as no store has them.
+            if workers.pool is None or work.address is not None:
                 _done(deduplicate_articles(work, found.shards, settings, return_state=True))
             else:
-                _deduplicate_by(workers, work, found.shards, settings)
+                _deduplicate_by(workers, work.folder, found.shards, settings)
         log.info("deduplicate: done in %s", duration(seconds["deduplicate"]))
         with _timed("validate", seconds):
             fallen = _done(validate_repeats(work, found.shards, return_state=True))

@@ -23,7 +23,7 @@ from tempfile import TemporaryDirectory
 from fsspec.asyn import AsyncFileSystem
 
 from flows.addresses import is_address
-from flows.errors import CopydeskError
+from flows.errors import CopydeskError, UsageError
 from flows.release.staging import Lock, clear_errors, flush, remove, staged
 from flows.remote import AT_ONCE, Store, clear_store_errors, objects_below, open_store
 
@@ -85,7 +85,7 @@ def workplace(lock: Lock, place: str | None) -> Iterator[Workplace]:
 
     Raises:
         CopydeskError: it cannot be written to.
-        UsageError: the address cannot be read.
+        UsageError: the address cannot be read, or the folder would lie among the releases.
         NetworkError: the store does not answer, or fails.
         RefusedError: the store does not let us.
     """
@@ -100,9 +100,17 @@ def workplace(lock: Lock, place: str | None) -> Iterator[Workplace]:
             yield Workplace(folder)
 
 
+def _is_apart(folder: Path, releases: Path) -> bool:
+    """Whether what comes into a folder is outside a folder of releases, or hidden in it."""
+    place, outer = folder.resolve(), releases.resolve()
+    return not place.is_relative_to(outer) or all(name.startswith(".") for name in place.relative_to(outer).parts[:1])
+
+
 @contextmanager
 def _in_folder(lock: Lock, shared: Path) -> Iterator[Path]:
     """A folder of a run in a folder that may be shared, which is created if need be."""
+    if not _is_apart(shared, lock.out):
+        raise UsageError(f"the tables cannot lie in {shared}: only releases and hidden files are in {lock.out}")
     mark = f"{PREFIX}{_identity(lock)}-"
     folder = shared.absolute() / f"{mark}{os.urandom(8).hex()}"
     with clear_errors(shared):
@@ -172,9 +180,11 @@ def _remove(store: Store, path: str) -> None:
 def _fetch(store: Store, folder: Path, names: Iterable[str]) -> None:
     """Fetch files of a run that are not there yet."""
     base = store.path.rstrip("/")
-    wanted = [name for name in names if not name.endswith("/")]
-    for whole in (name for name in names if name.endswith("/")):
-        wanted += [path[len(base) + 1 :] for path in objects_below(store, f"{base}/{whole}".rstrip("/"))]
+    wanted = []
+    for name in names:
+        is_folder = name.endswith("/")
+        below = objects_below(store, f"{base}/{name}".rstrip("/")) if is_folder else ()
+        wanted += [path[len(base) + 1 :] for path in below] if is_folder else [name]
     missing = [name for name in wanted if not (folder / name).exists()]
 
     def fetch(name: str) -> None:

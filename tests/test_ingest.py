@@ -16,7 +16,7 @@ from hypothesis import settings as hypothesis_settings
 from hypothesis import strategies as st
 
 from flows.errors import CopydeskError, UsageError
-from flows.ids import article_id, passage_id, place_ids, source_id
+from flows.ids import article_id, passage_id, place_id, place_ids, source_id, source_ids
 from flows.ingest.documents import day_of, instant_of
 from flows.ingest.run import Ingested, ingest
 from flows.settings import Settings
@@ -335,6 +335,14 @@ def test_columns_that_cannot_be_are_wrong_usage(tmp_path, columns):
 
 
 # --- identifiers and clashes ---
+
+
+def test_ids_of_rows_are_those_of_their_values():
+    rows = [("a.txt", None, None), ("b.jsonl", "b.jsonl", 0), ("https://c.example/é", "b.jsonl", 7), ("b", None, 3)]
+    sources = pl.DataFrame(rows, schema={"uri": pl.String, "container": pl.String, "record": pl.UInt32}, orient="row")
+    sources = sources.with_columns(sha256=pl.lit("0f" * 32))
+    assert place_ids(sources).to_list() == [place_id(*row) for row in rows]
+    assert source_ids(sources).to_list() == [source_id(*row, "0f" * 32) for row in rows]
 
 
 def test_own_uris_keep_their_ids_when_the_container_is_sorted_anew(tmp_path):

@@ -13,7 +13,7 @@ from hypothesis import strategies as st
 from flows.deduplicate import near, passages, portions, reuse
 from flows.deduplicate.kernels import shuffled
 from flows.deduplicate.near import near_duplicates
-from flows.deduplicate.portions import ON_THREADS, InFiles, bounds_of, work_off
+from flows.deduplicate.portions import ON_THREADS, InFiles, shared_out, work_off
 from flows.deduplicate.stage import Repeats, find_repeats
 from flows.ids import sha256_of
 from flows.normalize.normalize import normalize
@@ -86,9 +86,11 @@ def test_ranges_of_keys_cover_them_all_in_order(keys, ranges):
 
 
 @given(st.integers(0, 1000), st.integers(1, 300))
-def test_bounds_cover_everything_once(total, per_portion):
-    bounds = bounds_of(total, per_portion, ON_THREADS)
-    assert [number for first, last in bounds for number in range(first, last)] == list(range(total))
+def test_portions_cover_everything_once_and_little_stays_here(total, per_portion):
+    for spread in (ON_THREADS, InFiles(Path(), twice_each)):
+        bounds, who = shared_out(total, per_portion, spread)
+        assert [number for first, last in bounds for number in range(first, last)] == list(range(total))
+        assert who is (spread if total > per_portion * portions.ELSEWHERE_TIMES else ON_THREADS)
 
 
 WORDS = [

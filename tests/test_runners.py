@@ -113,7 +113,7 @@ def test_a_worker_that_is_killed_in_the_middle_changes_nothing(server, pages, ex
 
     def kill() -> None:
         # It has begun to work as soon as there is a table of a shard.
-        if wait_for(lambda: list(out.glob(".*/passages/*.parquet")), 120):
+        if wait_for(lambda: list(out.glob(".*/passages/*.parquet")), 400):
             cluster.workers[0].kill()
             killed.set()
 
@@ -154,9 +154,9 @@ def workers_of(mark: str, run: Any) -> list[int]:
 def test_a_process_that_is_killed_is_one_line_and_no_release(server, pages, tmp_path):
     out = tmp_path / "out"
     with command(pages, out, server, "--runner", "processes") as (run, mark):
-        assert wait_for(lambda: list(out.glob(".*/passages/*.parquet")), 120)
+        assert wait_for(lambda: list(out.glob(".*/passages/*.parquet")), 400)
         os.kill(workers_of(mark, run)[0], signal.SIGKILL)
-        error = run.communicate(timeout=60)[1]
+        error = run.communicate(timeout=120)[1]
         assert run.returncode == 1
         assert "a worker was killed" in error
         assert len(error.splitlines()) <= 3
@@ -171,10 +171,10 @@ def test_a_process_that_is_killed_is_one_line_and_no_release(server, pages, tmp_
 def test_workers_end_with_the_run(server, pages, tmp_path, runner, end):
     out = tmp_path / "out"
     with command(pages, out, server, "--runner", runner) as (run, mark):
-        assert wait_for(lambda: list(out.glob(".*/passages/*.parquet")), 120)
+        assert wait_for(lambda: list(out.glob(".*/passages/*.parquet")), 400)
         began = time.monotonic()
         run.send_signal(end)
-        run.communicate(timeout=60)
+        run.communicate(timeout=120)
         assert run.returncode == (128 + signal.SIGTERM if end == signal.SIGTERM else -signal.SIGKILL)
         assert time.monotonic() - began < 30
         assert wait_for(lambda: not family(mark), 20), family(mark)

@@ -18,6 +18,7 @@ from flows.settings import Settings
 from flows.state import FACTS, INDEX, KEPT, facts_of, merged, read_state, write_state
 from flows.takedown.requests import takedowns_in_force
 from flows.validate.validate import OF_SHARD
+from flows.workplace import Workplace
 from schemas.provenance import Provenance
 from schemas.tables import TABLES, dtypes_of
 from tests.release_tables import PAGES, tables_of
@@ -246,9 +247,9 @@ def made(pages: Path, work: Path, kept: Path) -> dict[str, pl.DataFrame]:
     known = read_state(kept)
     assert known.warnings == ()
     for shard in found.shards:
-        pipeline.normalize_shard.fn(work, shard, known)
+        pipeline.normalize_shard.fn(Workplace(work), shard, known)
     takedowns = takedowns_in_force(None, found.folders, [])
-    pipeline.take_down_sources.fn(work, found.shards, takedowns, work)
+    pipeline.take_down_sources.fn(Workplace(work), found.shards, takedowns, work)
     write_state(kept, work, found.shards)
     assert len(found.shards) > 1
     tables = {name: pl.concat(pl.read_parquet(work / name / shard) for shard in found.shards) for name in OF_SHARD}

@@ -8,8 +8,10 @@ from typing import Any
 import fsspec
 import pytest
 
-from flows.errors import CopydeskError, NetworkError
+from flows.errors import CopydeskError, NetworkError, UsageError
 from flows.release.staging import locked
+from flows.settings import Settings
+from flows.state import KeptRows
 from flows.workplace import IDENTITY, PREFIX, Workplace, workplace
 from tests.s3 import Store
 
@@ -39,6 +41,16 @@ def test_a_shared_folder_is_made_and_left_as_it_was(tmp_path):
             (work.folder / "sources").mkdir()
             assert work.folder.parent == shared
         assert list(shared.iterdir()) == []
+
+
+def test_a_folder_among_the_releases_is_wrong_usage(tmp_path):
+    with locked(tmp_path) as lock:
+        with pytest.raises(UsageError, match="only releases and hidden files"), workplace(lock, str(tmp_path / "work")):
+            pass
+        for place in (tmp_path, tmp_path / ".work"):
+            with workplace(lock, str(place)) as work:
+                assert work.folder.parent == place
+    assert sorted(path.name for path in tmp_path.iterdir()) == [".lock", ".work", IDENTITY]
 
 
 @pytest.mark.parametrize("scheme", ["folder", "s3"])
@@ -163,3 +175,83 @@ def test_a_store_with_folders_will_do_as_well(tmp_path):
         with elsewhere(work, tmp_path).here(["sources/"]) as folder:
             assert (folder / "sources" / "0").read_text() == "rows"
     assert system.find("/desk/work") == []
+
+
+# --- whole builds ---
+
+STORY = "A pier in {place}\n\nThe pier of {place} opens on Friday, its keeper told the ferries of the {place} line.\n"
+
+
+@pytest.fixture
+def build(server: Any, tmp_path: Path) -> Any:
+    """A build of four pages in four shards, one of which cannot be read and one is taken down."""
+    from flows.pipeline import run_build
+
+    pages = tmp_path / "pages"
+    pages.mkdir()
+    for name, place in {"a": "Ember Bay", "b": "Skarholm", "c": "Skarholm", "d": "Lower Reach"}.items():
+        (pages / f"{name}.txt").write_text(STORY.format(place=place))
+    (pages / "e.txt").write_bytes(b"caf\xe9")
+    (pages / "takedowns.toml").write_text('[[takedown]]\nuri = "d.txt"\nreason = "x"\ndate = 2031-06-01\n')
+    settings = Settings(shard_bytes=1, max_reject_share=0.5).model_dump()
+
+    def built(out: str, **options: Any) -> Any:
+        given = {"sources": [str(pages)], "out": str(tmp_path / out), "settings": settings, "columns": {}}
+        return run_build(server, **given, **options)
+
+    return built
+
+
+def files_of(release: Path) -> dict[str, bytes]:
+    return {path.relative_to(release).as_posix(): path.read_bytes() for path in release.rglob("*") if path.is_file()}
+
+
+@pytest.mark.prefect
+def test_a_release_is_the_same_wherever_its_tables_lay(build, store, tmp_path, monkeypatch):
+    from flows import pipeline
+
+    here = build("here")
+    assert here.counts == {"read": 5, "released": 3, "rejected": 1, "taken_down": 1, "skipped": 0}
+    shared = build("shared", work=str(tmp_path / "mount"))
+    assert files_of(shared.released.path) == files_of(here.released.path)
+    assert list((tmp_path / "mount").iterdir()) == []
+
+    submitted = pipeline.Workers.submit
+
+    def submit(self: Any, one: Any, **parameters: Any) -> Any:
+        work, kept = parameters["work"], parameters["kept"]
+        away = {"work": elsewhere(work, tmp_path), "kept": KeptRows(tmp_path / "not here", kept.shards)}
+        return submitted(self, one, **parameters | away)
+
+    monkeypatch.setattr(pipeline.Workers, "submit", submit)
+    for _ in range(2):  # the second time with a state that the workers do not see
+        store.asked.clear()
+        stored = build("stored", work="s3://desk/work")
+        assert files_of(stored.released.path) == files_of(here.released.path)
+        assert keys(store) == []
+        put = {path.rpartition("/")[0].rpartition("/")[2] for method, path in store.asked if method == "PUT"}
+        assert {"sources", "provenance", "passages", "articles", "evidence", "facts", "rejects", "repeats"} <= put
+    assert sorted(path.name for path in (tmp_path / "stored").iterdir()) == sorted(
+        [IDENTITY, ".lock", ".state", "1.0.0"]
+    )
+
+
+@pytest.mark.prefect
+@pytest.mark.parametrize("runner", ["processes", "dask"])
+def test_workers_of_every_kind_use_the_store(runner, build, store, tmp_path):
+    here, stored = build("here"), build("stored", work="s3://desk/work", runner=runner)
+    assert files_of(stored.released.path) == files_of(here.released.path)
+    assert keys(store) == []
+    normalized = [path for method, path in store.asked if method == "PUT" and "/articles/" in path]
+    assert len(normalized) > 1
+
+
+@pytest.mark.prefect
+def test_a_store_that_fails_in_the_middle_fails_the_build_and_nothing_else(build, store, tmp_path):
+    store.fault = lambda method, path: (503, "SlowDown") if "/articles/" in path else None
+    with pytest.raises(NetworkError, match="the store does not answer, or fails"):
+        build("out", work="s3://desk/work")
+    assert [path.name for path in (tmp_path / "out").iterdir() if path.name[0] != "."] == []
+    store.fault = lambda method, path: None
+    assert build("out", work="s3://desk/work").released.version == "1.0.0"
+    assert keys(store) == []

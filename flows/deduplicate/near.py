@@ -37,7 +37,7 @@ from flows.deduplicate.kernels import (
     sketch,
     trim,
 )
-from flows.deduplicate.portions import Arrays, Spread, bounds_of
+from flows.deduplicate.portions import Arrays, Spread, shared_out
 from flows.deduplicate.verdict import ALIKE, INSIDE_LENGTH, Verdict
 from flows.deduplicate.wordstore import WordStore, give_back, put_words, sealed, shared_words, words_of_batches
 from flows.settings import Settings
@@ -290,7 +290,7 @@ def _without_lines(
     words, file = store.words, None
     if store.spread.is_elsewhere:
         words, file = shared_words(Path(store.file_name).parent, len(words))
-    bounds = bounds_of(store.text_count, _BATCH_ROWS, store.spread)
+    bounds, spread = shared_out(store.text_count, _BATCH_ROWS, store.spread)
     portions = [
         (
             store.words[starts[first] : starts[last]],
@@ -305,7 +305,7 @@ def _without_lines(
         )
         for first, last in bounds
     ]
-    for (first, last), found in zip(bounds, store.spread(_trimmed, portions), strict=True):
+    for (first, last), found in zip(bounds, spread(_trimmed, portions), strict=True):
         for column, own in zip((ends, sizes, whole, body, aside), found, strict=True):
             column[first:last] = own
         ends[first:last] += starts[first]
@@ -412,8 +412,9 @@ def _links(
     so that a pair may be there once for each.
     """
     most = corpus.settings.all_pairs_up_to
+    _, spread = shared_out(len(firsts), _BATCH_ROWS // 4, corpus.spread)
     cut_into = _RANGES
-    if corpus.spread.is_elsewhere:
+    if spread.is_elsewhere:
         cut_into, parts = _RANGES << (parts - 1).bit_length(), 1
     for part in range(parts):
         files = list(_sketches(corpus, firsts, part, parts, cut_into, counts))
@@ -425,7 +426,7 @@ def _links(
             for number in range(cut_into)
         ]
         del files
-        linked, times = zip(*corpus.spread(_linked, portions), strict=True)
+        linked, times = zip(*spread(_linked, portions), strict=True)
         yield np.concatenate(linked), np.concatenate(times)
 
 
@@ -433,10 +434,9 @@ def _sketches(
     corpus: _Corpus, firsts: Indexes, part: int, parts: int, cut_into: int, counts: npt.NDArray[np.int32]
 ) -> Iterator[tuple[Pairs, Indexes]]:
     """The sampled 4-grams of one partition, in pieces, each cut into ranges; fills in `counts` of the texts."""
-    spread = corpus.spread
+    bounds, spread = shared_out(len(firsts), _BATCH_ROWS // 4, corpus.spread)
     # Texts that lie side by side go together.
     texts = firsts[np.argsort(corpus.starts[firsts])] if spread.is_elsewhere else firsts
-    bounds = bounds_of(len(texts), _BATCH_ROWS // 4, spread)
 
     def portion(first: int, last: int) -> tuple[Any, ...]:
         own = texts[first:last]
@@ -529,7 +529,7 @@ def _measured(
 ) -> npt.NDArray[np.int32]:
     """Align pairs of texts."""
     measures = np.zeros((len(a), MEASURES), np.int32)
-    bounds = bounds_of(len(a), _BATCH_ROWS // 4, spread)
+    bounds, spread = shared_out(len(a), _BATCH_ROWS // 4, spread)
 
     def portion(first: int, last: int) -> tuple[Any, ...]:
         pairs = np.concatenate([a[first:last], b[first:last]])

@@ -287,6 +287,11 @@ def link_common(keys: npt.NDArray[np.uint64], item_bits: int, most: int, pairs: 
 
 def _has_new_figure(words: Words, a_start: int, a_end: int, b_start: int, b_end: int) -> bool:
     """Whether b has a figure that a has not."""
+    b_from = b_start
+    while b_from < b_end and words[b_from] & 7 != FIGURE:
+        b_from += 1
+    if b_from == b_end:
+        return False
     figures = 0
     for at in range(a_start, a_end):
         if words[at] & 7 == FIGURE:
@@ -302,7 +307,7 @@ def _has_new_figure(words: Words, a_start: int, a_end: int, b_start: int, b_end:
             while table[place] >= 0 and table[place] != word:
                 place = (place + 1) & (room - 1)
             table[place] = word
-    for at in range(b_start, b_end):
+    for at in range(b_from, b_end):
         if words[at] & 7 == FIGURE:
             word = words[at] & _HASH
             place = (word >> CLASS_BITS) & (room - 1)
@@ -456,8 +461,9 @@ def compare_passages(  # noqa: PLR0912, PLR0915 - one walk over both passages
     longest = 0
     for i in range(len(longer)):
         longest = max(longest, starts[longer[i] + 1] - starts[longer[i]])
+    # Mostly empty: what costs time is to come to a place that is taken.
     room = 16
-    while room < 2 * longest:
+    while room < 4 * longest:
         room *= 2
     word_table = np.full(room, -1, np.int64)
     left_over = np.zeros(room, np.int32)
@@ -468,6 +474,7 @@ def compare_passages(  # noqa: PLR0912, PLR0915 - one walk over both passages
     matches = np.zeros(longest + 1, np.int64)
     before: Any = -1
     mask: Any = 15
+    has_shingles: Any = False
     for i in range(len(longer)):
         l_start = starts[longer[i]]
         l_count = starts[longer[i] + 1] - l_start
@@ -476,11 +483,10 @@ def compare_passages(  # noqa: PLR0912, PLR0915 - one walk over both passages
         if longer[i] != before:
             before = longer[i]
             length = 16
-            while length < 2 * l_count:
+            while length < 4 * l_count:
                 length *= 2
             mask = length - 1
             word_table[:length] = -1
-            shingle_table[:length] = -1
             for at in range(l_count):
                 word = words[l_start + at] & _HASH
                 place = ((word >> CLASS_BITS) ^ (word >> 14)) & mask
@@ -490,14 +496,7 @@ def compare_passages(  # noqa: PLR0912, PLR0915 - one walk over both passages
                     word_table[place] = word
                     left_over[place] = 0
                 left_over[place] += 1
-            for at in range(l_count - size + 1):
-                place = _shingle_place(words, l_start + at, size, mask)
-                while shingle_table[place] >= 0 and not _is_same(
-                    words, l_start + shingle_table[place], l_start + at, size
-                ):
-                    place = (place + 1) & mask
-                if shingle_table[place] < 0:
-                    shingle_table[place] = at
+            has_shingles = False
         common = 0
         for at in range(s_count):
             word = words[s_start + at] & _HASH
@@ -523,6 +522,17 @@ def compare_passages(  # noqa: PLR0912, PLR0915 - one walk over both passages
             measures[i, NEW_FIGURES] = 1 if is_new else 0
         if not has_stretch[i] or 2 * common >= enough * (a_count + b_count):
             continue
+        if not has_shingles:
+            has_shingles = True
+            shingle_table[: mask + 1] = -1
+            for at in range(l_count - size + 1):
+                place = _shingle_place(words, l_start + at, size, mask)
+                while shingle_table[place] >= 0 and not _is_same(
+                    words, l_start + shingle_table[place], l_start + at, size
+                ):
+                    place = (place + 1) & mask
+                if shingle_table[place] < 0:
+                    shingle_table[place] = at
         best: Any = 0
         best_s_from: Any = 0
         best_s_to: Any = 0

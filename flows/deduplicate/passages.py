@@ -20,7 +20,7 @@ from flows.deduplicate import passage_kernels
 from flows.deduplicate.cluster import survivor_order
 from flows.deduplicate.compiled import compiled, plain
 from flows.deduplicate.kernels import COMPILE_FROM_BYTES
-from flows.deduplicate.portions import ON_THREADS, Arrays, Spread, bounds_of
+from flows.deduplicate.portions import ON_THREADS, Arrays, Spread, shared_out
 from flows.deduplicate.wordstore import (
     WordStore,
     give_back,
@@ -198,9 +198,12 @@ def read_passages(
     rows = pl.concat([pl.DataFrame(schema=_ROW_SCHEMA), *read])
     read.clear()
     article = rows["article"].to_numpy()
-    # The order of rows is that of sources and, in each, of reading.
-    ranks = np.append(facts["rank"].to_numpy(), np.uint32(2**32 - 1))[article]
-    order = np.argsort(ranks, kind="stable")[: int((article >= 0).sum())].astype(np.int32)
+    # The order of rows is that of sources and, in each, of reading; those of an article mostly follow one another.
+    runs = np.flatnonzero(np.append(True, article[1:] != article[:-1])[: len(article)])
+    lengths = np.diff(np.append(runs, len(article)))
+    known = np.flatnonzero(article[runs] >= 0)
+    known = known[np.argsort(facts["rank"].to_numpy()[article[runs[known]]], kind="stable")]
+    order = _ranges(runs[known], lengths[known]).astype(np.int32)
     items = np.full(len(article), -1, np.int32)
     items[order] = np.arange(len(order), dtype=np.int32)
     return Passages(
@@ -271,7 +274,7 @@ def words_of_articles(passages: Passages, settings: Settings, work: Path) -> Wor
     else:
         # More than those of passages may take, which wait meanwhile: pairs of articles lie all over the place.
         words, file = _room(total, settings.deduplicate_memory_bytes * 5 // 8, work)
-    bounds = bounds_of(len(chosen), _PASSAGES_PER_SLICE, store.spread)
+    bounds, spread = shared_out(len(chosen), _PASSAGES_PER_SLICE, store.spread)
     starts = store.starts[chosen]
     portions = [
         (
@@ -285,7 +288,7 @@ def words_of_articles(passages: Passages, settings: Settings, work: Path) -> Wor
         )
         for first, last in bounds
     ]
-    for _ in store.spread(_gathered, portions):
+    for _ in spread(_gathered, portions):
         pass
     if name is not None:
         words = sealed(words)

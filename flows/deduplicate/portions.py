@@ -25,7 +25,7 @@ Arrays = tuple[Array, ...]
 Bounds = list[tuple[int, int]]
 
 # What a portion elsewhere is larger than one for a thread: handing it over takes a tenth of a second, not microseconds.
-ELSEWHERE_TIMES = 16
+ELSEWHERE_TIMES = 4
 # Arrays in a file begin at multiples of so many bytes.
 _ALIGNMENT = 64
 _PACKAGE = "flows.deduplicate."
@@ -93,10 +93,20 @@ class InFiles:
             yield tuple(_read(_result(file))[0])
 
 
-def bounds_of(total: int, per_portion: int, spread: Spread) -> Bounds:
-    """Cut 0..total into portions of at most so many, or ELSEWHERE_TIMES as many where they are done elsewhere."""
-    step = per_portion * (ELSEWHERE_TIMES if spread.is_elsewhere else 1)
-    return [(first, min(first + step, total)) for first in range(0, total, step)]
+def shared_out(total: int, per_portion: int, spread: Spread) -> tuple[Bounds, Spread]:
+    """Cut 0..total into portions, and say who does them.
+
+    Args:
+        total: how much there is to do.
+        per_portion: what a thread does at a time. Who does it elsewhere does ELSEWHERE_TIMES as much, and where there
+            is no more than that, threads of this process do it.
+        spread: who would do it.
+    """
+    if spread.is_elsewhere and total > per_portion * ELSEWHERE_TIMES:
+        per_portion *= ELSEWHERE_TIMES
+    else:
+        spread = ON_THREADS
+    return [(first, min(first + per_portion, total)) for first in range(0, total, per_portion)], spread
 
 
 def work_off(file: Path) -> None:

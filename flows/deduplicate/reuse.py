@@ -28,7 +28,7 @@ from flows.deduplicate.passage_kernels import (
     UNBROKEN,
 )
 from flows.deduplicate.passages import Indexes, Passages, kernels_for, of_roles, views, views_of
-from flows.deduplicate.portions import Arrays, bounds_of
+from flows.deduplicate.portions import Arrays, shared_out
 from flows.deduplicate.wordstore import give_back
 from flows.settings import Settings
 from schemas.columns import CONTENT_ROLES, ROLES
@@ -136,7 +136,7 @@ def firsts_of(passages: Passages, settings: Settings) -> Firsts:
             for role in ROLES
         ]
     )
-    bounds = bounds_of(count, _PASSAGES_PER_SLICE, store.spread)
+    bounds, spread = shared_out(count, _PASSAGES_PER_SLICE, store.spread)
     portions = [
         (
             store.words[store.starts[begin] : store.starts[end]],
@@ -146,7 +146,7 @@ def firsts_of(passages: Passages, settings: Settings) -> Firsts:
         )
         for begin, end in bounds
     ]
-    for (begin, end), found in zip(bounds, store.spread(_described, portions), strict=True):
+    for (begin, end), found in zip(bounds, spread(_described, portions), strict=True):
         hashes[begin:end], different[begin:end], sizes[begin:end] = found
     is_telling = (different >= least[passages.role]) & ~of_roles(_NEVER)[passages.role]
     telling = passages.rows[is_telling[passages.rows]].astype(np.int64)
@@ -193,9 +193,10 @@ def reworded_passages(passages: Passages, firsts: Firsts, settings: Settings) ->
     a, b, longer = a[order], b[order], longer[order]
 
     # Of few slices however many pairs: each may look all over the words, which lie in a file if they are many.
-    bounds = bounds_of(len(a), max(_PAIRS_PER_SLICE, len(a) // _MOST_SLICES), passages.store.spread)
+    per_slice = max(_PAIRS_PER_SLICE, len(a) // _MOST_SLICES)
+    bounds, spread = shared_out(len(a), per_slice, passages.store.spread)
     asked = [_asked(passages, a[first:last], b[first:last], longer[first:last], settings) for first, last in bounds]
-    for (first, last), (measures,) in zip(bounds, passages.store.spread(_measured, asked), strict=True):
+    for (first, last), (measures,) in zip(bounds, spread(_measured, asked), strict=True):
         part = slice(first, last)
         found[first] = _verified(passages, firsts.sizes, a[part], b[part], measures, settings)
     return pl.concat([pl.DataFrame(schema=MATCH_SCHEMA), *found.values()]).sort("a", "b")
@@ -234,8 +235,9 @@ def _links(
     """
     store = passages.store
     fixed = item_bits, settings.all_pairs_up_to, store.is_compiled
+    _, spread = shared_out(len(rows), _PASSAGES_PER_SLICE, store.spread)
     cut_into = _RANGES
-    if store.spread.is_elsewhere:
+    if spread.is_elsewhere:
         cut_into, parts = _RANGES << (parts - 1).bit_length(), 1
     for part in range(parts):
         files = list(_keys(passages, rows, item_bits, part, parts, cut_into, settings))
@@ -243,7 +245,7 @@ def _links(
             (*fixed, *(keys[cuts[number] : cuts[number + 1]] for keys, cuts in files)) for number in range(cut_into)
         ]
         del files
-        few, many = zip(*store.spread(_linked_range, portions), strict=True)
+        few, many = zip(*spread(_linked_range, portions), strict=True)
         yield np.concatenate(few), np.concatenate(many)
 
 
@@ -253,9 +255,9 @@ def _keys(
     """The fingerprints of one partition as the kernel gives them, in pieces; and where in each its ranges begin."""
     store = passages.store
     groups = groups_of_roles()[passages.role[rows]]
+    bounds, spread = shared_out(len(rows), _PASSAGES_PER_SLICE, store.spread)
     # Elsewhere passages that lie side by side go together.
-    order = np.argsort(rows) if store.spread.is_elsewhere else np.arange(len(rows))
-    bounds = bounds_of(len(rows), _PASSAGES_PER_SLICE, store.spread)
+    order = np.argsort(rows) if spread.is_elsewhere else np.arange(len(rows))
     sizes = settings.shingle_words, item_bits, part, parts, cut_into
     portions = [
         (
@@ -269,7 +271,7 @@ def _keys(
         )
         for items in (order[first:last] for first, last in bounds)
     ]
-    for keys, cuts in store.spread(_fingerprints, portions):  # noqa: UP028 - two arrays of `Arrays`
+    for keys, cuts in spread(_fingerprints, portions):  # noqa: UP028 - two arrays of `Arrays`
         yield keys, cuts
 
 

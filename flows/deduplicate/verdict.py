@@ -46,8 +46,8 @@ _LEDE_COVERAGE = 0.6
 _LEDE_LONGER_COVERAGE = 0.45
 _LEDE_SHARED_WORDS = 120
 INSIDE_LENGTH = 0.1
-# Two notices of one kind share its vocabulary, in another order or the same: where hardly more words are common than must
-# be, this share of the shorter must be; it falls to that of longer texts for twice as many words.
+# Two notices of one kind share its vocabulary, in another order or the same: where hardly more words are common than
+# must be, this share of the shorter must be; it falls to that of longer texts for twice as many words.
 _SHORT_COVERAGE = 0.75
 # Short notices that share fewer words than copies must are copies when one is the other but for a word or two.
 _NOTICE_COVERAGE = 0.99

@@ -1,8 +1,9 @@
 """Documents written to shards: ranges of the hash of their places, of bounded size and sorted by `source_id`."""
 
 import tempfile
-from collections import defaultdict
-from collections.abc import Iterator
+from collections import defaultdict, deque
+from collections.abc import Callable, Iterator
+from concurrent.futures import Future, ThreadPoolExecutor
 from contextlib import ExitStack
 from pathlib import Path
 from typing import Any
@@ -27,6 +28,8 @@ _ROW_DTYPES = _SOURCE_DTYPES | dict.fromkeys((*_RULE_OF.keys(), *_RULE_OF.values
 
 # Text that waits in memory, in shards: more of it makes fewer and longer stretches of each heap.
 _WAITING_SHARDS = 4
+# Frames that are held for the thread that writes, beside the one that it has.
+_WAITING_FRAMES = 1
 # Documents that wait as Python objects for a frame of their own.
 _ROWS_AT_A_TIME = 10_000
 _BYTES_AT_A_TIME = 16_000_000
@@ -37,6 +40,9 @@ class Shards:
 
     Each shard is a range of the hash of the place (the first PLACE_DIGITS of `source_id`), and they ascend: what a
     stage makes of them one by one is sorted over the whole corpus.
+
+    A thread hashes and writes what was handed over, in its order, while the caller reads on. What goes wrong there is
+    raised by a later call.
 
     Attributes:
         names: of the shards, in order; complete after `close`.
@@ -60,6 +66,8 @@ class Shards:
             (folder / table).mkdir(parents=True, exist_ok=True)
         aside = stack.enter_context(tempfile.TemporaryDirectory(dir=folder, prefix=".heaps-"))
         self._heaps = Heaps(Path(aside), _WAITING_SHARDS * shard_bytes)
+        self._thread = stack.enter_context(ThreadPoolExecutor(1))
+        self._unfinished: deque[Future[None]] = deque()
 
     def add(self, document: Document, uri: str, sha256: str, known: KnownSource) -> None:
         """A document of the file with this uri; a record's own uri goes before it.
@@ -100,39 +108,27 @@ class Shards:
 
     def add_records(self, records: Records, container: str, known: KnownSource) -> None:
         """Records of the container with this uri, as `add` takes them one by one."""
-        uri = pl.coalesce("uri", pl.lit(container))
-        own_address = pl.when(pl.col("uri").str.contains(WEB_ADDRESS)).then("uri")
-        values = {
-            "publisher": (pl.col("publisher"), known.publisher),
-            "published_date": (pl.col("published_date"), known.published_date),
-            "canonical_url": (own_address, None),
-        }
-        rows = records.rows.with_columns(
-            *(pl.coalesce(stated, pl.lit(value, pl.String)).alias(field) for field, (stated, value) in values.items()),
-            *(
-                pl.when(stated.is_not_null())
-                .then(pl.lit("record"))
-                .otherwise(pl.lit("sources.toml"))
-                .alias(_RULE_OF[field])
-                for field, (stated, _) in values.items()
-            ),
-            uri=uri,
-            container=pl.lit(container),
-            media_type=pl.lit(_MEDIA_TYPE),
-            byte_count=pl.col("text").str.len_bytes(),
-            sha256=sha256_of(records.rows["text"]),
-            encoding=pl.lit("utf-8"),
-            retrieved_at=pl.coalesce("retrieved_at", pl.lit(known.retrieved_at, _SOURCE_DTYPES["retrieved_at"])),
-            char_count=pl.col("text").str.len_chars(),
-            text_sha256=pl.lit(None, pl.String),
-        )
-        rows = rows.with_columns(source_id=source_ids(rows))
-        self._heaps.put(rows.select(pl.col(name).cast(dtype) for name, dtype in _ROW_DTYPES.items()))
+        self._later(lambda: self._heaps.put(_rows_of_records(records, container, known)))
+
+    def _later(self, work: Callable[[], None]) -> None:
+        """Let the thread do it; waits until so little is unfinished that it can be held.
+
+        Raises:
+            OSError: there was no room for what came before.
+        """
+        self._finish(_WAITING_FRAMES)
+        self._unfinished.append(self._thread.submit(work))
+
+    def _finish(self, count: int = 0) -> None:
+        """Wait until no more than so much is unfinished."""
+        while len(self._unfinished) > count:
+            self._unfinished.popleft().result()
 
     def _pack(self) -> None:
         """Objects to columns."""
         if self._rows:
-            self._heaps.put(pl.DataFrame(self._rows, schema=_ROW_DTYPES))
+            rows = pl.DataFrame(self._rows, schema=_ROW_DTYPES)
+            self._later(lambda: self._heaps.put(rows))
         self._rows.clear()
         self._byte_count = 0
 
@@ -143,6 +139,7 @@ class Shards:
         A document with the same uri and the same bytes is no second document.
         """
         self._pack()
+        self._finish()
         rest = pl.DataFrame(schema=_ROW_DTYPES)
         for heap in self._heaps.take():
             kept, losers = settled(heap)
@@ -151,6 +148,7 @@ class Shards:
             rest = self._write_full(pl.concat([rest, kept.sort("source_id")], rechunk=False))
         if not rest.is_empty():
             self._write(rest)
+        self._finish()
 
     def _write_full(self, rows: pl.DataFrame) -> pl.DataFrame:
         """Writes the shards that are full, and gives back the rows behind them.
@@ -173,6 +171,9 @@ class Shards:
         name = f"{len(self.names):05d}.parquet"
         self.names.append(name)
         self.released_count += rows.height
+        self._later(lambda: self._write_tables(name, rows))
+
+    def _write_tables(self, name: str, rows: pl.DataFrame) -> None:
         provenance = pl.concat(
             rows.select("source_id", field=pl.lit(field), value=field, rule=rule) for field, rule in _RULE_OF.items()
         ).drop_nulls("value")
@@ -182,6 +183,38 @@ class Shards:
         ):
             # Read once and deleted: compressing took as long as all the rest of ingest.
             found.write_parquet(self._folder / table / name, compression="uncompressed", statistics=False)
+
+
+def _rows_of_records(records: Records, container: str, known: KnownSource) -> pl.DataFrame:
+    """Rows of records of the container with this uri: _ROW_DTYPES."""
+    uri = pl.coalesce("uri", pl.lit(container))
+    own_address = pl.when(pl.col("uri").str.contains(WEB_ADDRESS)).then("uri")
+    values = {
+        "publisher": (pl.col("publisher"), known.publisher),
+        "published_date": (pl.col("published_date"), known.published_date),
+        "canonical_url": (own_address, None),
+    }
+    rows = records.rows.with_columns(
+        *(pl.coalesce(stated, pl.lit(value, pl.String)).alias(field) for field, (stated, value) in values.items()),
+        *(
+            pl.when(stated.is_not_null())
+            .then(pl.lit("record"))
+            .otherwise(pl.lit("sources.toml"))
+            .alias(_RULE_OF[field])
+            for field, (stated, _) in values.items()
+        ),
+        uri=uri,
+        container=pl.lit(container),
+        media_type=pl.lit(_MEDIA_TYPE),
+        byte_count=pl.col("text").str.len_bytes(),
+        sha256=sha256_of(records.rows["text"]),
+        encoding=pl.lit("utf-8"),
+        retrieved_at=pl.coalesce("retrieved_at", pl.lit(known.retrieved_at, _SOURCE_DTYPES["retrieved_at"])),
+        char_count=pl.col("text").str.len_chars(),
+        text_sha256=pl.lit(None, pl.String),
+    )
+    rows = rows.with_columns(source_id=source_ids(rows))
+    return rows.select(pl.col(name).cast(dtype) for name, dtype in _ROW_DTYPES.items())
 
 
 def _refusals(losers: pl.DataFrame) -> Iterator[tuple[str, Refusal]]:

@@ -4,7 +4,9 @@ Only keys and offsets are looked at, as numbers: of a passage some 20 bytes are 
 batch at a time.
 """
 
-from collections.abc import Iterable, Mapping
+from collections import deque
+from collections.abc import Callable, Iterable, Iterator, Mapping
+from concurrent.futures import Future, ThreadPoolExecutor
 from dataclasses import dataclass
 
 import numpy as np
@@ -25,6 +27,8 @@ KEY_COLUMNS = {
     "articles": ("article_id", "source_id"),
     "passages": ("source_id", "article_id", "ordinal", "char_start", "char_count"),
 }
+# Each is looked at by one thread for the most part.
+BATCHES_AT_ONCE = 2
 # Digits of a `source_id`; a `passage_id` goes on with a dash and the ordinal.
 SOURCE_DIGITS = 16
 
@@ -195,7 +199,7 @@ class OverlapCounts:
         self._pairs = [np.zeros(0, np.int64)]
 
     def add(self, one: Indices, other: Indices) -> None:
-        """Count an overlap of each two articles; one without an article counts for none."""
+        """Count an overlap of each two articles, from whatever thread; one without an article counts for none."""
         first, second = np.minimum(one, other), np.maximum(one, other)
         self._pairs.append((first << 32 | second)[first != NOWHERE])
 
@@ -345,9 +349,21 @@ def between_failures(
     """
     counts = OverlapCounts()
     found = [no_failures(), *cluster_failures(clusters, keys)]
-    for batch in repeats:
-        found += repeat_failures(batch, keys)
-    for batch in overlaps:
-        found += overlap_failures(batch, keys, counts)
+    found += _of_batches(lambda batch: repeat_failures(batch, keys), repeats)
+    found += _of_batches(lambda batch: overlap_failures(batch, keys, counts), overlaps)
     found += relation_failures(relations, keys, counts)
     return pl.concat(found)
+
+
+def _of_batches(
+    check: Callable[[pl.DataFrame], list[pl.DataFrame]], batches: Iterable[pl.DataFrame]
+) -> Iterator[pl.DataFrame]:
+    """What a check finds in each batch, in their order; BATCHES_AT_ONCE are looked at while the next one is read."""
+    waiting: deque[Future[list[pl.DataFrame]]] = deque()
+    with ThreadPoolExecutor(BATCHES_AT_ONCE) as pool:
+        for batch in batches:
+            waiting.append(pool.submit(check, batch))
+            if len(waiting) > BATCHES_AT_ONCE:
+                yield from waiting.popleft().result()
+        while waiting:
+            yield from waiting.popleft().result()
