@@ -238,20 +238,24 @@ def test_one_figure_in_a_long_notice_is_a_correction_however_many_there_are() ->
 
 
 def results(number: int) -> str:
-    """A company's results: the words of all such notices, in an order and a choice of its own."""
+    """A company's results: words that all such notices have, in a choice and an order of its own."""
     pick = random.Random(number)
-    company = " ".join(pick.choices(SYLLABLES, k=3)).title()
-    lines = [f"{company} third quarter net", *(f"{label} {{}} against {{}}" for label in ("Share", "Profit", "Sales"))]
-    for label in ("Average shares", "Nine months", "Share", "Profit", "Sales", "Backlog at the end of the quarter"):
-        if pick.random() < 0.6:
-            lines.append(f"{label} {{}} against {{}}")
-    lines.append("Note: results include a gain of {} from the sale of land")
-    return "\n".join(line.format(pick.randint(10, 99_999), pick.randint(10, 99_999)) for line in lines)
+
+    def figure() -> str:
+        return pick.choice([f"{pick.randint(2, 99)} cents", f"{pick.randint(2, 99)}.{pick.randint(0, 9)} million"])
+
+    lines = [f"{pick.choice(SYLLABLES)}{pick.choice(SYLLABLES)} corp".title() + " third quarter net"]
+    for label in ("Share", "Net", "Sales", "Average shares", "Nine months share", "Net", "Sales"):
+        if pick.random() < 0.8:
+            lines.append(f"{label} {pick.choice(['profit', 'loss', ''])} {figure()} against {figure()}")
+    if pick.random() < 0.5:
+        lines.append(f"Note: net includes a gain of {figure()} from the sale of land")
+    return "\n".join(lines)
 
 
 def test_results_of_companies_share_their_vocabulary_and_are_no_copies() -> None:
     notices = {f"n{number:02d}": results(number) for number in range(40)}
-    corrected = notices["n07"].replace("a gain", "a loss")
+    corrected = notices["n07"].replace("third", "fourth", 1)
     assert set(kinds({**notices, "s": corrected})) == {("n07", "s")}
 
 
