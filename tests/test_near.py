@@ -237,6 +237,39 @@ def test_one_figure_in_a_long_notice_is_a_correction_however_many_there_are() ->
     assert set(kinds({**notices, "s": " ".join(words)})) == {("r33", "s")}
 
 
+def results(number: int) -> str:
+    """A company's results: words that all such notices have, in a choice and an order of its own."""
+    pick = random.Random(number)
+
+    def figure() -> str:
+        return pick.choice([f"{pick.randint(2, 99)} cents", f"{pick.randint(2, 99)}.{pick.randint(0, 9)} million"])
+
+    lines = [f"{pick.choice(SYLLABLES)}{pick.choice(SYLLABLES)} corp".title() + " third quarter net"]
+    for label in ("Share", "Net", "Sales", "Average shares", "Nine months share", "Net", "Sales"):
+        if pick.random() < 0.8:
+            lines.append(f"{label} {pick.choice(['profit', 'loss', ''])} {figure()} against {figure()}")
+    if pick.random() < 0.5:
+        lines.append(f"Note: net includes a gain of {figure()} from the sale of land")
+    return "\n".join(lines)
+
+
+def test_results_of_companies_share_their_vocabulary_and_are_no_copies() -> None:
+    notices = {f"n{number:02d}": results(number) for number in range(40)}
+    corrected = notices["n07"].replace("third", "fourth", 1)
+    assert set(kinds({**notices, "s": corrected})) == {("n07", "s")}
+
+
+def test_a_text_all_of_whose_names_are_others_is_no_correction() -> None:
+    words = [word.lower().rstrip(".") for word in prose(110, 180)]
+    one, other = list(words), list(words)
+    for at in (40, 80, 120):
+        one[at], other[at] = NAMES[at // 40], NAMES[-(at // 40)]
+    assert kinds({"a": " ".join(one), "b": " ".join(other)}) == {}
+    for at in (20, 100):
+        one[at] = other[at] = NAMES[at // 20]
+    assert len(kinds({"a": " ".join(one), "b": " ".join(other)})) == 1
+
+
 def test_a_short_notice_with_another_last_word_is_a_copy() -> None:
     notice = text_of(prose(90, 18)).split()
     assert len(kinds({"a": " ".join(notice), "b": " ".join([*notice[:-1], "thursday"])})) == 1

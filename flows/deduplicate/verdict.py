@@ -61,6 +61,10 @@ _SOME_SLOTS = 5
 _SOME_CONCENTRATION = 0.8
 _FEW_SLOTS = 3
 _SLOT_SHARE = 0.5
+# Likewise two notices that share less than so many times the words that copies must, whatever else differs, when this
+# share of their slots does.
+_NOTICE_TIMES = 3
+_NOTICE_SLOT_SHARE = 0.6
 # Of a form that is known from many fillings, copies of one may differ in this share of the slots where little else
 # differs: at most so many places for each word; or in so many times what as many edits would hit by chance. Where most
 # slots differ, it is another filling if they are this share of all places that differ. Where words outside the slots
@@ -203,6 +207,7 @@ class Verdict:
             | ((slots >= _FEW_SLOTS) & (slot_share >= _SLOT_SHARE) & is_of_one_cut)
             | is_other_filling
         )
+        is_form |= (slots >= _SOME_SLOTS) & (slot_share >= _NOTICE_SLOT_SHARE) & (more_words < _NOTICE_TIMES - 1)
         by_chance = all_variable * places / np.maximum(np.minimum(a_words, b_words), 1)
         is_form |= is_other_filling & (
             (places <= _FORM_EDITS * np.minimum(a_words, b_words)) & (variable >= _FORM_CHANCE * by_chance)
