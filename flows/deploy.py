@@ -701,8 +701,12 @@ def _run_one(run_id: str) -> int:
     stop_on_sigterm(STOP_SECONDS)
     threading.Thread(target=_end_with_caller, daemon=True).start()
     log.setLevel(logging.INFO)
-    with get_client(sync_client=True) as client:
-        one = client.read_flow_run(UUID(run_id))
+    try:
+        with get_client(sync_client=True) as client:
+            one = client.read_flow_run(UUID(run_id))
+    except httpx.HTTPError as error:
+        log.warning("run %s did not begin: Prefect's server does not answer (%s)", run_id, type(error).__name__)
+        return 1
     state = run_flow(scheduled, flow_run=one, return_type="state")
     return 0 if isinstance(state, State) and state.is_completed() else 1
 

@@ -239,9 +239,10 @@ def main(kills: int, seed: int, minutes: int = 0) -> None:
                 if number % 3 != 2:  # every third run has nothing new
                     uris.add(put_page(store, number))
                 time.sleep(60)
+            # The first one may come a minute late: Prefect looks now and then for what it has to plan.
             due = sorted({one["expected_start_time"][:16] for one in schedule.flow_runs()})
             passed = (datetime.fromisoformat(due[-1]) - datetime.fromisoformat(due[0])).total_seconds() / 60
-            assert not minutes or minutes - 1 <= passed == len(due) - 1, f"runs were due at {due}"
+            assert not minutes or minutes - 2 <= passed == len(due) - 1, f"runs were due at {due}"
             check(schedule, store, uris)
         except BaseException:
             print((Path(folder) / "serve.log").read_text(errors="replace")[-3000:])

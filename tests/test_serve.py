@@ -2,6 +2,7 @@
 
 import contextlib
 import json
+import os
 import signal
 import subprocess
 import sys
@@ -324,6 +325,19 @@ def test_wrong_usage_is_told_before_anything_starts(options, words, tmp_path, mo
             signal.signal(number, handler)
     assert words in str(told.exception)
     assert list(tmp_path.iterdir()) == []
+
+
+def test_a_run_whose_server_has_gone_is_one_line(tmp_path):
+    command = [sys.executable, "-m", "flows.deploy", "0c5a5a5a-0000-4000-8000-000000000000"]
+    environment = {**os.environ, "PREFECT_API_URL": "http://127.0.0.1:9/api", "PREFECT_LOGGING_LEVEL": "CRITICAL"}
+    with subprocess.Popen(
+        command, stdin=subprocess.PIPE, stdout=subprocess.PIPE, stderr=subprocess.STDOUT, text=True, env=environment
+    ) as run:
+        assert run.stdout is not None
+        said = run.stdout.read()
+        assert run.wait(120) == 1
+    assert "did not begin: Prefect's server does not answer" in said
+    assert "Traceback" not in said
 
 
 def test_the_record_is_what_other_programs_read(scheduled, inbox, tmp_path):
