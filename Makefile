@@ -17,7 +17,7 @@ release: $(SYNCED) ## Build dist/$(RELEASE) from seeds/; an unchanged release st
 	@$(BIN)/python tools/rebuild.py seeds dist $(RELEASE)
 
 test: $(SYNCED) ## Run the tests.
-	$(BIN)/python -m pytest --numprocesses 2 --dist loadfile
+	$(BIN)/python -m pytest --numprocesses 3 --dist loadfile
 
 lint: $(SYNCED) ## Check style and types.
 	$(BIN)/ruff check .

@@ -24,7 +24,7 @@ from fsspec.asyn import AsyncFileSystem
 
 from flows.addresses import is_address
 from flows.errors import CopydeskError, UsageError
-from flows.release.staging import Lock, clear_errors, flush, remove, staged
+from flows.release.staging import Lock, clear_errors, discard, flush, remove, staged
 from flows.remote import AT_ONCE, Store, clear_store_errors, objects_below, open_store
 
 log = logging.getLogger("copydesk")
@@ -122,7 +122,7 @@ def _in_folder(lock: Lock, shared: Path) -> Iterator[Path]:
         yield folder
     finally:
         with clear_errors(shared):
-            remove(folder)
+            discard(folder)
 
 
 @contextmanager

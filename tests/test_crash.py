@@ -14,15 +14,17 @@ import shutil
 import signal
 import subprocess
 import sys
+import threading
 from collections.abc import Iterator
 from dataclasses import dataclass
 from pathlib import Path
+from typing import NoReturn
 
 import polars as pl
 import pytest
 
 from flows.errors import CopydeskError
-from flows.release.staging import LOCK, STAGING, clear_errors, locked, staged
+from flows.release.staging import LOCK, STAGING, Lock, clear_errors, locked, staged
 from flows.verify import verify
 from tests.builds import Builder, Outcome
 
@@ -258,6 +260,34 @@ def fill(ballast: Path) -> None:
         except OSError as error:
             if error.errno != errno.ENOSPC:
                 raise
+
+
+def test_a_task_that_is_still_writing_hides_no_error_and_leaves_nothing(tmp_path: Path):
+    """Another thread of a run that fails knows nothing of that yet."""
+    out = tmp_path / "out"
+
+    writers: list[threading.Thread] = []
+
+    def write_on(folder: Path) -> None:
+        try:
+            for number in range(100_000):
+                (folder / str(number)).touch()
+        except FileNotFoundError:
+            pass  # the folder is gone
+
+    def fail_beside_a_writer(lock: Lock) -> NoReturn:
+        with staged(lock) as work:
+            writers.append(threading.Thread(target=write_on, args=(work,)))
+            writers[0].start()
+            while not (work / "1000").exists():
+                pass
+            raise CopydeskError("the other task failed")
+
+    with locked(out) as lock:
+        with pytest.raises(CopydeskError, match="the other task failed"):
+            fail_beside_a_writer(lock)
+        writers[0].join()
+        assert list(out.glob(f"{STAGING}*")) == []
 
 
 def test_a_full_disk_is_one_line_and_with_room_the_next_run_finishes(build, world, small_disk):

@@ -250,8 +250,8 @@ def test_a_source_that_fails_is_rejected_and_the_rest_is_as_without_it(server, t
         kind = pl.when(pl.col("source_id").is_in(ids)).then(pl.lit("poem")).otherwise("kind")
         return replace(found, articles=found.articles.with_columns(kind=kind))
 
-    def with_bad_cluster(articles: Any, passages: Any, settings: Settings, work: Path) -> Any:
-        found = find_repeats(articles, passages, settings, work)
+    def with_bad_cluster(articles: Any, passages: Any, *others: Any) -> Any:
+        found = find_repeats(articles, passages, *others)
         sources = pl.concat([pl.read_parquet(path.parents[1] / "sources" / path.name) for path in articles])
         ids = sources.filter(uri=bad)["source_id"].implode()
         rows = pl.concat([pl.read_parquet(path) for path in articles]).filter(pl.col("source_id").is_in(ids))
@@ -295,8 +295,8 @@ def test_a_source_that_leaves_after_rows_of_it_were_turned_away_counts_once(serv
             found, evidence=found.evidence.with_columns(rule=pl.when(is_bad).then(pl.lit("")).otherwise("rule"))
         )
 
-    def with_bad_cluster(articles: Any, passages: Any, settings: Settings, work: Path) -> Any:
-        found = find_repeats(articles, passages, settings, work)
+    def with_bad_cluster(articles: Any, passages: Any, *others: Any) -> Any:
+        found = find_repeats(articles, passages, *others)
         sources = pl.concat([pl.read_parquet(path.parents[1] / "sources" / path.name) for path in articles])
         rows = pl.concat([pl.read_parquet(path) for path in articles])
         rows = rows.join(sources.filter(uri=address), on="source_id", how="semi")

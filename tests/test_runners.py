@@ -166,8 +166,7 @@ def test_a_process_that_is_killed_is_one_line_and_no_release(server, pages, tmp_
 
 
 @pytest.mark.prefect
-@pytest.mark.parametrize("runner", ["processes", "dask"])
-@pytest.mark.parametrize("end", [signal.SIGTERM, signal.SIGKILL])
+@pytest.mark.parametrize(("runner", "end"), [("processes", signal.SIGTERM), ("dask", signal.SIGKILL)])
 def test_workers_end_with_the_run(server, pages, tmp_path, runner, end):
     out = tmp_path / "out"
     with command(pages, out, server, "--runner", runner) as (run, mark):

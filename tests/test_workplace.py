@@ -237,9 +237,8 @@ def test_a_release_is_the_same_wherever_its_tables_lay(build, store, tmp_path, m
 
 
 @pytest.mark.prefect
-@pytest.mark.parametrize("runner", ["processes", "dask"])
-def test_workers_of_every_kind_use_the_store(runner, build, store, tmp_path):
-    here, stored = build("here"), build("stored", work="s3://desk/work", runner=runner)
+def test_workers_use_the_store(build, store, tmp_path):
+    here, stored = build("here"), build("stored", work="s3://desk/work", runner="dask")
     assert files_of(stored.released.path) == files_of(here.released.path)
     assert keys(store) == []
     normalized = [path for method, path in store.asked if method == "PUT" and "/articles/" in path]

@@ -108,7 +108,7 @@ def staged(lock: Lock) -> Iterator[Path]:
         try:
             yield folder
         finally:
-            remove(folder)
+            discard(folder)
 
 
 @contextmanager
@@ -176,6 +176,16 @@ def rename_new(source: Path, target: Path) -> None:
     if os.path.lexists(target):
         raise FileExistsError(errno.EEXIST, os.strerror(errno.EEXIST), str(target))
     source.rename(target)
+
+
+def discard(folder: Path) -> None:
+    """Remove a folder of a run, in which tasks may still be writing when the run ends early; nothing there is fine."""
+    if not folder.exists():
+        return
+    # Under another name they find it no more. Its beginning still tells the next run what it is.
+    doomed = folder.with_name(f"{folder.name}-{os.urandom(4).hex()}")
+    folder.rename(doomed)
+    remove(doomed)
 
 
 def remove(path: Path) -> None:
