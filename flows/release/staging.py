@@ -184,7 +184,10 @@ def discard(folder: Path) -> None:
         return
     # Under another name they find it no more. Its beginning still tells the next run what it is.
     doomed = folder.with_name(f"{folder.name}-{os.urandom(4).hex()}")
-    folder.rename(doomed)
+    try:
+        folder.rename(doomed)
+    except OSError:
+        doomed = folder  # a disk that fails may still let files go
     remove(doomed)
 
 
