@@ -31,11 +31,15 @@ def stop_on_sigterm(grace_seconds: float = GRACE_SECONDS) -> None:
     To be called in the main thread.
     """
     signal.signal(signal.SIGTERM, _stop)
-    _bound((signal.SIGTERM,), grace_seconds, 128 + signal.SIGTERM)
+    _bound((signal.SIGTERM,), grace_seconds, 128 + signal.SIGTERM, _stopped)
 
 
 def was_stopped() -> bool:
-    """Whether SIGTERM came, whatever has become of the SystemExit since."""
+    """Whether SIGTERM came, whatever has become of the SystemExit since.
+
+    Also where another handler stood in place of ours: Prefect has one while a flow runs, and loses what it raises when
+    it comes at a bad moment.
+    """
     return _stopped.is_set()
 
 
@@ -46,7 +50,7 @@ def stop_quietly(grace_seconds: float = SCHEDULE_GRACE_SECONDS) -> None:
     """
     for number in _QUIET:
         signal.signal(number, _stop_quietly)
-    _bound(_QUIET, grace_seconds, 0)
+    _bound(_QUIET, grace_seconds, 0, threading.Event())
 
 
 def _stop_quietly(signum: int, frame: FrameType | None) -> NoReturn:  # noqa: ARG001 - the signature of a signal handler
@@ -61,18 +65,19 @@ def _stop(signum: int, frame: FrameType | None) -> NoReturn:  # noqa: ARG001 - t
     sys.exit(128 + signum)
 
 
-def _bound(numbers: Collection[int], grace_seconds: float, code: int) -> None:
+def _bound(numbers: Collection[int], grace_seconds: float, code: int, came: threading.Event) -> None:
     """End this process with a code, so many seconds after the first of these signals; instead of an earlier bound."""
     told, teller = os.pipe()
     os.set_blocking(teller, False)
     signal.set_wakeup_fd(teller, warn_on_full_buffer=False)
     threading.Thread(
-        target=_end_in_time, args=(told, numbers, grace_seconds, code), name="stopping", daemon=True
+        target=_end_in_time, args=(told, numbers, grace_seconds, code, came), name="stopping", daemon=True
     ).start()
 
 
-def _end_in_time(told: int, numbers: Collection[int], grace_seconds: float, code: int) -> None:
+def _end_in_time(told: int, numbers: Collection[int], grace_seconds: float, code: int, came: threading.Event) -> None:
     while os.read(told, 1)[0] not in numbers:
         pass  # another signal, such as an interrupt
+    came.set()
     time.sleep(grace_seconds)
     os._exit(code)

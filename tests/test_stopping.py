@@ -139,6 +139,24 @@ def test_what_does_not_end_by_itself_is_ended(busy: str):
         assert time.monotonic() - began > 0.9, "it ended by itself"
 
 
+def test_the_code_is_that_of_the_signal_whoever_handles_it():
+    """Prefect puts a handler in place of ours while a flow runs; what that raises may end as any error."""
+    code = (
+        "import signal, time\nfrom flows import cli\n"
+        "def raised(*_):\n    raise ValueError('some other error')\n"
+        "def run(_):\n"
+        "    signal.signal(signal.SIGTERM, raised)\n    print('ready', flush=True)\n    time.sleep(90)\n"
+        "cli._run_command = run\ncli.main()"
+    )
+    command = [sys.executable, "-c", code]
+    with subprocess.Popen(command, stdout=subprocess.PIPE, stderr=subprocess.PIPE) as process:
+        assert process.stdout is not None
+        assert process.stdout.readline() == b"ready\n"
+        process.send_signal(signal.SIGTERM)
+        assert process.communicate(timeout=30)[1] == b""
+        assert process.returncode == 128 + signal.SIGTERM
+
+
 @pytest.mark.parametrize("number", [signal.SIGTERM, signal.SIGINT])
 def test_a_schedule_that_does_not_end_by_itself_is_ended_with_0(number: signal.Signals):
     code = (
