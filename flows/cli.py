@@ -566,8 +566,9 @@ def main(arguments: Sequence[str] | None = None) -> NoReturn:
     stop_on_sigterm()
     try:
         _run_command(arguments)
-    except BaseException:
-        if was_stopped():
+    except BaseException as error:
+        is_done = isinstance(error, SystemExit) and not error.code
+        if not is_done and was_stopped():
             # A flow that is ended in the middle may come back as one that failed.
             sys.exit(128 + signal.SIGTERM)
         raise

@@ -20,6 +20,8 @@ GRACE_SECONDS = 20.0
 # A schedule ends a run first, which may take those 20 s, and then its server, which may take 5.
 SCHEDULE_GRACE_SECONDS = 27.0
 
+_TELLING_SECONDS = 0.2
+
 _QUIET = (signal.SIGTERM, signal.SIGINT)
 
 _stopped = threading.Event()
@@ -38,9 +40,9 @@ def was_stopped() -> bool:
     """Whether SIGTERM came, whatever has become of the SystemExit since.
 
     Also where another handler stood in place of ours: Prefect has one while a flow runs, and loses what it raises when
-    it comes at a bad moment.
+    it comes at a bad moment. The thread that is told of the signal then has a moment to say so.
     """
-    return _stopped.is_set()
+    return _stopped.wait(_TELLING_SECONDS)
 
 
 def stop_quietly(grace_seconds: float = SCHEDULE_GRACE_SECONDS) -> None:
