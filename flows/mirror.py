@@ -26,7 +26,6 @@ from fnmatch import fnmatchcase
 from pathlib import Path, PurePosixPath
 
 import orjson
-from fsspec.asyn import AsyncFileSystem
 
 from flows.addresses import checked_address, is_address
 from flows.errors import ChangedError
@@ -45,7 +44,6 @@ from flows.ingest.printable import printable, printable_path
 from flows.progress import QUIET_SECONDS
 from flows.release.staging import clear_errors, flush, held, remove
 from flows.remote import (
-    AT_ONCE,
     StoredObject,
     clear_store_errors,
     object_at,
@@ -328,8 +326,7 @@ class _Mirror:
         names, byte_count = [*objects], 0
         with clear_errors(self._out):
             (self.folder / PARTIAL).mkdir(parents=True, exist_ok=True)
-        # Only what is asynchronous inside is made for several threads.
-        pool = ThreadPoolExecutor(AT_ONCE if isinstance(self.store.system, AsyncFileSystem) else 1)
+        pool = ThreadPoolExecutor(self.store.at_once)
         try:
             for start in range(0, len(names), BATCH):
                 batch = {name: objects[name] for name in names[start : start + BATCH]}

@@ -49,6 +49,7 @@ from prefect.states import Completed, Failed
 from prefect.task_runners import ProcessPoolTaskRunner, TaskRunner, ThreadPoolTaskRunner
 
 from flows.addresses import is_address, shown
+from flows.deduplicate.kernels import thread_count
 from flows.deduplicate.portions import ON_THREADS as BY_THREADS
 from flows.deduplicate.portions import InFiles, Spread, work_off
 from flows.deduplicate.stage import Repeats, find_repeats, with_repeats
@@ -67,7 +68,7 @@ from flows.release.manifest import Input, read_manifest
 from flows.release.parquet import read_table
 from flows.release.release import BuildInfo, Released, release_parts
 from flows.release.staging import Lock, locked, reason_of
-from flows.runners import LOOPBACK, ON_THREADS, PROCESSES, THREADS, Runner, core_count, follow_parent
+from flows.runners import LOOPBACK, ON_THREADS, PROCESSES, THREADS, Runner, follow_parent
 from flows.server import EmbeddedServer
 from flows.settings import Settings
 from flows.state import FACTS, STATE, KeptRows, dependencies, facts_of, merged, read_state, write_state
@@ -602,7 +603,7 @@ def _workers(runner: Runner) -> Iterator[Workers]:
         yield Workers(runner)
     elif runner.name == PROCESSES:
         others = set(multiprocessing.active_children())
-        with Processes(max_workers=core_count(), initializer=follow_parent) as pool:
+        with Processes(max_workers=thread_count(), initializer=follow_parent) as pool:
             try:
                 yield Workers(runner, cast("TaskRunner[PrefectFuture[Any]]", pool))
             except BaseException:
@@ -635,7 +636,7 @@ def _dask(runner: Runner) -> Iterator[TaskRunner[PrefectFuture[Any]]]:
     for name in [name for name in logging.root.manager.loggerDict if name.startswith("distributed")]:
         logging.getLogger(name).setLevel(logging.CRITICAL)
     with tempfile.TemporaryDirectory(prefix="copydesk-dask-") as folder:
-        here = {"n_workers": core_count(), "threads_per_worker": 1, "host": "127.0.0.1"}
+        here = {"n_workers": thread_count(), "threads_per_worker": 1, "host": "127.0.0.1"}
         here |= {"dashboard_address": None, "local_directory": folder}
         options = {"cluster_kwargs": here} if runner.scheduler is None else {"address": runner.scheduler}
         with DaskTaskRunner(**options, client_kwargs={"timeout": CONNECT_SECONDS}) as cluster:

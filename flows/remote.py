@@ -45,6 +45,16 @@ class Store:
     path: str
     shown: str
 
+    @property
+    def is_object_store(self) -> bool:
+        """Whether there are no folders to make; for S3, making one would be to ask for the bucket each time."""
+        return isinstance(self.system, AsyncFileSystem)
+
+    @property
+    def at_once(self) -> int:
+        """Transfers at a time: only what is asynchronous inside is made for several threads."""
+        return AT_ONCE if self.is_object_store else 1
+
 
 @dataclass(frozen=True)
 class StoredObject:

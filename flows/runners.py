@@ -69,11 +69,6 @@ def _is_address(text: str) -> bool:
         return False
 
 
-def core_count() -> int:
-    """Cores that this process may use."""
-    return len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count() or 1
-
-
 def follow_parent() -> None:
     """Let this worker end with the process that started it, however that ends, and leave interrupts to that."""
     signal.signal(signal.SIGINT, signal.SIG_IGN)

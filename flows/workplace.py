@@ -20,12 +20,10 @@ from dataclasses import dataclass
 from pathlib import Path
 from tempfile import TemporaryDirectory
 
-from fsspec.asyn import AsyncFileSystem
-
 from flows.addresses import is_address
 from flows.errors import CopydeskError, UsageError
 from flows.release.staging import Lock, clear_errors, discard, flush, remove, staged
-from flows.remote import AT_ONCE, Store, clear_store_errors, objects_below, open_store
+from flows.remote import Store, clear_store_errors, objects_below, open_store
 
 log = logging.getLogger("copydesk")
 
@@ -208,7 +206,7 @@ def _put(store: Store, folder: Path, names: Sequence[str]) -> None:
 
     def put(name: str) -> None:
         with clear_store_errors(store.shown):
-            if not _is_object_store(store):
+            if not store.is_object_store:
                 store.system.makedirs(f"{base}/{name}".rpartition("/")[0], exist_ok=True)
             store.system.put_file(str(folder / name), f"{base}/{name}")
 
@@ -217,18 +215,12 @@ def _put(store: Store, folder: Path, names: Sequence[str]) -> None:
 
 def _at_once(store: Store, move: Callable[[str], None], names: Sequence[str]) -> None:
     """Move files, some at a time."""
-    # Only what is asynchronous inside is made for several threads.
-    pool = ThreadPoolExecutor(AT_ONCE if _is_object_store(store) else 1)
+    pool = ThreadPoolExecutor(store.at_once)
     try:
         for _ in pool.map(move, names):
             pass
     finally:
         pool.shutdown(cancel_futures=True)
-
-
-def _is_object_store(store: Store) -> bool:
-    """Whether there are no folders to make; for S3, making one would be to ask for the bucket each time."""
-    return isinstance(store.system, AsyncFileSystem)
 
 
 def _states(folder: Path, names: Sequence[str]) -> dict[str, tuple[int, int, int]]:

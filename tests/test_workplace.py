@@ -55,7 +55,7 @@ def test_a_folder_among_the_releases_is_wrong_usage(tmp_path):
 
 @pytest.mark.parametrize("scheme", ["folder", "s3"])
 def test_only_what_dead_runs_of_the_same_releases_left_is_removed(scheme, store, tmp_path):
-    place = str(tmp_path / "mount") if scheme == "folder" else "s3://desk/work"
+    place = str(tmp_path / "mount") if scheme == "folder" else "s3://desk/tables"
 
     def left() -> list[str]:
         if scheme == "s3":
@@ -64,7 +64,7 @@ def test_only_what_dead_runs_of_the_same_releases_left_is_removed(scheme, store,
 
     def put(name: str) -> None:
         if scheme == "s3":
-            store.put(f"work/{name}", "rows")
+            store.put(f"tables/{name}", "rows")
         else:
             (tmp_path / "mount" / name).parent.mkdir(parents=True, exist_ok=True)
             (tmp_path / "mount" / name).write_text("rows")
@@ -78,7 +78,7 @@ def test_only_what_dead_runs_of_the_same_releases_left_is_removed(scheme, store,
     for name in kept:
         put(name)
     with locked(tmp_path / "out") as lock, workplace(lock, place):
-        assert [name.removeprefix("work/") for name in left()] == sorted(kept)
+        assert [name.removeprefix("tables/") for name in left()] == sorted(kept)
     assert (tmp_path / "out" / IDENTITY).read_text().strip() == own
     assert len(left()) == len(kept)
 
@@ -94,7 +94,7 @@ def test_a_number_that_is_none_is_drawn_anew(content, tmp_path):
 
 
 def test_what_one_machine_writes_another_reads(store, tmp_path):
-    with locked(tmp_path / "out") as lock, workplace(lock, "s3://desk/work/") as work:
+    with locked(tmp_path / "out") as lock, workplace(lock, "s3://desk/tables/") as work:
         other = elsewhere(work, tmp_path)
         with work.here((), ["sources/", "rejects/"]) as folder:
             (folder / "sources").mkdir()
@@ -122,7 +122,7 @@ def test_what_one_machine_writes_another_reads(store, tmp_path):
 
 
 def test_a_task_that_fails_puts_nothing(store, tmp_path):
-    with locked(tmp_path / "out") as lock, workplace(lock, "s3://desk/work") as work:
+    with locked(tmp_path / "out") as lock, workplace(lock, "s3://desk/tables") as work:
         with contextlib.suppress(ZeroDivisionError), work.here((), ["articles/"]) as folder:
             (folder / "articles").mkdir()
             (folder / "articles" / "0.parquet").write_text("half")
@@ -144,7 +144,7 @@ def test_large_files_go_in_parts_and_come_back_whole(store, tmp_path):
 def test_a_file_that_the_store_lost_is_an_error_of_one_line(store, tmp_path):
     with (
         locked(tmp_path / "out") as lock,
-        workplace(lock, "s3://desk/work") as work,
+        workplace(lock, "s3://desk/tables") as work,
         pytest.raises(CopydeskError, match="there is no such place"),
         work.here(["sources/0"]),
     ):
@@ -153,16 +153,16 @@ def test_a_file_that_the_store_lost_is_an_error_of_one_line(store, tmp_path):
 
 def test_a_store_that_fails_at_the_end_leaves_it_to_the_next_run(store, tmp_path, caplog):
     with locked(tmp_path / "out") as lock:
-        with workplace(lock, "s3://desk/work") as work:
+        with workplace(lock, "s3://desk/tables") as work:
             with work.here((), ["a"]) as folder:
                 (folder / "a").write_text("rows")
             store.fault = lambda method, path: (500, "InternalError")
         assert "The next run removes" in caplog.text
         assert len(keys(store)) == 1
-        with pytest.raises(NetworkError), workplace(lock, "s3://desk/work"):
+        with pytest.raises(NetworkError), workplace(lock, "s3://desk/tables"):
             pass
         store.fault = lambda method, path: None
-        with workplace(lock, "s3://desk/work"):
+        with workplace(lock, "s3://desk/tables"):
             assert keys(store) == []
 
 
@@ -226,7 +226,7 @@ def test_a_release_is_the_same_wherever_its_tables_lay(build, store, tmp_path, m
     monkeypatch.setattr(pipeline.Workers, "submit", submit)
     for _ in range(2):  # the second time with a state that the workers do not see
         store.asked.clear()
-        stored = build("stored", work="s3://desk/work")
+        stored = build("stored", work="s3://desk/tables")
         assert files_of(stored.released.path) == files_of(here.released.path)
         assert keys(store) == []
         put = {path.rpartition("/")[0].rpartition("/")[2] for method, path in store.asked if method == "PUT"}
@@ -238,7 +238,7 @@ def test_a_release_is_the_same_wherever_its_tables_lay(build, store, tmp_path, m
 
 @pytest.mark.prefect
 def test_workers_use_the_store(build, store, tmp_path):
-    here, stored = build("here"), build("stored", work="s3://desk/work", runner="dask")
+    here, stored = build("here"), build("stored", work="s3://desk/tables", runner="dask")
     assert files_of(stored.released.path) == files_of(here.released.path)
     assert keys(store) == []
     normalized = [path for method, path in store.asked if method == "PUT" and "/articles/" in path]
@@ -249,8 +249,8 @@ def test_workers_use_the_store(build, store, tmp_path):
 def test_a_store_that_fails_in_the_middle_fails_the_build_and_nothing_else(build, store, tmp_path):
     store.fault = lambda method, path: (503, "SlowDown") if "/articles/" in path else None
     with pytest.raises(NetworkError, match="the store does not answer, or fails"):
-        build("out", work="s3://desk/work")
+        build("out", work="s3://desk/tables")
     assert [path.name for path in (tmp_path / "out").iterdir() if path.name[0] != "."] == []
     store.fault = lambda method, path: None
-    assert build("out", work="s3://desk/work").released.version == "1.0.0"
+    assert build("out", work="s3://desk/tables").released.version == "1.0.0"
     assert keys(store) == []

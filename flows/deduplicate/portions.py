@@ -113,7 +113,8 @@ def work_off(file: Path) -> None:
     """Do a portion and leave its result; one that is there already is written anew."""
     values, says = _read(file)
     module, name = str(says["module"]), str(says["function"])
-    assert module.startswith(_PACKAGE)
+    if not module.startswith(_PACKAGE):
+        raise ValueError(f"{file}: {module} is no part of {_PACKAGE}")
     _write(_result(file), getattr(import_module(module), name)(*values), {})
 
 
