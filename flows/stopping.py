@@ -3,7 +3,8 @@
 Python runs a signal's handler in the main thread, between two steps of Python. A call that takes minutes there (a
 kernel over a large corpus), or threads that an interpreter waits for at its end, would put the end off for as long. So
 a second thread is told of the signal, too, by the part of the handler that is not Python, and ends the process when its
-time is up. What is staged stays behind in that case, and the next run removes it.
+time is up. What is staged stays behind in that case, and the next run removes it. The same thread sends the signal once
+more when Python could only report what the handler raised, as it does in the callback of a weak reference.
 """
 
 import os
@@ -11,9 +12,10 @@ import signal
 import sys
 import threading
 import time
-from collections.abc import Collection
+from collections.abc import Callable, Collection
+from functools import partial
 from types import FrameType
-from typing import NoReturn
+from typing import Any, NoReturn
 
 # Promised are 30 s. A sound end, the embedded server's included, was seen to take up to 8 s.
 GRACE_SECONDS = 20.0
@@ -25,6 +27,7 @@ _TELLING_SECONDS = 0.2
 _QUIET = (signal.SIGTERM, signal.SIGINT)
 
 _stopped = threading.Event()
+_was_lost = threading.Event()
 
 
 def stop_on_sigterm(grace_seconds: float = GRACE_SECONDS) -> None:
@@ -72,14 +75,26 @@ def _bound(numbers: Collection[int], grace_seconds: float, code: int, came: thre
     told, teller = os.pipe()
     os.set_blocking(teller, False)
     signal.set_wakeup_fd(teller, warn_on_full_buffer=False)
+    sys.unraisablehook = partial(_tell_of_loss, sys.unraisablehook)
     threading.Thread(
         target=_end_in_time, args=(told, numbers, grace_seconds, code, came), name="stopping", daemon=True
     ).start()
 
 
+def _tell_of_loss(otherwise: Callable[[Any], object], lost: Any) -> None:
+    """Take note of an end that was raised where Python cannot pass it on."""
+    if isinstance(lost.exc_value, SystemExit):
+        _was_lost.set()
+    else:
+        otherwise(lost)
+
+
 def _end_in_time(told: int, numbers: Collection[int], grace_seconds: float, code: int, came: threading.Event) -> None:
-    while os.read(told, 1)[0] not in numbers:
+    while (number := os.read(told, 1)[0]) not in numbers:
         pass  # another signal, such as an interrupt
     came.set()
-    time.sleep(grace_seconds)
+    deadline = time.monotonic() + grace_seconds
+    while _was_lost.wait(max(0.0, deadline - time.monotonic())):
+        _was_lost.clear()
+        os.kill(os.getpid(), number)
     os._exit(code)

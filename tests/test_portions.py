@@ -74,7 +74,7 @@ def test_one_portion_alone_is_done_at_once(tmp_path):
 
 
 def test_a_portion_names_functions_of_the_stage_alone(tmp_path):
-    with pytest.raises(AssertionError):
+    with pytest.raises(ValueError, match="is no part of"):
         list(InFiles(tmp_path, twice_each)(halved, [(np.array([4]),), (np.array([4]),)]))
 
 

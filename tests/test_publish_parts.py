@@ -13,7 +13,7 @@ from hypothesis import strategies as st
 
 from flows.errors import CopydeskError, NetworkError, RefusedError, UsageError
 from flows.publish.hub import Edition, check_visibility
-from flows.publish.problems import problem_of
+from flows.publish.problems import OutOfPatienceError, problem_of
 from flows.publish.readback import default_configuration
 from flows.publish.repository import BATCH_BYTES, BATCH_FILES, Repository, State, batches, checked_name, named
 from flows.publish.session import (
@@ -22,6 +22,7 @@ from flows.publish.session import (
     PATIENCE_SECONDS,
     READ_SECONDS,
     Patience,
+    PatientClient,
     Session,
     asked_to_wait,
     time_limits,
@@ -114,6 +115,23 @@ def test_sending_the_same_bytes_again_is_no_progress():
         clock.now += passed
         patience.sent(60)
     assert patience.left() == PATIENCE_SECONDS - 30, "the third time is too often"
+
+
+def test_a_request_that_had_the_last_second_only_does_not_hide_what_failed_before():
+    clock = Clock()
+
+    def answer(request: httpx2.Request) -> httpx2.Response:
+        clock.now += 40
+        if clock.now < 150:
+            return httpx2.Response(503)
+        raise httpx2.ReadTimeout("too late", request=request)
+
+    client = PatientClient(transport=httpx2.MockTransport(answer))
+    client.session = Session()
+    client.session.patience = Patience(clock=clock)
+    assert client.get("http://hub.example/").status_code == 503
+    with pytest.raises(OutOfPatienceError, match="fails with 503"):
+        client.get("http://hub.example/")
 
 
 @given(st.integers(0, 10_000))

@@ -203,3 +203,27 @@ def test_two_builds_at_once_are_one_build_and_a_line(tmp_path: Path, server: Any
     assert told.returncode == 3
     (line,) = told.stderr.splitlines()
     assert f"process {os.getpid()} on {os.uname().nodename}" in line
+
+
+def test_an_end_that_python_could_not_pass_on_is_sent_once_more():
+    """As when the signal comes while a weak reference's callback runs, which imports have many of."""
+    program = """
+import os, signal, time, weakref
+from flows.stopping import stop_on_sigterm
+
+class Thing: pass
+
+def gone(_):
+    os.kill(os.getpid(), signal.SIGTERM)
+    time.sleep(1)
+
+stop_on_sigterm()
+thing = Thing()
+reference = weakref.ref(thing, gone)
+del thing
+time.sleep(60)
+"""
+    began = time.monotonic()
+    run = subprocess.run([sys.executable, "-c", program], capture_output=True, text=True, check=False)
+    assert (run.returncode, run.stderr) == (128 + signal.SIGTERM, "")
+    assert time.monotonic() - began < 15

@@ -111,6 +111,9 @@ class PatientClient(httpx2.Client):
         try:
             response = super().send(request, **options)
         except httpx2.TransportError as error:
+            if isinstance(error, httpx2.TimeoutException) and patience.left() <= 0:
+                # It had less time than any other; what failed before says more.
+                raise OutOfPatienceError(patience.cause) from error
             patience.failed(began, problem_of(error).text)
             raise
         if response.status_code in RETRIED_STATUS:
