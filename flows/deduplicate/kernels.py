@@ -9,13 +9,14 @@ A word is a uint32: 29 bits of the hash of its lower-cased code points, and thre
 """
 
 import os
-import threading
 from collections.abc import Callable
 from concurrent.futures import ThreadPoolExecutor
 from typing import Any
 
 import numpy as np
 import numpy.typing as npt
+
+from flows.compiled import kernel
 
 # Classes of words. A word is VARIABLE where other texts of the same form have other words (see forms.py).
 PLAIN, NAME, FIGURE, SPACELESS, INITIAL, VARIABLE = 0, 1, 2, 3, 4, 5
@@ -69,31 +70,6 @@ NOWHERE, NO_VALUES = np.empty(0, np.int64), np.empty(0, np.uint32)
 COMPILE_FROM_BYTES = 400_000
 
 
-class Kernel:
-    """A function that is compiled when it is first asked for."""
-
-    def __init__(self, function: Callable[..., Any]) -> None:
-        self._function = function
-        self._compiled: Callable[..., Any] | None = None
-        self._lock = threading.Lock()
-
-    def chosen(self, *, is_compiled: bool) -> Callable[..., Any]:
-        """The function itself or what numba makes of it."""
-        if not is_compiled:
-            return self._plain
-        with self._lock:
-            if self._compiled is None:
-                import numba
-
-                self._compiled = numba.njit(nogil=True, cache=True)(self._function)
-            return self._compiled
-
-    def _plain(self, *arguments: Any) -> Any:
-        # NumPy warns of hashes that wrap around.
-        with np.errstate(over="ignore"):
-            return self._function(*arguments)
-
-
 def thread_count() -> int:
     """Cores that this process may use."""
     return len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count() or 1
@@ -123,11 +99,11 @@ def shuffled(
         The keys, those of a range in their order, and where each range begins: shape (ranges + 1).
     """
     out, cuts = np.empty(len(keys), np.uint64), np.zeros(ranges + 1, np.int64)
-    shuffle.chosen(is_compiled=is_compiled)(keys, ranges.bit_length() - 1, out, cuts)
+    kernel(shuffle, is_compiled=is_compiled)(keys, ranges.bit_length() - 1, out, cuts)
     return out, cuts
 
 
-def _look_up(
+def look_up(
     sought: npt.NDArray[np.int64],
     table: npt.NDArray[np.int32],
     hashes: npt.NDArray[np.int64],
@@ -154,7 +130,7 @@ def _look_up(
         found[i] = table[place]
 
 
-def _common_ends(
+def common_ends(
     line_hashes: npt.NDArray[np.int64],
     line_words: npt.NDArray[np.int32],
     line_starts: npt.NDArray[np.int64],
@@ -189,7 +165,7 @@ def _common_ends(
         around[i] = count
 
 
-def _trim(
+def trim(
     words: npt.NDArray[np.uint32],
     starts: npt.NDArray[np.int64],
     line_starts: npt.NDArray[np.int64],
@@ -267,7 +243,7 @@ def _trim(
         sizes[text] = to - start - spaceless + spaceless // 2
 
 
-def _sketch(
+def sketch(
     words: npt.NDArray[np.uint32],
     starts: npt.NDArray[np.int64],
     ends: npt.NDArray[np.int64],
@@ -322,7 +298,7 @@ def _sketch(
     return count
 
 
-def _shuffle(
+def shuffle(
     keys: npt.NDArray[np.uint64], bits: int, shuffled: npt.NDArray[np.uint64], cuts: npt.NDArray[np.int64]
 ) -> None:
     """Put keys into ranges by their highest bits; in each they keep their order.
@@ -345,7 +321,7 @@ def _shuffle(
         places[number] += 1
 
 
-def _link(  # noqa: PLR0912 - as above
+def link(  # noqa: PLR0912 - as above
     keys: npt.NDArray[np.uint64], all_pairs_up_to: int, pairs: npt.NDArray[np.uint64]
 ) -> int:
     """Pair the texts that share a 4-gram.
@@ -390,7 +366,7 @@ def _link(  # noqa: PLR0912 - as above
     return count
 
 
-def _compare(  # noqa: PLR0912, PLR0915 - as above
+def compare(  # noqa: PLR0912, PLR0915 - as above
     words: npt.NDArray[np.uint32],
     starts: npt.NDArray[np.int64],
     ends: npt.NDArray[np.int64],
@@ -666,7 +642,7 @@ def _compare(  # noqa: PLR0912, PLR0915 - as above
         measures[i, ALL_GRAMS] = max(a_count - GRAM_WORDS + 1, 0) + max(b_count - GRAM_WORDS + 1, 0) - grams
 
 
-def _recount(
+def recount(
     words: npt.NDArray[np.uint32],
     starts: npt.NDArray[np.int64],
     ends: npt.NDArray[np.int64],
@@ -716,7 +692,7 @@ def _recount(
         measures[i, ALL_GRAMS] = either
 
 
-def _vote(
+def vote(
     words: npt.NDArray[np.uint32],
     starts: npt.NDArray[np.int64],
     ends: npt.NDArray[np.int64],
@@ -773,7 +749,7 @@ def _vote(
                     words[start + at] = ((np.int64(words[start + at]) >> CLASS_BITS) << CLASS_BITS) | VARIABLE
 
 
-def _stars(a: npt.NDArray[np.int64], b: npt.NDArray[np.int64], centres: npt.NDArray[np.int64]) -> None:
+def stars(a: npt.NDArray[np.int64], b: npt.NDArray[np.int64], centres: npt.NDArray[np.int64]) -> None:
     """Gather each item around the lowest item that it has an edge to and that is gathered around none itself.
 
     Args:
@@ -787,15 +763,3 @@ def _stars(a: npt.NDArray[np.int64], b: npt.NDArray[np.int64], centres: npt.NDAr
         # All edges of a to lower items have been seen: it stands for itself if it still does.
         if centres[a[i]] == a[i] and centres[b[i]] == b[i]:
             centres[b[i]] = a[i]
-
-
-look_up = Kernel(_look_up)
-common_ends = Kernel(_common_ends)
-trim = Kernel(_trim)
-sketch = Kernel(_sketch)
-shuffle = Kernel(_shuffle)
-link = Kernel(_link)
-compare = Kernel(_compare)
-recount = Kernel(_recount)
-vote = Kernel(_vote)
-stars = Kernel(_stars)

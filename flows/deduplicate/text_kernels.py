@@ -30,7 +30,6 @@ from flows.deduplicate.kernels import (
     OWN_WORD,
     PLAIN,
     SPACELESS,
-    Kernel,
 )
 
 # A line of so many words is no line of its own: whoever wrote it has lost the line breaks, and outlets' headers and
@@ -80,7 +79,7 @@ def eight_bytes(data: npt.NDArray[np.uint8]) -> npt.NDArray[np.uint64]:
     return np.ndarray((max(len(data) - 7, 0),), np.dtype("<u8"), data, strides=(1,))
 
 
-def _tokenize(  # noqa: PLR0912, PLR0915 - a kernel calls no other, so that each runs plain or compiled
+def tokenize(  # noqa: PLR0912, PLR0915 - a kernel calls no other, so that each runs plain or compiled
     data: npt.NDArray[np.uint8],
     eights: npt.NDArray[np.uint64],
     starts: npt.NDArray[np.int64],
@@ -304,7 +303,7 @@ def _tokenize(  # noqa: PLR0912, PLR0915 - a kernel calls no other, so that each
         line_ends[text - first] = lines
 
 
-def _needs_normal_form(  # noqa: PLR0912 - one loop, compiled
+def needs_normal_form(  # noqa: PLR0912 - one loop, compiled
     data: npt.NDArray[np.uint8],
     eights: npt.NDArray[np.uint64],
     starts: npt.NDArray[np.int64],
@@ -358,7 +357,3 @@ def _needs_normal_form(  # noqa: PLR0912 - one loop, compiled
                 if found[text]:
                     break
                 at += 4
-
-
-tokenize = Kernel(_tokenize)
-needs_normal_form = Kernel(_needs_normal_form)

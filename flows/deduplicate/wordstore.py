@@ -18,6 +18,8 @@ import numpy as np
 import numpy.typing as npt
 import polars as pl
 
+from flows.buffers import text_buffers
+from flows.compiled import kernel
 from flows.deduplicate.characters import character_tables
 from flows.deduplicate.kernels import COMPILE_FROM_BYTES, thread_count
 from flows.deduplicate.portions import ON_THREADS, Spread
@@ -172,7 +174,7 @@ def _utf8(texts: pl.Series, *, is_compiled: bool) -> tuple[npt.NDArray[np.uint8]
     data, starts = text_buffers(texts)
     found = np.zeros(len(texts), np.bool_)
     _, _, unstable = character_tables()
-    needs_normal_form.chosen(is_compiled=is_compiled)(data, eight_bytes(data), starts, unstable, found)
+    kernel(needs_normal_form, is_compiled=is_compiled)(data, eight_bytes(data), starts, unstable, found)
     if not found.any():
         return data, starts
     # Normalizes these texts only: a null stays null for nothing.
@@ -180,14 +182,6 @@ def _utf8(texts: pl.Series, *, is_compiled: bool) -> tuple[npt.NDArray[np.uint8]
         pl.coalesce(pl.when(pl.lit(pl.Series(found))).then(pl.lit(texts)).str.normalize("NFKC"), pl.lit(texts))
     ).to_series()
     return text_buffers(texts)
-
-
-def text_buffers(texts: pl.Series) -> tuple[npt.NDArray[np.uint8], npt.NDArray[np.int64]]:
-    """The Arrow buffers of a column of texts."""
-    array = texts.fill_null("").rechunk().to_arrow(compat_level=pl.CompatLevel.oldest())
-    _, offsets, data = array.buffers()
-    starts = np.frombuffer(offsets, np.int64)[array.offset : array.offset + len(array) + 1]
-    return (np.frombuffer(data, np.uint8) if data is not None else np.zeros(1, np.uint8)), starts
 
 
 @dataclass(frozen=True)
@@ -229,7 +223,7 @@ def _tokenized(texts: pl.Series, *, is_compiled: bool) -> _Part:
     line_words = np.empty(room, np.int32)
     word_ends = np.empty(len(texts), np.int64)
     line_ends = np.empty(len(texts), np.int64)
-    tokenize.chosen(is_compiled=is_compiled)(
+    kernel(tokenize, is_compiled=is_compiled)(
         data, eight_bytes(data), starts, 0, len(texts), classes, lower, words, word_ends, hashes, line_words, line_ends
     )
     word_count = int(word_ends[-1])
