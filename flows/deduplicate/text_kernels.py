@@ -83,8 +83,7 @@ def tokenize(  # noqa: PLR0912, PLR0915 - a kernel calls no other, so that each 
     data: npt.NDArray[np.uint8],
     eights: npt.NDArray[np.uint64],
     starts: npt.NDArray[np.int64],
-    first: int,
-    last: int,
+    ends: npt.NDArray[np.int64],
     classes: npt.NDArray[np.uint8],
     lower: npt.NDArray[np.uint32],
     words: npt.NDArray[np.uint32],
@@ -98,23 +97,22 @@ def tokenize(  # noqa: PLR0912, PLR0915 - a kernel calls no other, so that each 
     Args:
         data: UTF-8 of all texts.
         eights: the same as `eight_bytes` gives it.
-        starts: shape (texts + 1): where each begins in `data`.
-        first: the first text of the slice.
-        last: the text after the last.
+        starts: shape (texts): where each begins in `data`.
+        ends: shape (texts): where it ends.
         classes: shape (131072): class of each character of the first two planes.
         lower: shape (131072): lower case of each.
-        words: out; at least half as many as the slice has bytes, and one per text.
-        word_ends: out, shape (last - first): words up to the end of each text.
+        words: out; at least half as many as the texts have bytes, and one per text.
+        word_ends: out, shape (texts): words up to the end of each text.
         line_hashes: out, as long as `words`: 62-bit hash of the words of each line that has one.
         line_words: out, as long: their number.
-        line_ends: out, shape (last - first): lines up to the end of each text.
+        line_ends: out, shape (texts): lines up to the end of each text.
     """
     count = 0
     lines = 0
     readable = len(data) - _READ_ON
-    for text in range(first, last):
+    for text in range(len(starts)):
         at = starts[text]
-        end = starts[text + 1]
+        end = ends[text]
         line_start = count
         chain = NOTHING
         # Whether a word begins a sentence here.
@@ -299,14 +297,15 @@ def tokenize(  # noqa: PLR0912, PLR0915 - a kernel calls no other, so that each 
                     chain = NOTHING
                 if at < end and data[at] == 10:
                     slow_end = at + 1
-        word_ends[text - first] = count
-        line_ends[text - first] = lines
+        word_ends[text] = count
+        line_ends[text] = lines
 
 
 def needs_normal_form(  # noqa: PLR0912 - one loop, compiled
     data: npt.NDArray[np.uint8],
     eights: npt.NDArray[np.uint64],
     starts: npt.NDArray[np.int64],
+    ends: npt.NDArray[np.int64],
     unstable: npt.NDArray[np.uint8],
     found: npt.NDArray[np.bool_],
 ) -> None:
@@ -315,13 +314,14 @@ def needs_normal_form(  # noqa: PLR0912 - one loop, compiled
     Args:
         data: UTF-8 of all texts.
         eights: the same as `eight_bytes` gives it.
-        starts: shape (texts + 1).
+        starts: shape (texts).
+        ends: shape (texts).
         unstable: shape (65536): 1 for characters whose normal form may hold other words.
         found: out, shape (texts).
     """
-    for text in range(len(starts) - 1):
+    for text in range(len(starts)):
         at = starts[text]
-        end = starts[text + 1]
+        end = ends[text]
         found[text] = False
         while at < end:
             # Most text is ASCII: a block of it is one question.
