@@ -49,13 +49,15 @@ _HIGHEST, _NO_HIGHEST, _SMALL, _SPACES = (np.uint64(byte * _EACH) for byte in (0
 # the last: a to z, 0 to 9.
 _FROM_A, _BEHIND_Z = (np.uint64(byte * _EACH) for byte in (0x80 - 0x61, 0x7F - 0x7A))
 _FROM_0, _BEHIND_9 = (np.uint64(byte * _EACH) for byte in (0x80 - 0x30, 0x7F - 0x39))
-_ONE, _TO_LOWEST, _TO_BYTE = np.uint64(1), np.uint64(7), np.uint64(56)
+_ONE, _EIGHT, _SIXTEEN = np.uint64(1), np.uint64(8), np.uint64(16)
+_TO_LOWEST, _TO_BYTE = np.uint64(7), np.uint64(56)
 # Gathers the lowest bits of eight bytes in the highest byte.
 _GATHER = np.uint64(0x0102040810204080)
 # A de Bruijn sequence: each run of six bits stands in it once, so that multiplied by a power of two its six highest
 # bits tell which (Leiserson, Prokop and Randall, "Using de Bruijn sequences to index a 1 in a computer word", 1998).
 _DE_BRUIJN, _SIX_HIGHEST = np.uint64(0x03F79D71B4CB0A89), np.uint64(58)
-_PLACES = np.zeros(64, np.int64)
+# Unsigned, as are the places made of them: numba asks of a signed index whether it counts from the end.
+_PLACES = np.zeros(64, np.uint64)
 for _place in range(64):
     _PLACES[((1 << _place) * int(_DE_BRUIJN) & (2**64 - 1)) >> int(_SIX_HIGHEST)] = _place
 # What the first and the second eight bytes of a word of so many keep.
@@ -150,20 +152,20 @@ def tokenize(  # noqa: PLR0912, PLR0915 - a kernel calls no other, so that each 
                 while signs != NOTHING:
                     bit = signs & (~signs + _ONE)
                     signs ^= bit
-                    place = at + _PLACES[np.int64((bit * _DE_BRUIJN) >> _SIX_HIGHEST)]
+                    place = np.uint64(at) + _PLACES[(bit * _DE_BRUIJN) >> _SIX_HIGHEST]
                     if classes[data[place]] == FULL_STOP:
                         stops |= bit
                     elif classes[data[place]] == NEW_LINE:
-                        done = place - at
-                        slow_end = place + 1
+                        done = np.int64(place) - at
+                        slow_end = np.int64(place) + 1
                         begins &= bit - _ONE
                         break
                 while begins != NOTHING:
                     bit = begins & (~begins + _ONE)
-                    place = at + _PLACES[np.int64((bit * _DE_BRUIJN) >> _SIX_HIGHEST)]
+                    place = np.uint64(at) + _PLACES[(bit * _DE_BRUIJN) >> _SIX_HIGHEST]
                     if closes == NOTHING:
                         # Its end is not seen: it is left to the next round, too.
-                        done = place - at
+                        done = np.int64(place) - at
                         break
                     begins ^= bit
                     if stops & (bit - _ONE) != NOTHING:
@@ -173,15 +175,15 @@ def tokenize(  # noqa: PLR0912, PLR0915 - a kernel calls no other, so that each 
                     fresh = 0
                     bit = closes & (~closes + _ONE)
                     closes ^= bit
-                    length = at + _PLACES[np.int64((bit * _DE_BRUIJN) >> _SIX_HIGHEST)] - place
+                    rest = np.uint64(at) + _PLACES[(bit * _DE_BRUIJN) >> _SIX_HIGHEST] - place
                     hashed = _SEED
-                    while length >= 16:
-                        hashed = (hashed ^ (eights[place] | _SMALL)) * MIX_A + (eights[place + 8] | _SMALL) * MIX_B
+                    while rest >= _SIXTEEN:
+                        hashed = (hashed ^ (eights[place] | _SMALL)) * MIX_A + (eights[place + _EIGHT] | _SMALL) * MIX_B
                         hashed ^= hashed >> HALF
-                        place += 16
-                        length -= 16
-                    one = (eights[place] | _SMALL) & _FIRST_EIGHT[length]
-                    two = (eights[place + 8] | _SMALL) & _NEXT_EIGHT[length]
+                        place += _SIXTEEN
+                        rest -= _SIXTEEN
+                    one = (eights[place] | _SMALL) & _FIRST_EIGHT[rest]
+                    two = (eights[place + _EIGHT] | _SMALL) & _NEXT_EIGHT[rest]
                     hashed = (hashed ^ one) * MIX_A + two * MIX_B
                     hashed ^= hashed >> HALF
                     hashed = (hashed * MIX_C) >> _TO_HASH
