@@ -417,8 +417,10 @@ def compare(  # noqa: PLR0912, PLR0915 - as above
     for i in range(len(a_texts)):
         a0 = starts[a_texts[i]]
         b0 = starts[b_texts[i]]
-        a_count = ends[a_texts[i]] - a0
-        b_count = ends[b_texts[i]] - b0
+        aw = words[a0 : ends[a_texts[i]]]
+        bw = words[b0 : ends[b_texts[i]]]
+        a_count = len(aw)
+        b_count = len(bw)
         if a_texts[i] != before:
             before = a_texts[i]
             size = 16
@@ -428,14 +430,14 @@ def compare(  # noqa: PLR0912, PLR0915 - as above
                 shift -= one_bit
             table[:size] = -1
             for at in range(a_count - 3):
-                here = a0 + at
-                one = (np.uint64(words[here]) | (np.uint64(words[here + 1]) << HALF)) & TWO_HASHES
-                two = (np.uint64(words[here + 2]) | (np.uint64(words[here + 3]) << HALF)) & TWO_HASHES
+                here = at
+                one = (np.uint64(aw[here]) | (np.uint64(aw[here + 1]) << HALF)) & TWO_HASHES
+                two = (np.uint64(aw[here + 2]) | (np.uint64(aw[here + 3]) << HALF)) & TWO_HASHES
                 place = np.int64((one * MIX_A + two * MIX_B) >> shift)
                 while table[place] >= 0:
-                    there = a0 + table[place]
-                    if one == (np.uint64(words[there]) | (np.uint64(words[there + 1]) << HALF)) & TWO_HASHES and (
-                        two == (np.uint64(words[there + 2]) | (np.uint64(words[there + 3]) << HALF)) & TWO_HASHES
+                    there = table[place]
+                    if one == (np.uint64(aw[there]) | (np.uint64(aw[there + 1]) << HALF)) & TWO_HASHES and (
+                        two == (np.uint64(aw[there + 2]) | (np.uint64(aw[there + 3]) << HALF)) & TWO_HASHES
                     ):
                         break
                     place = (place + 1) & (size - 1)
@@ -456,23 +458,22 @@ def compare(  # noqa: PLR0912, PLR0915 - as above
             if q == b_count:
                 p = a_count
             elif q + 4 <= b_count:
-                here = b0 + q
-                one = (np.uint64(words[here]) | (np.uint64(words[here + 1]) << HALF)) & TWO_HASHES
-                two = (np.uint64(words[here + 2]) | (np.uint64(words[here + 3]) << HALF)) & TWO_HASHES
+                one = (np.uint64(bw[q]) | (np.uint64(bw[q + 1]) << HALF)) & TWO_HASHES
+                two = (np.uint64(bw[q + 2]) | (np.uint64(bw[q + 3]) << HALF)) & TWO_HASHES
                 expected = a_end + q - b_end
-                there = a0 + expected
+                there = expected
                 if (
                     expected + 4 <= a_count
-                    and one == (np.uint64(words[there]) | (np.uint64(words[there + 1]) << HALF)) & TWO_HASHES
-                    and two == (np.uint64(words[there + 2]) | (np.uint64(words[there + 3]) << HALF)) & TWO_HASHES
+                    and one == (np.uint64(aw[there]) | (np.uint64(aw[there + 1]) << HALF)) & TWO_HASHES
+                    and two == (np.uint64(aw[there + 2]) | (np.uint64(aw[there + 3]) << HALF)) & TWO_HASHES
                 ):
                     p = expected
                 else:
                     place = np.int64((one * MIX_A + two * MIX_B) >> shift)
                     while table[place] >= 0:
-                        there = a0 + table[place]
-                        if one == (np.uint64(words[there]) | (np.uint64(words[there + 1]) << HALF)) & TWO_HASHES and (
-                            two == (np.uint64(words[there + 2]) | (np.uint64(words[there + 3]) << HALF)) & TWO_HASHES
+                        there = table[place]
+                        if one == (np.uint64(aw[there]) | (np.uint64(aw[there + 1]) << HALF)) & TWO_HASHES and (
+                            two == (np.uint64(aw[there + 2]) | (np.uint64(aw[there + 3]) << HALF)) & TWO_HASHES
                         ):
                             p = np.int64(table[place])
                             break
@@ -491,7 +492,7 @@ def compare(  # noqa: PLR0912, PLR0915 - as above
                     lcs[0, column] = 0
                 for row in range(1, a_gap + 1):
                     for column in range(1, b_gap + 1):
-                        if words[a0 + a_end + row - 1] >> CLASS_BITS == words[b0 + b_end + column - 1] >> CLASS_BITS:
+                        if aw[a_end + row - 1] >> CLASS_BITS == bw[b_end + column - 1] >> CLASS_BITS:
                             lcs[row, column] = lcs[row - 1, column - 1] + 1
                         else:
                             lcs[row, column] = max(lcs[row - 1, column], lcs[row, column - 1])
@@ -510,8 +511,8 @@ def compare(  # noqa: PLR0912, PLR0915 - as above
                     else:
                         # A line of a form, where more stands in slots than in words.
                         for w in range(a_gap):
-                            one = words[a0 + a_end + w]
-                            other = words[b0 + b_end + w]
+                            one = aw[a_end + w]
+                            other = bw[b_end + w]
                             is_variable = one & 7 == VARIABLE or other & 7 == VARIABLE
                             if is_variable or (
                                 one & 7 in (NAME, FIGURE, INITIAL) and other & 7 in (NAME, FIGURE, INITIAL)
@@ -526,11 +527,7 @@ def compare(  # noqa: PLR0912, PLR0915 - as above
                 x_from: Any = x
                 y_from: Any = y
                 while x_from > 0 or y_from > 0 or x > 0 or y > 0:
-                    is_common = (
-                        x > 0
-                        and y > 0
-                        and words[a0 + a_end + x - 1] >> CLASS_BITS == words[b0 + b_end + y - 1] >> CLASS_BITS
-                    )
+                    is_common = x > 0 and y > 0 and aw[a_end + x - 1] >> CLASS_BITS == bw[b_end + y - 1] >> CLASS_BITS
                     if not is_common and (x > 0 or y > 0):
                         if x > 0 and (y == 0 or lcs[x - 1, y] >= lcs[x, y - 1]):
                             x -= 1
@@ -544,20 +541,20 @@ def compare(  # noqa: PLR0912, PLR0915 - as above
                         a_variable = np.int64(0)
                         b_variable = np.int64(0)
                         hashed = np.int64(0)
-                        for w in range(a0 + a_end + x, a0 + a_end + x_from):
-                            slots += words[w] & 7 in (NAME, FIGURE, INITIAL, VARIABLE)
-                            a_variable += words[w] & 7 == VARIABLE
-                        for w in range(b0 + b_end + y, b0 + b_end + y_from):
-                            slots += words[w] & 7 in (NAME, FIGURE, INITIAL, VARIABLE)
-                            b_variable += words[w] & 7 == VARIABLE
-                            hashed = (hashed * _MIX_A + (np.int64(words[w]) >> CLASS_BITS)) & _MASK_29
+                        for w in range(a_end + x, a_end + x_from):
+                            slots += aw[w] & 7 in (NAME, FIGURE, INITIAL, VARIABLE)
+                            a_variable += aw[w] & 7 == VARIABLE
+                        for w in range(b_end + y, b_end + y_from):
+                            slots += bw[w] & 7 in (NAME, FIGURE, INITIAL, VARIABLE)
+                            b_variable += bw[w] & 7 == VARIABLE
+                            hashed = (hashed * _MIX_A + (np.int64(bw[w]) >> CLASS_BITS)) & _MASK_29
                         if slots == a_words + b_words or a_variable == a_words or b_variable == b_words:
                             other_slots += min(a_words, b_words)
                             other_variable += min(max(a_variable, b_variable), a_words, b_words)
                         elif a_words == b_words:
                             for w in range(a_words):
-                                a_kind = words[a0 + a_end + x + w] & 7
-                                b_kind = words[b0 + b_end + y + w] & 7
+                                a_kind = aw[a_end + x + w] & 7
+                                b_kind = bw[b_end + y + w] & 7
                                 is_variable = VARIABLE in (a_kind, b_kind)
                                 other_variable += is_variable
                                 if is_variable or (
@@ -573,7 +570,7 @@ def compare(  # noqa: PLR0912, PLR0915 - as above
                         if len(value_starts) and max(a_words, b_words) <= SLOT_WORDS:
                             for w in range(a_words):
                                 values[value_starts[i] + a_end + x + w] = (
-                                    words[b0 + b_end + y + w] >> CLASS_BITS if a_words == b_words else hashed
+                                    bw[b_end + y + w] >> CLASS_BITS if a_words == b_words else hashed
                                 )
                     elif a_words > 0 or b_words > 0:
                         other_words += 1
@@ -589,7 +586,7 @@ def compare(  # noqa: PLR0912, PLR0915 - as above
             other_slots = min(other_slots, slots_before + PLACE_SLOTS)
             if q == b_count:
                 break
-            while p < a_count and q < b_count and words[a0 + p] >> CLASS_BITS == words[b0 + q] >> CLASS_BITS:
+            while p < a_count and q < b_count and aw[p] >> CLASS_BITS == bw[q] >> CLASS_BITS:
                 a_same[p] = q + 1
                 b_same[q] = 1
                 p += 1
@@ -609,11 +606,11 @@ def compare(  # noqa: PLR0912, PLR0915 - as above
                 run = 0
                 streak = streak + 1 if at > 0 and a_same[at] == a_same[at - 1] + 1 else 1
                 grams += streak >= GRAM_WORDS
-                kind = words[a0 + at] & 7
+                kind = aw[at] & 7
                 same_slots += kind in (NAME, FIGURE, VARIABLE)
                 same_variable += kind == VARIABLE
                 if len(value_starts):
-                    values[value_starts[i] + at] = words[a0 + at] >> CLASS_BITS
+                    values[value_starts[i] + at] = aw[at] >> CLASS_BITS
             else:
                 run += 1
                 streak = 0
