@@ -29,6 +29,8 @@ Number = TypeVar("Number", bound=np.generic)
 
 # Text that a thread splits at a time: enough to be worth handing over, little beside everything else.
 BATCH_BYTES = 4_000_000
+# Portions that wait for each thread, so that none waits while the next texts are decoded.
+_PORTIONS_AHEAD = 6
 
 
 @dataclass
@@ -191,7 +193,7 @@ def _parts(batches: Iterable[pl.Series]) -> Iterator[_Part]:
             byte_total += int(texts.str.len_bytes().sum())
             # Plain as long as there is little; the words are the same.
             waiting.append(pool.submit(_tokenized, texts, is_compiled=byte_total >= COMPILE_FROM_BYTES))
-            if len(waiting) > threads:
+            if len(waiting) > _PORTIONS_AHEAD * threads:
                 yield waiting.popleft().result()
         while waiting:
             yield waiting.popleft().result()
