@@ -300,9 +300,10 @@ def sketch(
         length = end - start
         most = 15 if length < 64 else 7 if length < 200 else 1 if length < 2000 else 0
         sampled = 0
-        for at in range(start, end - 3):
-            one = (np.uint64(words[at]) | (np.uint64(words[at + 1]) << HALF)) & TWO_HASHES
-            two = (np.uint64(words[at + 2]) | (np.uint64(words[at + 3]) << HALF)) & TWO_HASHES
+        own = words[start:end]
+        for at in range(len(own) - 3):
+            one = (np.uint64(own[at]) | (np.uint64(own[at + 1]) << HALF)) & TWO_HASHES
+            two = (np.uint64(own[at + 2]) | (np.uint64(own[at + 3]) << HALF)) & TWO_HASHES
             mixed = one * MIX_A + two * MIX_B
             mixed = (mixed ^ (mixed >> HALF)) * MIX_C
             if np.int64(mixed >> _SAMPLE_SHIFT) <= most:
@@ -538,12 +539,18 @@ def compare(  # noqa: PLR0912, PLR0915 - as above
                     lcs[row, 0] = 0
                 for column in range(b_gap + 1):
                     lcs[0, column] = 0
-                for row in range(1, a_gap + 1):
-                    for column in range(1, b_gap + 1):
-                        if aw[a_end + row - 1] >> CLASS_BITS == bw[b_end + column - 1] >> CLASS_BITS:
-                            lcs[row, column] = lcs[row - 1, column - 1] + 1
+                others = bw[b_end : b_end + b_gap]
+                for row in range(a_gap):
+                    word = aw[a_end + row] >> CLASS_BITS
+                    above = lcs[row]
+                    here = lcs[row + 1]
+                    left = np.int32(0)
+                    for column in range(b_gap):
+                        if others[column] >> CLASS_BITS == word:
+                            left = above[column] + np.int32(1)
                         else:
-                            lcs[row, column] = max(lcs[row - 1, column], lcs[row, column - 1])
+                            left = max(above[column + 1], left)
+                        here[column + 1] = left
                 # Back from the end; a difference lies between two common words.
                 x: Any = a_gap
                 y: Any = b_gap

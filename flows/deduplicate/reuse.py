@@ -82,7 +82,7 @@ _SHORT_SIMILARITY = 0.92
 # Ranges that fingerprints are shuffled into: many, so that what is sorted at a time is small; a power of two.
 _RANGES = 16
 _PASSAGES_PER_SLICE = 50_000
-_PAIRS_PER_SLICE = 100_000
+_PAIRS_PER_SLICE = 20_000
 _MOST_SLICES = 8
 
 
