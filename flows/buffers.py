@@ -11,8 +11,8 @@ import pyarrow as pa
 Bytes = npt.NDArray[np.uint8]
 Places = npt.NDArray[np.int64]
 
-# Texts that a run must have on average, or all are copied end to end.
-_TEXTS_PER_RUN = 32
+# Bytes that runs must have on average, or all are copied end to end: what is done for each run takes about as long.
+_BYTES_PER_RUN = 500_000
 # A view of a text is four numbers: its length, four bytes of it, the number of its buffer, and where it begins in that.
 # A text of up to so many bytes lies in the view itself, behind its length.
 _BYTES_IN_VIEW = 12
@@ -30,16 +30,17 @@ def text_buffers(texts: pl.Series) -> tuple[Bytes, Places]:
 def text_runs(texts: pl.Series) -> Iterator[tuple[Bytes, Places, Places]]:
     """The UTF-8 of texts where it lies, a run of texts of one buffer at a time, and where in it each begins and ends.
 
-    Texts that were read from Parquet lie page by page, and nothing is copied. Where runs would be short, as among many
-    texts of a few letters, all are one run of copies. Null is as the empty text.
+    Texts that were read from Parquet lie page by page, and nothing is copied. Where runs would be short, as where some
+    texts have a few letters only, all are one run of copies. Null is as the empty text.
     """
-    if not texts.null_count():
+    if len(texts) and not texts.null_count():
         array = texts.rechunk().to_arrow(compat_level=pl.CompatLevel.newest())
         _, views, *buffers = array.buffers()
         numbers = np.frombuffer(views, np.int32).reshape(-1, 4)[array.offset : array.offset + len(array)]
         buffer = np.where(numbers[:, 0] <= _BYTES_IN_VIEW, -1, numbers[:, 2])
         bounds = np.flatnonzero(np.concatenate([[True], buffer[1:] != buffer[:-1], [True]]))
-        if len(array) >= _TEXTS_PER_RUN * (len(bounds) - 1):
+        run_count = len(bounds) - 1
+        if run_count == 1 or numbers[:, 0].sum(dtype=np.int64) >= _BYTES_PER_RUN * run_count:
             for first, last in pairwise(bounds.tolist()):
                 own = numbers[first:last].astype(np.int64)
                 if buffer[first] < 0:

@@ -39,7 +39,7 @@ def test_texts_come_back_from_their_bytes(values: list[str | None], first: int) 
 
 
 def test_texts_of_a_file_are_read_where_they_lie(tmp_path: Path) -> None:
-    values = [f"{number} " + "words " * 40 for number in range(5_000)]
+    values = [f"{number} " + "words " * 200 for number in range(5_000)]
     pl.DataFrame({"text": values}).write_parquet(tmp_path / "texts.parquet", row_group_size=1_000)
     texts = pl.read_parquet(tmp_path / "texts.parquet")["text"]
     runs = in_runs(texts)

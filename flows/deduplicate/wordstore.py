@@ -19,7 +19,7 @@ import numpy as np
 import numpy.typing as npt
 import polars as pl
 
-from flows.buffers import text_runs
+from flows.buffers import Bytes, Places, text_runs
 from flows.compiled import kernel
 from flows.deduplicate.characters import character_tables
 from flows.deduplicate.kernels import COMPILE_FROM_BYTES, thread_count
@@ -228,8 +228,8 @@ def _parts(batches: Iterable[pl.Series]) -> Iterator[_Part]:
 def _tokenized(texts: pl.Series, rooms: "SimpleQueue[_Room]", *, is_compiled: bool) -> _Part:
     """Split texts into words, in one of the rooms if one is free and large enough."""
     classes, lower, _ = character_tables()
-    texts = _in_normal_form(texts, is_compiled=is_compiled)
-    byte_count = int(texts.str.len_bytes().sum())
+    runs = _runs_in_normal_form(texts, is_compiled=is_compiled)
+    byte_count = sum(int((ends - starts).sum()) for _, starts, ends in runs)
     # A word takes two bytes at least: itself and what parts it from the next.
     most = byte_count // 2 + len(texts) + 1
     try:
@@ -243,7 +243,7 @@ def _tokenized(texts: pl.Series, rooms: "SimpleQueue[_Room]", *, is_compiled: bo
     line_ends = np.empty(len(texts), np.int64)
     run = kernel(tokenize, is_compiled=is_compiled)
     first = word_count = line_count = 0
-    for data, starts, ends in text_runs(texts):
+    for data, starts, ends in runs:
         own = slice(first, first + len(starts))
         of_run = words[word_count:], word_ends[own], hashes[line_count:], line_words[line_count:], line_ends[own]
         run(data, eight_bytes(data), starts, ends, classes, lower, *of_run)
@@ -261,18 +261,18 @@ def _tokenized(texts: pl.Series, rooms: "SimpleQueue[_Room]", *, is_compiled: bo
     )
 
 
-def _in_normal_form(texts: pl.Series, *, is_compiled: bool) -> pl.Series:
-    """The texts in NFKC where it matters."""
+def _runs_in_normal_form(texts: pl.Series, *, is_compiled: bool) -> list[tuple[Bytes, Places, Places]]:
+    """The bytes of the texts in runs, those in NFKC for which it matters."""
     _, _, unstable = character_tables()
+    runs = list(text_runs(texts))
     found = np.zeros(len(texts), np.bool_)
     first = 0
-    for data, starts, ends in text_runs(texts):
+    for data, starts, ends in runs:
         own = found[first : first + len(starts)]
         kernel(needs_normal_form, is_compiled=is_compiled)(data, eight_bytes(data), starts, ends, unstable, own)
         first += len(starts)
     if not found.any():
-        return texts
+        return runs
     # Normalizes these texts only: a null stays null for nothing.
-    return pl.select(
-        pl.coalesce(pl.when(pl.lit(pl.Series(found))).then(pl.lit(texts)).str.normalize("NFKC"), pl.lit(texts))
-    ).to_series()
+    normal = pl.coalesce(pl.when(pl.lit(pl.Series(found))).then(pl.lit(texts)).str.normalize("NFKC"), pl.lit(texts))
+    return list(text_runs(pl.select(normal).to_series()))
