@@ -12,6 +12,7 @@ from hypothesis import given
 from hypothesis import settings as hypothesis_settings
 from hypothesis import strategies as st
 
+from flows.compiled import compiled, kernel
 from flows.deduplicate import kernels
 from flows.deduplicate.forms import mark_slots
 from flows.deduplicate.near import NAMED_EDGE_SCHEMA, clusters, near_duplicates
@@ -225,7 +226,7 @@ def test_runs_of_short_texts_are_counted_as_sets(one: list[int], other: list[int
     a, b = ({tuple(text[at : at + 5]) for at in range(len(text) - 4)} for text in (one, other))
     for is_compiled in (False, True):
         measures = np.zeros((1, kernels.MEASURES), np.int32)
-        count = kernels.recount.chosen(is_compiled=is_compiled)
+        count = kernel(kernels.recount, is_compiled=is_compiled)
         count(words, starts, ends, np.array([0]), np.array([1]), measures)
         assert measures[0, [kernels.SHARED_GRAMS, kernels.ALL_GRAMS]].tolist() == [len(a & b), len(a | b)]
 
@@ -489,13 +490,13 @@ def test_an_archive_in_one_text_is_not_aligned_with_each_of_its_stories(monkeypa
     pages = {f"s{number:03d}": f"Dunfrith archive of all stories\n{story}" for number, story in enumerate(stories)}
     pages["all"] = "\n".join(f"Dunfrith archive of all stories\n{story}" for story in stories)
     aligned = []
-    plain = kernels.compare.chosen(is_compiled=True)
+    compare = kernel(kernels.compare, is_compiled=True)
 
     def counting(words, starts, ends, a_texts, b_texts, *others):
         aligned.extend((ends[a_texts] - starts[a_texts] + ends[b_texts] - starts[b_texts]).tolist())
-        plain(words, starts, ends, a_texts, b_texts, *others)
+        compare(words, starts, ends, a_texts, b_texts, *others)
 
-    monkeypatch.setattr(kernels.compare, "_compiled", counting)
+    monkeypatch.setitem(compiled(kernels), "compare", counting)
     monkeypatch.setattr("flows.deduplicate.wordstore.COMPILE_FROM_BYTES", 0)
     assert kinds(pages) == {}
     assert max(aligned, default=0) < 1_000

@@ -3,6 +3,7 @@
 import numpy as np
 import polars as pl
 
+from flows.compiled import kernel
 from flows.deduplicate.kernels import stars
 
 # Edges from which on compiling pays: as it stands, the kernel takes less than a microsecond an edge.
@@ -56,5 +57,5 @@ def star_clusters(edges: pl.DataFrame) -> pl.DataFrame:
     count = 1 + int(b.max(initial=0))
     items = np.flatnonzero(np.bincount(a, minlength=count) + np.bincount(b, minlength=count))
     centres = np.empty(count, np.int64)
-    stars.chosen(is_compiled=len(a) >= _COMPILE_FROM_EDGES)(a, b, centres)
+    kernel(stars, is_compiled=len(a) >= _COMPILE_FROM_EDGES)(a, b, centres)
     return pl.DataFrame({"item": items, "cluster": centres[items]}).cast(pl.UInt32)

@@ -9,6 +9,7 @@ from collections.abc import Callable
 import numpy as np
 import numpy.typing as npt
 
+from flows.compiled import kernel
 from flows.deduplicate.kernels import common_ends, look_up
 from flows.deduplicate.wordstore import WordStore
 
@@ -62,7 +63,7 @@ def template_lines(store: WordStore, ranks: Indexes, covered: Covered) -> npt.ND
     place = np.empty(len(hashes), np.int32)
     # A table that is a quarter full.
     table = np.full(1 << (4 * len(frequent)).bit_length(), -1, np.int32)
-    look_up.chosen(is_compiled=store.is_compiled)(frequent, table, hashes, place)
+    kernel(look_up, is_compiled=store.is_compiled)(frequent, table, hashes, place)
     entries = np.flatnonzero(place >= 0)
     of_entry = place[entries].astype(np.uint64)
     del place
@@ -92,7 +93,7 @@ def template_lines(store: WordStore, ranks: Indexes, covered: Covered) -> npt.ND
     pairs, inverse = np.unique((asked.min(0) << 32) | asked.max(0), return_inverse=True)
     a, b = pairs >> 32, pairs & 0xFFFFFFFF
     around = np.empty(len(a), np.int64)
-    common_ends.chosen(is_compiled=store.is_compiled)(
+    kernel(common_ends, is_compiled=store.is_compiled)(
         store.line_hashes, store.line_words, store.line_starts, a, b, around
     )
     left = np.minimum(lengths[a], lengths[b]) - around

@@ -9,13 +9,14 @@ A word is a uint32: 29 bits of the hash of its lower-cased code points, and thre
 """
 
 import os
-import threading
 from collections.abc import Callable
 from concurrent.futures import ThreadPoolExecutor
 from typing import Any
 
 import numpy as np
 import numpy.typing as npt
+
+from flows.compiled import kernel
 
 # Classes of words. A word is VARIABLE where other texts of the same form have other words (see forms.py).
 PLAIN, NAME, FIGURE, SPACELESS, INITIAL, VARIABLE = 0, 1, 2, 3, 4, 5
@@ -69,31 +70,6 @@ NOWHERE, NO_VALUES = np.empty(0, np.int64), np.empty(0, np.uint32)
 COMPILE_FROM_BYTES = 400_000
 
 
-class Kernel:
-    """A function that is compiled when it is first asked for."""
-
-    def __init__(self, function: Callable[..., Any]) -> None:
-        self._function = function
-        self._compiled: Callable[..., Any] | None = None
-        self._lock = threading.Lock()
-
-    def chosen(self, *, is_compiled: bool) -> Callable[..., Any]:
-        """The function itself or what numba makes of it."""
-        if not is_compiled:
-            return self._plain
-        with self._lock:
-            if self._compiled is None:
-                import numba
-
-                self._compiled = numba.njit(nogil=True, cache=True)(self._function)
-            return self._compiled
-
-    def _plain(self, *arguments: Any) -> Any:
-        # NumPy warns of hashes that wrap around.
-        with np.errstate(over="ignore"):
-            return self._function(*arguments)
-
-
 def thread_count() -> int:
     """Cores that this process may use."""
     return len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count() or 1
@@ -123,11 +99,11 @@ def shuffled(
         The keys, those of a range in their order, and where each range begins: shape (ranges + 1).
     """
     out, cuts = np.empty(len(keys), np.uint64), np.zeros(ranges + 1, np.int64)
-    shuffle.chosen(is_compiled=is_compiled)(keys, ranges.bit_length() - 1, out, cuts)
+    kernel(shuffle, is_compiled=is_compiled)(keys, ranges.bit_length() - 1, out, cuts)
     return out, cuts
 
 
-def _look_up(
+def look_up(
     sought: npt.NDArray[np.int64],
     table: npt.NDArray[np.int32],
     hashes: npt.NDArray[np.int64],
@@ -154,7 +130,7 @@ def _look_up(
         found[i] = table[place]
 
 
-def _common_ends(
+def common_ends(
     line_hashes: npt.NDArray[np.int64],
     line_words: npt.NDArray[np.int32],
     line_starts: npt.NDArray[np.int64],
@@ -189,7 +165,7 @@ def _common_ends(
         around[i] = count
 
 
-def _trim(
+def trim(
     words: npt.NDArray[np.uint32],
     starts: npt.NDArray[np.int64],
     line_starts: npt.NDArray[np.int64],
@@ -267,7 +243,7 @@ def _trim(
         sizes[text] = to - start - spaceless + spaceless // 2
 
 
-def _sketch(
+def sketch(
     words: npt.NDArray[np.uint32],
     starts: npt.NDArray[np.int64],
     ends: npt.NDArray[np.int64],
@@ -322,7 +298,7 @@ def _sketch(
     return count
 
 
-def _shuffle(
+def shuffle(
     keys: npt.NDArray[np.uint64], bits: int, shuffled: npt.NDArray[np.uint64], cuts: npt.NDArray[np.int64]
 ) -> None:
     """Put keys into ranges by their highest bits; in each they keep their order.
@@ -345,7 +321,7 @@ def _shuffle(
         places[number] += 1
 
 
-def _link(  # noqa: PLR0912 - as above
+def link(  # noqa: PLR0912 - as above
     keys: npt.NDArray[np.uint64], all_pairs_up_to: int, pairs: npt.NDArray[np.uint64]
 ) -> int:
     """Pair the texts that share a 4-gram.
@@ -390,7 +366,7 @@ def _link(  # noqa: PLR0912 - as above
     return count
 
 
-def _compare(  # noqa: PLR0912, PLR0915 - as above
+def compare(  # noqa: PLR0912, PLR0915 - as above
     words: npt.NDArray[np.uint32],
     starts: npt.NDArray[np.int64],
     ends: npt.NDArray[np.int64],
@@ -441,8 +417,10 @@ def _compare(  # noqa: PLR0912, PLR0915 - as above
     for i in range(len(a_texts)):
         a0 = starts[a_texts[i]]
         b0 = starts[b_texts[i]]
-        a_count = ends[a_texts[i]] - a0
-        b_count = ends[b_texts[i]] - b0
+        aw = words[a0 : ends[a_texts[i]]]
+        bw = words[b0 : ends[b_texts[i]]]
+        a_count = len(aw)
+        b_count = len(bw)
         if a_texts[i] != before:
             before = a_texts[i]
             size = 16
@@ -452,14 +430,14 @@ def _compare(  # noqa: PLR0912, PLR0915 - as above
                 shift -= one_bit
             table[:size] = -1
             for at in range(a_count - 3):
-                here = a0 + at
-                one = (np.uint64(words[here]) | (np.uint64(words[here + 1]) << HALF)) & TWO_HASHES
-                two = (np.uint64(words[here + 2]) | (np.uint64(words[here + 3]) << HALF)) & TWO_HASHES
+                here = at
+                one = (np.uint64(aw[here]) | (np.uint64(aw[here + 1]) << HALF)) & TWO_HASHES
+                two = (np.uint64(aw[here + 2]) | (np.uint64(aw[here + 3]) << HALF)) & TWO_HASHES
                 place = np.int64((one * MIX_A + two * MIX_B) >> shift)
                 while table[place] >= 0:
-                    there = a0 + table[place]
-                    if one == (np.uint64(words[there]) | (np.uint64(words[there + 1]) << HALF)) & TWO_HASHES and (
-                        two == (np.uint64(words[there + 2]) | (np.uint64(words[there + 3]) << HALF)) & TWO_HASHES
+                    there = table[place]
+                    if one == (np.uint64(aw[there]) | (np.uint64(aw[there + 1]) << HALF)) & TWO_HASHES and (
+                        two == (np.uint64(aw[there + 2]) | (np.uint64(aw[there + 3]) << HALF)) & TWO_HASHES
                     ):
                         break
                     place = (place + 1) & (size - 1)
@@ -480,23 +458,22 @@ def _compare(  # noqa: PLR0912, PLR0915 - as above
             if q == b_count:
                 p = a_count
             elif q + 4 <= b_count:
-                here = b0 + q
-                one = (np.uint64(words[here]) | (np.uint64(words[here + 1]) << HALF)) & TWO_HASHES
-                two = (np.uint64(words[here + 2]) | (np.uint64(words[here + 3]) << HALF)) & TWO_HASHES
+                one = (np.uint64(bw[q]) | (np.uint64(bw[q + 1]) << HALF)) & TWO_HASHES
+                two = (np.uint64(bw[q + 2]) | (np.uint64(bw[q + 3]) << HALF)) & TWO_HASHES
                 expected = a_end + q - b_end
-                there = a0 + expected
+                there = expected
                 if (
                     expected + 4 <= a_count
-                    and one == (np.uint64(words[there]) | (np.uint64(words[there + 1]) << HALF)) & TWO_HASHES
-                    and two == (np.uint64(words[there + 2]) | (np.uint64(words[there + 3]) << HALF)) & TWO_HASHES
+                    and one == (np.uint64(aw[there]) | (np.uint64(aw[there + 1]) << HALF)) & TWO_HASHES
+                    and two == (np.uint64(aw[there + 2]) | (np.uint64(aw[there + 3]) << HALF)) & TWO_HASHES
                 ):
                     p = expected
                 else:
                     place = np.int64((one * MIX_A + two * MIX_B) >> shift)
                     while table[place] >= 0:
-                        there = a0 + table[place]
-                        if one == (np.uint64(words[there]) | (np.uint64(words[there + 1]) << HALF)) & TWO_HASHES and (
-                            two == (np.uint64(words[there + 2]) | (np.uint64(words[there + 3]) << HALF)) & TWO_HASHES
+                        there = table[place]
+                        if one == (np.uint64(aw[there]) | (np.uint64(aw[there + 1]) << HALF)) & TWO_HASHES and (
+                            two == (np.uint64(aw[there + 2]) | (np.uint64(aw[there + 3]) << HALF)) & TWO_HASHES
                         ):
                             p = np.int64(table[place])
                             break
@@ -515,7 +492,7 @@ def _compare(  # noqa: PLR0912, PLR0915 - as above
                     lcs[0, column] = 0
                 for row in range(1, a_gap + 1):
                     for column in range(1, b_gap + 1):
-                        if words[a0 + a_end + row - 1] >> CLASS_BITS == words[b0 + b_end + column - 1] >> CLASS_BITS:
+                        if aw[a_end + row - 1] >> CLASS_BITS == bw[b_end + column - 1] >> CLASS_BITS:
                             lcs[row, column] = lcs[row - 1, column - 1] + 1
                         else:
                             lcs[row, column] = max(lcs[row - 1, column], lcs[row, column - 1])
@@ -534,8 +511,8 @@ def _compare(  # noqa: PLR0912, PLR0915 - as above
                     else:
                         # A line of a form, where more stands in slots than in words.
                         for w in range(a_gap):
-                            one = words[a0 + a_end + w]
-                            other = words[b0 + b_end + w]
+                            one = aw[a_end + w]
+                            other = bw[b_end + w]
                             is_variable = one & 7 == VARIABLE or other & 7 == VARIABLE
                             if is_variable or (
                                 one & 7 in (NAME, FIGURE, INITIAL) and other & 7 in (NAME, FIGURE, INITIAL)
@@ -550,11 +527,7 @@ def _compare(  # noqa: PLR0912, PLR0915 - as above
                 x_from: Any = x
                 y_from: Any = y
                 while x_from > 0 or y_from > 0 or x > 0 or y > 0:
-                    is_common = (
-                        x > 0
-                        and y > 0
-                        and words[a0 + a_end + x - 1] >> CLASS_BITS == words[b0 + b_end + y - 1] >> CLASS_BITS
-                    )
+                    is_common = x > 0 and y > 0 and aw[a_end + x - 1] >> CLASS_BITS == bw[b_end + y - 1] >> CLASS_BITS
                     if not is_common and (x > 0 or y > 0):
                         if x > 0 and (y == 0 or lcs[x - 1, y] >= lcs[x, y - 1]):
                             x -= 1
@@ -568,20 +541,20 @@ def _compare(  # noqa: PLR0912, PLR0915 - as above
                         a_variable = np.int64(0)
                         b_variable = np.int64(0)
                         hashed = np.int64(0)
-                        for w in range(a0 + a_end + x, a0 + a_end + x_from):
-                            slots += words[w] & 7 in (NAME, FIGURE, INITIAL, VARIABLE)
-                            a_variable += words[w] & 7 == VARIABLE
-                        for w in range(b0 + b_end + y, b0 + b_end + y_from):
-                            slots += words[w] & 7 in (NAME, FIGURE, INITIAL, VARIABLE)
-                            b_variable += words[w] & 7 == VARIABLE
-                            hashed = (hashed * _MIX_A + (np.int64(words[w]) >> CLASS_BITS)) & _MASK_29
+                        for w in range(a_end + x, a_end + x_from):
+                            slots += aw[w] & 7 in (NAME, FIGURE, INITIAL, VARIABLE)
+                            a_variable += aw[w] & 7 == VARIABLE
+                        for w in range(b_end + y, b_end + y_from):
+                            slots += bw[w] & 7 in (NAME, FIGURE, INITIAL, VARIABLE)
+                            b_variable += bw[w] & 7 == VARIABLE
+                            hashed = (hashed * _MIX_A + (np.int64(bw[w]) >> CLASS_BITS)) & _MASK_29
                         if slots == a_words + b_words or a_variable == a_words or b_variable == b_words:
                             other_slots += min(a_words, b_words)
                             other_variable += min(max(a_variable, b_variable), a_words, b_words)
                         elif a_words == b_words:
                             for w in range(a_words):
-                                a_kind = words[a0 + a_end + x + w] & 7
-                                b_kind = words[b0 + b_end + y + w] & 7
+                                a_kind = aw[a_end + x + w] & 7
+                                b_kind = bw[b_end + y + w] & 7
                                 is_variable = VARIABLE in (a_kind, b_kind)
                                 other_variable += is_variable
                                 if is_variable or (
@@ -597,7 +570,7 @@ def _compare(  # noqa: PLR0912, PLR0915 - as above
                         if len(value_starts) and max(a_words, b_words) <= SLOT_WORDS:
                             for w in range(a_words):
                                 values[value_starts[i] + a_end + x + w] = (
-                                    words[b0 + b_end + y + w] >> CLASS_BITS if a_words == b_words else hashed
+                                    bw[b_end + y + w] >> CLASS_BITS if a_words == b_words else hashed
                                 )
                     elif a_words > 0 or b_words > 0:
                         other_words += 1
@@ -613,7 +586,7 @@ def _compare(  # noqa: PLR0912, PLR0915 - as above
             other_slots = min(other_slots, slots_before + PLACE_SLOTS)
             if q == b_count:
                 break
-            while p < a_count and q < b_count and words[a0 + p] >> CLASS_BITS == words[b0 + q] >> CLASS_BITS:
+            while p < a_count and q < b_count and aw[p] >> CLASS_BITS == bw[q] >> CLASS_BITS:
                 a_same[p] = q + 1
                 b_same[q] = 1
                 p += 1
@@ -633,11 +606,11 @@ def _compare(  # noqa: PLR0912, PLR0915 - as above
                 run = 0
                 streak = streak + 1 if at > 0 and a_same[at] == a_same[at - 1] + 1 else 1
                 grams += streak >= GRAM_WORDS
-                kind = words[a0 + at] & 7
+                kind = aw[at] & 7
                 same_slots += kind in (NAME, FIGURE, VARIABLE)
                 same_variable += kind == VARIABLE
                 if len(value_starts):
-                    values[value_starts[i] + at] = words[a0 + at] >> CLASS_BITS
+                    values[value_starts[i] + at] = aw[at] >> CLASS_BITS
             else:
                 run += 1
                 streak = 0
@@ -666,7 +639,7 @@ def _compare(  # noqa: PLR0912, PLR0915 - as above
         measures[i, ALL_GRAMS] = max(a_count - GRAM_WORDS + 1, 0) + max(b_count - GRAM_WORDS + 1, 0) - grams
 
 
-def _recount(
+def recount(
     words: npt.NDArray[np.uint32],
     starts: npt.NDArray[np.int64],
     ends: npt.NDArray[np.int64],
@@ -716,7 +689,7 @@ def _recount(
         measures[i, ALL_GRAMS] = either
 
 
-def _vote(
+def vote(
     words: npt.NDArray[np.uint32],
     starts: npt.NDArray[np.int64],
     ends: npt.NDArray[np.int64],
@@ -773,7 +746,7 @@ def _vote(
                     words[start + at] = ((np.int64(words[start + at]) >> CLASS_BITS) << CLASS_BITS) | VARIABLE
 
 
-def _stars(a: npt.NDArray[np.int64], b: npt.NDArray[np.int64], centres: npt.NDArray[np.int64]) -> None:
+def stars(a: npt.NDArray[np.int64], b: npt.NDArray[np.int64], centres: npt.NDArray[np.int64]) -> None:
     """Gather each item around the lowest item that it has an edge to and that is gathered around none itself.
 
     Args:
@@ -787,15 +760,3 @@ def _stars(a: npt.NDArray[np.int64], b: npt.NDArray[np.int64], centres: npt.NDAr
         # All edges of a to lower items have been seen: it stands for itself if it still does.
         if centres[a[i]] == a[i] and centres[b[i]] == b[i]:
             centres[b[i]] = a[i]
-
-
-look_up = Kernel(_look_up)
-common_ends = Kernel(_common_ends)
-trim = Kernel(_trim)
-sketch = Kernel(_sketch)
-shuffle = Kernel(_shuffle)
-link = Kernel(_link)
-compare = Kernel(_compare)
-recount = Kernel(_recount)
-vote = Kernel(_vote)
-stars = Kernel(_stars)

@@ -20,6 +20,7 @@ import numpy as np
 import numpy.typing as npt
 import polars as pl
 
+from flows.compiled import kernel
 from flows.deduplicate.cluster import star_clusters
 from flows.deduplicate.forms import mark_slots
 from flows.deduplicate.furniture import template_lines
@@ -327,7 +328,7 @@ def _trimmed(
     count = len(starts) - 1
     out = tuple(np.empty(count, np.int64) for _ in range(5))
     own = words if file is None else np.array(words)
-    trim.chosen(is_compiled=is_compiled)(own, starts, line_starts, line_words, is_template, 0, count, least, *out)
+    kernel(trim, is_compiled=is_compiled)(own, starts, line_starts, line_words, is_template, 0, count, least, *out)
     if file is not None:
         put_words(file, offset, own)
     give_back(words)
@@ -465,7 +466,7 @@ def _sketched(
     """A portion of `_sketches`: keys, how many each text has, and where each of `cut_into` ranges of keys begins."""
     room = np.empty(int((ends[texts] - starts[texts]).sum()) + 1, np.uint64)
     counts = np.empty(len(texts), np.int32)
-    run = sketch.chosen(is_compiled=is_compiled)
+    run = kernel(sketch, is_compiled=is_compiled)
     keys = room[: run(words, starts, ends, texts, names, part, parts, room, counts)]
     give_back(words)
     keys, cuts = shuffled(keys, cut_into, is_compiled=is_compiled)
@@ -476,7 +477,7 @@ def _linked(most: int, is_compiled: bool, *pieces: Pairs) -> tuple[Pairs, Indexe
     """A portion of `_links`: the pairs that a partition links, sorted, and how often each."""
     keys = np.concatenate([np.empty(0, np.uint64), *pieces])
     keys.sort()
-    run = link.chosen(is_compiled=is_compiled)
+    run = kernel(link, is_compiled=is_compiled)
     linked = np.empty(run(keys, most, np.empty(0, np.uint64)), np.uint64)
     run(keys, most, linked)
     del keys
@@ -551,7 +552,7 @@ def _aligned(
     """A portion of `_measured`; the texts a of all pairs, then the texts b."""
     a, b = pairs[: len(pairs) // 2], pairs[len(pairs) // 2 :]
     measures = np.zeros((len(a), MEASURES), np.int32)
-    compare.chosen(is_compiled=is_compiled)(words, starts, ends, a, b, measures, NOWHERE, NO_VALUES)
+    kernel(compare, is_compiled=is_compiled)(words, starts, ends, a, b, measures, NOWHERE, NO_VALUES)
     _recount_short(words, starts, ends, a, b, measures, is_compiled=is_compiled)
     give_back(words)
     return (measures,)
@@ -575,7 +576,7 @@ def _recount_short(
     similarity = measures[:, SHARED_GRAMS] / np.maximum(measures[:, ALL_GRAMS], 1)
     unsure = np.flatnonzero((shorter <= _SHORT_WORDS) & (np.abs(similarity - ALIKE) < _UNSURE))
     counted = measures[unsure]
-    recount.chosen(is_compiled=is_compiled)(words, starts, ends, a[unsure], b[unsure], counted)
+    kernel(recount, is_compiled=is_compiled)(words, starts, ends, a[unsure], b[unsure], counted)
     measures[unsure] = counted
 
 

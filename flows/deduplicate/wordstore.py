@@ -18,6 +18,8 @@ import numpy as np
 import numpy.typing as npt
 import polars as pl
 
+from flows.buffers import text_runs
+from flows.compiled import kernel
 from flows.deduplicate.characters import character_tables
 from flows.deduplicate.kernels import COMPILE_FROM_BYTES, thread_count
 from flows.deduplicate.portions import ON_THREADS, Spread
@@ -167,29 +169,6 @@ def _portions(batches: Iterable[pl.Series]) -> Iterator[pl.Series]:
             first = last
 
 
-def _utf8(texts: pl.Series, *, is_compiled: bool) -> tuple[npt.NDArray[np.uint8], npt.NDArray[np.int64]]:
-    """The texts in NFKC where it matters, as bytes and where each begins in them."""
-    data, starts = text_buffers(texts)
-    found = np.zeros(len(texts), np.bool_)
-    _, _, unstable = character_tables()
-    needs_normal_form.chosen(is_compiled=is_compiled)(data, eight_bytes(data), starts, unstable, found)
-    if not found.any():
-        return data, starts
-    # Normalizes these texts only: a null stays null for nothing.
-    texts = pl.select(
-        pl.coalesce(pl.when(pl.lit(pl.Series(found))).then(pl.lit(texts)).str.normalize("NFKC"), pl.lit(texts))
-    ).to_series()
-    return text_buffers(texts)
-
-
-def text_buffers(texts: pl.Series) -> tuple[npt.NDArray[np.uint8], npt.NDArray[np.int64]]:
-    """The Arrow buffers of a column of texts."""
-    array = texts.fill_null("").rechunk().to_arrow(compat_level=pl.CompatLevel.oldest())
-    _, offsets, data = array.buffers()
-    starts = np.frombuffer(offsets, np.int64)[array.offset : array.offset + len(array) + 1]
-    return (np.frombuffer(data, np.uint8) if data is not None else np.zeros(1, np.uint8)), starts
-
-
 @dataclass(frozen=True)
 class _Part:
     """What `tokenize` gives of some texts, cut to what is used; ends count from the part's own beginning."""
@@ -220,20 +199,24 @@ def _parts(batches: Iterable[pl.Series]) -> Iterator[_Part]:
 
 def _tokenized(texts: pl.Series, *, is_compiled: bool) -> _Part:
     """Split texts into words."""
-    data, starts = _utf8(texts, is_compiled=is_compiled)
     classes, lower, _ = character_tables()
+    byte_count = int(texts.str.len_bytes().sum())
     # A word takes two bytes at least: itself and what parts it from the next.
-    room = int(starts[-1] - starts[0]) // 2 + len(texts) + 1
+    room = byte_count // 2 + len(texts) + 1
     words = np.empty(room, np.uint32)
     hashes = np.empty(room, np.int64)
     line_words = np.empty(room, np.int32)
     word_ends = np.empty(len(texts), np.int64)
     line_ends = np.empty(len(texts), np.int64)
-    tokenize.chosen(is_compiled=is_compiled)(
-        data, eight_bytes(data), starts, 0, len(texts), classes, lower, words, word_ends, hashes, line_words, line_ends
-    )
-    word_count = int(word_ends[-1])
-    line_count = int(line_ends[-1])
+    run = kernel(tokenize, is_compiled=is_compiled)
+    first = word_count = line_count = 0
+    for data, starts, ends in text_runs(_in_normal_form(texts, is_compiled=is_compiled)):
+        own = slice(first, first + len(starts))
+        of_run = words[word_count:], word_ends[own], hashes[line_count:], line_words[line_count:], line_ends[own]
+        run(data, eight_bytes(data), starts, ends, classes, lower, *of_run)
+        word_ends[own] += word_count
+        line_ends[own] += line_count
+        first, word_count, line_count = own.stop, int(word_ends[own.stop - 1]), int(line_ends[own.stop - 1])
     # Copies of what is kept as it is, so that the room itself is given back.
     return _Part(
         words=words[:word_count],
@@ -241,5 +224,22 @@ def _tokenized(texts: pl.Series, *, is_compiled: bool) -> _Part:
         line_hashes=hashes[:line_count].copy(),
         line_words=line_words[:line_count].copy(),
         line_ends=line_ends,
-        byte_count=int(starts[-1] - starts[0]),
+        byte_count=byte_count,
     )
+
+
+def _in_normal_form(texts: pl.Series, *, is_compiled: bool) -> pl.Series:
+    """The texts in NFKC where it matters."""
+    _, _, unstable = character_tables()
+    found = np.zeros(len(texts), np.bool_)
+    first = 0
+    for data, starts, ends in text_runs(texts):
+        own = found[first : first + len(starts)]
+        kernel(needs_normal_form, is_compiled=is_compiled)(data, eight_bytes(data), starts, ends, unstable, own)
+        first += len(starts)
+    if not found.any():
+        return texts
+    # Normalizes these texts only: a null stays null for nothing.
+    return pl.select(
+        pl.coalesce(pl.when(pl.lit(pl.Series(found))).then(pl.lit(texts)).str.normalize("NFKC"), pl.lit(texts))
+    ).to_series()
