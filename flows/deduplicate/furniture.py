@@ -30,6 +30,10 @@ _LEAST_LEFT = 12
 _TELLING_WORDS = 60
 # Pairs with so much left that are needed to ask them alone.
 _MIN_TELLING = 5
+# Share of the pairs asked that tell different stories. Many tell it more surely than few: an outlet half of whose pages
+# are fillings of one form has a quarter of such pairs beside a line of its footer, and cut-off copies of a wire story
+# make one in six strangers.
+_STRANGERS_OF_FEW, _STRANGERS_OF_MANY, _MANY_ASKED = 0.5, 0.3, 10
 # A text is compared with one of at most so many times its length: a whole archive in one text says nothing here, and to
 # align it with each of its stories would take for ever.
 _MOST_TIMES = 20
@@ -103,9 +107,10 @@ def template_lines(store: WordStore, ranks: Indexes, covered: Covered) -> npt.ND
         np.bincount(line[chosen], minlength=len(frequent))
         for chosen in (line >= 0, is_telling, ~related, is_telling & ~related)
     )
-    recurs = np.where(
-        telling_count >= _MIN_TELLING, 2 * telling_strangers >= telling_count, 2 * strangers >= asked_count
-    ) & (asked_count > 0)
+    is_told = telling_count >= _MIN_TELLING
+    asked_count, strangers = np.where(is_told, telling_count, asked_count), np.where(is_told, telling_strangers, strangers)
+    least = np.where(asked_count >= _MANY_ASKED, _STRANGERS_OF_MANY, _STRANGERS_OF_FEW)
+    recurs = (strangers >= least * asked_count) & (asked_count > 0)
     is_template[entries] = recurs[of_entry.astype(np.int64)]
     return is_template
 
