@@ -43,7 +43,7 @@ _SAMPLE_SHIFT, _KEY_SHIFT, _KEY_BITS = np.uint64(60), np.uint64(28), np.uint64(0
 # Words on both sides of a gap that are still aligned word by word; a longer gap is left as unmatched.
 MAX_GAP = 128
 # The product of both sides' words: what an alignment costs.
-MAX_CELLS = 8192
+MAX_CELLS = 16384
 # Two stretches of more words than the first have this share of the shorter in common, or are left as unmatched: between
 # any two stretches of a language some words can be aligned. Measured on pairs of 2,225 news stories, stretches of 10 to
 # 120 words: 0.25 at most on average, and in 99 of 100 cases below 0.35 where the longer has up to four times the words.
