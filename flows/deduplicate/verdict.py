@@ -46,11 +46,15 @@ _LEDE_COVERAGE = 0.6
 _LEDE_LONGER_COVERAGE = 0.45
 _LEDE_SHARED_WORDS = 80
 INSIDE_LENGTH = 0.1
-# A text with a difference in every tenth word was edited all through, and a stretch of up to this share of the shorter
-# is a sentence of it that was moved or left out: stories that share a passage differ in few places, but altogether.
+# A text with a difference in every tenth word was edited all through: two stories that share a passage differ in few
+# places, but altogether. Less of it must be common then, and a stretch of up to this share of the shorter is a sentence
+# that was moved or left out. By chance two texts with nothing but a language in common never have so much in the same
+# order, because each stretch between common runs must have its share (see kernels.CHANCE_SHARE).
 _EDITED_PLACES = 0.1
+_EDITED_COVERAGE = 0.42
+_EDITED_LONGER_COVERAGE = 0.27
 _EDITED_SHARE = 0.3
-_EDITED_SHARED_WORDS = 50
+_EDITED_SHARED_WORDS = 40
 # Two notices of one kind share its vocabulary, in another order or the same: where hardly more words are common than
 # must be, this share of the shorter must be; it falls to that of longer texts for twice as many words.
 _SHORT_COVERAGE = 0.75
@@ -180,6 +184,8 @@ class Verdict:
         )
         is_edited_throughout = (
             (measures[:, OTHER_PLACES] >= _EDITED_PLACES * np.minimum(a_words, b_words))
+            & (shorter_coverage >= _EDITED_COVERAGE)
+            & (longer_coverage >= _EDITED_LONGER_COVERAGE)
             & (unmatched <= _EDITED_SHARE * shorter_sizes)
             & (shared_words >= _EDITED_SHARED_WORDS)
         )
@@ -197,8 +203,9 @@ class Verdict:
             (is_long_enough | is_nearly_all | is_alike | is_alike_within)
             & (shorter_coverage >= settings.min_shorter_coverage)
             & ((longer_coverage >= settings.min_longer_coverage) | is_whole_inside)
-            & (is_same_story | is_whole_inside | has_own_lede | is_edited_throughout | (unmatched <= most))
+            & (is_same_story | is_whole_inside | has_own_lede | (unmatched <= most))
         )
+        tells_one_story |= is_edited_throughout
         tells_one_story |= is_alike & (unmatched <= settings.max_unmatched_words)
         slots = measures[:, OTHER_SLOTS]
         slot_share = slots / np.maximum(slots + measures[:, SAME_SLOTS], 1)
