@@ -94,6 +94,8 @@ _FILLINGS_ALIKE = 0.505
 _ALIKE_WITHIN = 0.7
 # Share of the names and figures that differ from which on it is another story all the same, in the same words.
 _OTHER_STORY = 0.75
+# So it is where words differ besides, as long as many of the differences, and this share of them, are of that kind.
+_LEAST_CONCENTRATION = 0.2
 # Words of template lines that count for the similarity, too: a sign-off, a line or two of a notice.
 _MOST_SET_ASIDE = 12
 
@@ -226,6 +228,7 @@ class Verdict:
         )
         is_form |= (slots >= _SOME_SLOTS) & (slot_share >= _NOTICE_SLOT_SHARE) & (more_words < _NOTICE_TIMES - 1)
         by_chance = all_variable * places / np.maximum(np.minimum(a_words, b_words), 1)
+        is_form |= (slots >= _MANY_SLOTS) & (slot_share >= _OTHER_STORY) & (concentration >= _LEAST_CONCENTRATION)
         is_form |= is_other_filling & (
             (places <= _FORM_EDITS * np.minimum(a_words, b_words)) & (variable >= _FORM_CHANCE * by_chance)
             | ((variable >= _SLOT_SHARE * all_variable) & (variable >= _FORM_PLACES * (variable + places)))
