@@ -508,6 +508,7 @@ def _compare(  # noqa: PLR0912, PLR0915 - as above
             b_gap = q - b_end
             is_near = 0 <= a_gap <= MAX_GAP and b_gap <= MAX_GAP and a_gap * b_gap <= MAX_CELLS
             slots_before = other_slots
+            variable_before = other_variable
             if is_near and (a_gap > 0 or b_gap > 0):
                 for row in range(a_gap + 1):
                     lcs[row, 0] = 0
@@ -611,6 +612,7 @@ def _compare(  # noqa: PLR0912, PLR0915 - as above
                     x_from = x
                     y_from = y
             other_slots = min(other_slots, slots_before + PLACE_SLOTS)
+            other_variable = min(other_variable, variable_before + PLACE_VARIABLE)
             if q == b_count:
                 break
             while p < a_count and q < b_count and words[a0 + p] >> CLASS_BITS == words[b0 + q] >> CLASS_BITS:
