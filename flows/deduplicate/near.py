@@ -656,14 +656,16 @@ def _with_vouched(corpus: _Corpus, edges: pl.DataFrame) -> pl.DataFrame:
     hub = hubs[outer]
     asked = (np.minimum(inner, hub).astype(np.uint64) << np.uint64(32)) | np.maximum(inner, hub).astype(np.uint64)
     pairs, voices = np.unique(asked, return_counts=True)
-    pairs = _not_in(pairs[voices >= _LEAST_VOUCHERS], _pairs_of(edges))
+    pairs = _of_like_length(corpus, _not_in(pairs[voices >= _LEAST_VOUCHERS], _pairs_of(edges)))
     vouched = _witnessed(corpus, pairs, _measured_pairs(corpus, pairs))
     return pl.concat([edges, vouched]).sort("a", "b")
 
 
 def _pairs_of(edges: pl.DataFrame) -> Pairs:
     """The two texts of each edge in one number."""
-    return (edges["a"].to_numpy().astype(np.uint64) << np.uint64(32)) | edges["b"].to_numpy().astype(np.uint64)
+    a, b = (edges[side].to_numpy().astype(np.uint64) for side in ("a", "b"))
+    pairs: Pairs = (a << np.uint64(32)) | b
+    return pairs
 
 
 def _fillings(corpus: _Corpus, pairs: Pairs, measured: npt.NDArray[np.int32]) -> Indexes:

@@ -79,6 +79,9 @@ _NOTICE_SLOT_SHARE = 0.6
 # slots differ, it is another filling if they are this share of all places that differ. Where words outside the slots
 # differ, too, it was edited, and an edit may hit more of the slots: of 18 figures two or three with one word in twenty.
 _FORM_SLOT_SHARE = 0.1
+# Less than _FEW_SLOTS of them are told by most of them differing, in a text that is as short: of a longer one they are
+# what stands in the place of a byline.
+_FEW_SLOTS_SHARE = 0.025
 _EDITED_SLOT_SHARE = 0.2
 _FORM_EDITS = 0.1
 _FORM_CHANCE = 3
@@ -215,7 +218,9 @@ class Verdict:
         all_variable = variable + measures[:, SAME_VARIABLE]
         places = measures[:, OTHER_PLACES]
         is_other_filling = variable > np.where(places > 0, _EDITED_SLOT_SHARE, _FORM_SLOT_SHARE) * all_variable
-        is_other_filling &= (variable >= _FEW_SLOTS) | (variable >= _SLOT_SHARE * all_variable)
+        is_other_filling &= (variable >= _FEW_SLOTS) | (
+            (variable >= _SLOT_SHARE * all_variable) & (all_variable >= _FEW_SLOTS_SHARE * np.minimum(a_words, b_words))
+        )
         # An update changes a few figures, too, but it adds or takes away a stretch.
         is_of_one_cut = measures[:, [A_UNMATCHED, B_UNMATCHED]].max(1) <= settings.max_unmatched_words
         words = np.minimum(measures[:, OTHER_WORDS], PLACE_SLOTS * places)
