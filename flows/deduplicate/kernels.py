@@ -44,7 +44,7 @@ _SAMPLE_SHIFT, _KEY_SHIFT, _KEY_BITS = np.uint64(60), np.uint64(28), np.uint64(0
 # Words on both sides of a gap that are still aligned word by word; a longer gap is left as unmatched.
 MAX_GAP = 128
 # The product of both sides' words: what an alignment costs.
-MAX_CELLS = 8192
+MAX_CELLS = 16384
 # Two stretches of more words than the first have this share of the shorter in common, or are left as unmatched: between
 # any two stretches of a language some words can be aligned. Measured on pairs of 2,225 news stories, stretches of 10 to
 # 120 words: 0.25 at most on average, and in 99 of 100 cases below 0.35 where the longer has up to four times the words.
@@ -485,6 +485,7 @@ def compare(  # noqa: PLR0912, PLR0915 - as above
             b_gap = q - b_end
             is_near = 0 <= a_gap <= MAX_GAP and b_gap <= MAX_GAP and a_gap * b_gap <= MAX_CELLS
             slots_before = other_slots
+            variable_before = other_variable
             if is_near and (a_gap > 0 or b_gap > 0):
                 for row in range(a_gap + 1):
                     lcs[row, 0] = 0
@@ -584,6 +585,7 @@ def compare(  # noqa: PLR0912, PLR0915 - as above
                     x_from = x
                     y_from = y
             other_slots = min(other_slots, slots_before + PLACE_SLOTS)
+            other_variable = min(other_variable, variable_before + PLACE_VARIABLE)
             if q == b_count:
                 break
             while p < a_count and q < b_count and aw[p] >> CLASS_BITS == bw[q] >> CLASS_BITS:
