@@ -454,7 +454,7 @@ def compare(  # noqa: PLR0912, PLR0915 - as above
         q = np.int64(0)
         while q <= b_count:
             # The next run: where the last one leads, else where the table says; at the end, the end of both.
-            p = np.int64(-1)
+            p: Any = np.int64(-1)
             if q == b_count:
                 p = a_count
             elif q + 4 <= b_count:
