@@ -510,3 +510,13 @@ def test_any_texts(values: list[str]) -> None:
         assert edges[side].is_between(0, 1).all()
     groups = clusters(edges)
     assert set(groups["id"]) == {*edges["a_id"], *edges["b_id"]}
+
+
+@given(st.lists(st.integers(0, 40), max_size=200), st.integers(1, 9), st.integers(0, 12))
+def test_what_stands_often_is_not_overlooked(values: list[int], least: int, bits: int) -> None:
+    hashes = np.array(values, np.int64) * 0x1F123BB5
+    may_be = np.empty(len(hashes), np.bool_)
+    kernel(kernels.tell_frequent, is_compiled=False)(hashes, least, np.zeros(1 << bits, np.uint8), may_be)
+    assert all(may_be[at] for at, value in enumerate(values) if values.count(value) >= least)
+    if bits == 12:
+        assert not any(may_be[at] for at, value in enumerate(values) if values.count(value) < least)

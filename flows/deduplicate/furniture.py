@@ -10,7 +10,7 @@ import numpy as np
 import numpy.typing as npt
 
 from flows.compiled import kernel
-from flows.deduplicate.kernels import common_ends, look_up
+from flows.deduplicate.kernels import common_ends, look_up, tell_frequent
 from flows.deduplicate.wordstore import WordStore
 
 # Texts with a line from which on it may be an outlet's.
@@ -56,11 +56,7 @@ def template_lines(store: WordStore, ranks: Indexes, covered: Covered) -> npt.ND
         bool, shape (lines).
     """
     hashes = store.line_hashes
-    ordered = np.sort(hashes)
-    starts = np.flatnonzero(np.concatenate([np.ones(min(len(ordered), 1), np.bool_), ordered[1:] != ordered[:-1]]))
-    counts = np.diff(np.append(starts, len(ordered)))
-    frequent = ordered[starts[counts >= _MIN_TEXTS]]
-    del ordered
+    frequent = _frequent(hashes, is_compiled=store.is_compiled)
     is_template = np.zeros(len(hashes), np.bool_)
     if not len(frequent):
         return is_template
@@ -115,6 +111,17 @@ def template_lines(store: WordStore, ranks: Indexes, covered: Covered) -> npt.ND
     ) & (asked_count > 0)
     is_template[entries] = recurs[of_entry.astype(np.int64)]
     return is_template
+
+
+def _frequent(hashes: Indexes, *, is_compiled: bool) -> Indexes:
+    """The hashes that stand often enough, sorted. Most lines stand once, and are not sorted for it."""
+    may_be = np.empty(len(hashes), np.bool_)
+    seen = np.zeros(1 << (4 * len(hashes)).bit_length(), np.uint8)
+    kernel(tell_frequent, is_compiled=is_compiled)(hashes, _MIN_TEXTS, seen, may_be)
+    ordered = np.sort(hashes[may_be])
+    starts = np.flatnonzero(np.concatenate([np.ones(min(len(ordered), 1), np.bool_), ordered[1:] != ordered[:-1]]))
+    counts = np.diff(np.append(starts, len(ordered)))
+    return ordered[starts[counts >= _MIN_TEXTS]]
 
 
 def _ranks_of(keys: npt.NDArray[np.uint64]) -> Indexes:

@@ -103,6 +103,25 @@ def shuffled(
     return out, cuts
 
 
+def tell_frequent(
+    hashes: npt.NDArray[np.int64], least: int, counts: npt.NDArray[np.uint8], may_be: npt.NDArray[np.bool_]
+) -> None:
+    """Tell which hashes may stand so often: others that fall into the same place count as well.
+
+    Args:
+        hashes: shape (n), 62 bits.
+        least: how often, at most 255.
+        counts: zeros; its length is a power of two, and the longer, the fewer others.
+        may_be: out, shape (n).
+    """
+    mask = np.int64(len(counts) - 1)
+    for i in range(len(hashes)):
+        place = ((hashes[i] >> 31) ^ hashes[i]) & mask
+        counts[place] += counts[place] < least
+    for i in range(len(hashes)):
+        may_be[i] = counts[((hashes[i] >> 31) ^ hashes[i]) & mask] >= least
+
+
 def look_up(
     sought: npt.NDArray[np.int64],
     table: npt.NDArray[np.int32],
@@ -366,6 +385,35 @@ def link(  # noqa: PLR0912 - as above
     return count
 
 
+def likely(
+    pairs: npt.NDArray[np.uint64],
+    times: npt.NDArray[np.int64],
+    counts: npt.NDArray[np.int32],
+    least: int,
+    share: float,
+    forms: npt.NDArray[np.int64],
+    is_likely: npt.NDArray[np.bool_],
+) -> None:
+    """Tell which pairs share enough 4-grams to be looked at, and are of one form.
+
+    Args:
+        pairs: shape (n): lower text << 32 | higher text.
+        times: shape (n): 4-grams that both have.
+        counts: shape (all texts): 4-grams that each has.
+        least: how many they must share.
+        share: how much of those that the one with fewer has.
+        forms: shape (all texts).
+        is_likely: out, shape (n).
+    """
+    low = np.uint64(_MASK_32)
+    for i in range(len(pairs)):
+        is_likely[i] = False
+        if times[i] >= least:
+            a = np.int64(pairs[i] >> HALF)
+            b = np.int64(pairs[i] & low)
+            is_likely[i] = times[i] >= share * min(counts[a], counts[b]) and forms[a] == forms[b]
+
+
 def compare(  # noqa: PLR0912, PLR0915 - as above
     words: npt.NDArray[np.uint32],
     starts: npt.NDArray[np.int64],
@@ -449,9 +497,9 @@ def compare(  # noqa: PLR0912, PLR0915 - as above
         other_words: Any = 0
         other_variable: Any = 0
         other_places: Any = 0
-        a_end = np.int64(0)
-        b_end = np.int64(0)
-        q = np.int64(0)
+        a_end: Any = np.int64(0)
+        b_end: Any = np.int64(0)
+        q: Any = np.int64(0)
         while q <= b_count:
             # The next run: where the last one leads, else where the table says; at the end, the end of both.
             p: Any = np.int64(-1)

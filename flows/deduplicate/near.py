@@ -11,7 +11,7 @@ words) are reported where a form has few of them, because a reader would call th
 Jaccard similarity alone would miss truncated and edited copies, and would take two stories in one template for copies.
 """
 
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -32,13 +32,14 @@ from flows.deduplicate.kernels import (
     NOWHERE,
     SHARED_GRAMS,
     compare,
+    likely,
     link,
     recount,
     shuffled,
     sketch,
     trim,
 )
-from flows.deduplicate.portions import Arrays, Spread, shared_out
+from flows.deduplicate.portions import ON_THREADS, Array, Arrays, Spread, shared_out
 from flows.deduplicate.verdict import ALIKE, INSIDE_LENGTH, Verdict
 from flows.deduplicate.wordstore import WordStore, give_back, put_words, sealed, shared_words, words_of_batches
 from flows.settings import Settings
@@ -395,20 +396,20 @@ def _likely_pairs(corpus: _Corpus, firsts: Indexes) -> npt.NDArray[np.uint64]:
     # Keys, their sorted copy and the pairs of one partition exist side by side.
     parts = 1 + 4 * expected // settings.deduplicate_memory_bytes
     counts = np.zeros(len(corpus.sizes), np.int32)
-    pairs = np.empty(0, np.uint64)
-    shared = np.empty(0, np.int64)
-    for linked, times in _links(corpus, firsts, parts, counts):
-        pairs, shared = _counted(pairs, shared, linked, times)
-    a, b = (pairs >> np.uint64(32)).astype(np.int64), (pairs & np.uint64(0xFFFFFFFF)).astype(np.int64)
-    is_likely = (shared >= _LIKELY_SHARED) & (shared >= _LIKELY_SHARE * np.minimum(counts[a], counts[b]))
-    is_likely &= corpus.forms[a] == corpus.forms[b]
+    found: list[tuple[Pairs, Indexes]] = []
+    for linked in _links(corpus, firsts, parts, counts):
+        found = _counted([*found, *linked], len(corpus.sizes))
+    pairs, shared = (np.concatenate(column) for column in zip(*found, strict=True))
+    is_likely = np.empty(len(pairs), np.bool_)
+    tell = kernel(likely, is_compiled=corpus.is_compiled)
+    tell(pairs, shared, counts, _LIKELY_SHARED, _LIKELY_SHARE, corpus.forms, is_likely)
     return pairs[is_likely]
 
 
 def _links(
     corpus: _Corpus, firsts: Indexes, parts: int, counts: npt.NDArray[np.int32]
-) -> Iterator[tuple[Pairs, Indexes]]:
-    """Of each partition, pairs and how many 4-grams link each; fills in how many the texts have.
+) -> Iterator[list[tuple[Pairs, Indexes]]]:
+    """Of each partition, pairs, in sorted pieces, and how many 4-grams link each; fills in how many the texts have.
 
     Here each partition is sampled anew, so that no more than one exists; elsewhere all at once, into files. Either way
     4-grams are cut into ranges and shuffled: each range is then put together from all pieces and worked through alone,
@@ -422,15 +423,14 @@ def _links(
     for part in range(parts):
         files = list(_sketches(corpus, firsts, part, parts, cut_into, counts))
         if len(files) == 1:
-            yield _linked(most, corpus.is_compiled, files[0][0])
+            yield [_linked(most, corpus.is_compiled, files[0][0])]
             continue
         portions = [
             (most, corpus.is_compiled, *(keys[cuts[number] : cuts[number + 1]] for keys, cuts in files))
             for number in range(cut_into)
         ]
         del files
-        linked, times = zip(*spread(_linked, portions), strict=True)
-        yield np.concatenate(linked), np.concatenate(times)
+        yield [(pairs, times) for pairs, times in spread(_linked, portions)]
 
 
 def _sketches(
@@ -488,13 +488,33 @@ def _linked(most: int, is_compiled: bool, *pieces: Pairs) -> tuple[Pairs, Indexe
     return linked[starts], np.diff(np.append(starts, len(linked)))
 
 
-def _counted(pairs: Pairs, shared: Indexes, new: Pairs, new_shared: Indexes) -> tuple[Pairs, Indexes]:
-    """Add the pairs of a partition to those counted so far: sorted, each once."""
-    both = np.concatenate([pairs, new])
-    order = np.argsort(both, kind="stable")
-    both = both[order]
-    starts = np.flatnonzero(np.concatenate([np.ones(min(len(both), 1), np.bool_), both[1:] != both[:-1]]))
-    return both[starts], np.add.reduceat(np.concatenate([shared, new_shared])[order], starts)
+def _counted(found: Sequence[tuple[Pairs, Indexes]], text_count: int) -> list[tuple[Pairs, Indexes]]:
+    """Add up how often pairs were found: each once, sorted, in pieces by their first text.
+
+    Args:
+        found: sorted pairs, and how often each.
+        text_count: how many texts there are.
+    """
+    bounds = (np.arange(_RANGES + 1, dtype=np.uint64) * np.uint64(text_count)) // np.uint64(_RANGES) << np.uint64(32)
+    cuts = [np.searchsorted(pairs, bounds) for pairs, _ in found]
+    portions = [
+        (
+            *(pairs[cut[number] : cut[number + 1]] for (pairs, _), cut in zip(found, cuts, strict=True)),
+            *(times[cut[number] : cut[number + 1]] for (_, times), cut in zip(found, cuts, strict=True)),
+        )
+        for number in range(_RANGES)
+    ]
+    return [(pairs, times) for pairs, times in ON_THREADS(_added_up, portions)]
+
+
+def _added_up(*pieces: Array) -> Arrays:
+    """A portion of `_counted`: pieces of pairs, then as many of how often each."""
+    pairs = np.concatenate(pieces[: len(pieces) // 2])
+    times = np.concatenate(pieces[len(pieces) // 2 :])
+    order = np.argsort(pairs, kind="stable")
+    pairs = pairs[order]
+    starts = np.flatnonzero(np.concatenate([np.ones(min(len(pairs), 1), np.bool_), pairs[1:] != pairs[:-1]]))
+    return pairs[starts], np.add.reduceat(times[order], starts)
 
 
 def _of_like_length(corpus: _Corpus, pairs: Pairs) -> Pairs:

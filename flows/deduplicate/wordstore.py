@@ -12,6 +12,7 @@ from collections.abc import Iterable, Iterator
 from concurrent.futures import Future, ThreadPoolExecutor
 from dataclasses import dataclass
 from pathlib import Path
+from queue import Empty, SimpleQueue
 from typing import IO, TypeVar
 
 import numpy as np
@@ -29,6 +30,8 @@ Number = TypeVar("Number", bound=np.generic)
 
 # Text that a thread splits at a time: enough to be worth handing over, little beside everything else.
 BATCH_BYTES = 4_000_000
+# Portions that wait for each thread, so that none waits while the next texts are decoded.
+_PORTIONS_AHEAD = 6
 
 
 @dataclass
@@ -170,9 +173,27 @@ def _portions(batches: Iterable[pl.Series]) -> Iterator[pl.Series]:
 
 
 @dataclass(frozen=True)
-class _Part:
-    """What `tokenize` gives of some texts, cut to what is used; ends count from the part's own beginning."""
+class _Room:
+    """What `tokenize` writes to. It is used again: pages that the system has to clear take longer than to fill them."""
 
+    words: npt.NDArray[np.uint32]
+    line_hashes: npt.NDArray[np.int64]
+    line_words: npt.NDArray[np.int32]
+
+    @classmethod
+    def of(cls, word_count: int) -> "_Room":
+        """Room for so many words."""
+        return cls(np.empty(word_count, np.uint32), np.empty(word_count, np.int64), np.empty(word_count, np.int32))
+
+
+@dataclass(frozen=True)
+class _Part:
+    """What `tokenize` gives of some texts, cut to what is used; ends count from the part's own beginning.
+
+    Words lie in the room, which is filled anew once the next part is asked for.
+    """
+
+    room: _Room
     words: npt.NDArray[np.uint32]
     word_ends: npt.NDArray[np.int64]
     line_hashes: npt.NDArray[np.int64]
@@ -184,41 +205,53 @@ class _Part:
 def _parts(batches: Iterable[pl.Series]) -> Iterator[_Part]:
     """Split texts into words, a few portions at a time, each by a thread of its own; in the order of the texts."""
     waiting: deque[Future[_Part]] = deque()
+    rooms: SimpleQueue[_Room] = SimpleQueue()
     threads = thread_count()
     byte_total = 0
+
+    def next_part() -> Iterator[_Part]:
+        part = waiting.popleft().result()
+        yield part
+        rooms.put(part.room)
+
     with ThreadPoolExecutor(threads) as pool:
         for texts in _portions(batches):
             byte_total += int(texts.str.len_bytes().sum())
             # Plain as long as there is little; the words are the same.
-            waiting.append(pool.submit(_tokenized, texts, is_compiled=byte_total >= COMPILE_FROM_BYTES))
-            if len(waiting) > threads:
-                yield waiting.popleft().result()
+            waiting.append(pool.submit(_tokenized, texts, rooms, is_compiled=byte_total >= COMPILE_FROM_BYTES))
+            if len(waiting) > _PORTIONS_AHEAD * threads:
+                yield from next_part()
         while waiting:
-            yield waiting.popleft().result()
+            yield from next_part()
 
 
-def _tokenized(texts: pl.Series, *, is_compiled: bool) -> _Part:
-    """Split texts into words."""
+def _tokenized(texts: pl.Series, rooms: "SimpleQueue[_Room]", *, is_compiled: bool) -> _Part:
+    """Split texts into words, in one of the rooms if one is free and large enough."""
     classes, lower, _ = character_tables()
+    texts = _in_normal_form(texts, is_compiled=is_compiled)
     byte_count = int(texts.str.len_bytes().sum())
     # A word takes two bytes at least: itself and what parts it from the next.
-    room = byte_count // 2 + len(texts) + 1
-    words = np.empty(room, np.uint32)
-    hashes = np.empty(room, np.int64)
-    line_words = np.empty(room, np.int32)
+    most = byte_count // 2 + len(texts) + 1
+    try:
+        room = rooms.get_nowait()
+    except Empty:
+        room = _Room.of(most)
+    if len(room.words) < most:
+        room = _Room.of(most)
+    words, hashes, line_words = room.words, room.line_hashes, room.line_words
     word_ends = np.empty(len(texts), np.int64)
     line_ends = np.empty(len(texts), np.int64)
     run = kernel(tokenize, is_compiled=is_compiled)
     first = word_count = line_count = 0
-    for data, starts, ends in text_runs(_in_normal_form(texts, is_compiled=is_compiled)):
+    for data, starts, ends in text_runs(texts):
         own = slice(first, first + len(starts))
         of_run = words[word_count:], word_ends[own], hashes[line_count:], line_words[line_count:], line_ends[own]
         run(data, eight_bytes(data), starts, ends, classes, lower, *of_run)
         word_ends[own] += word_count
         line_ends[own] += line_count
         first, word_count, line_count = own.stop, int(word_ends[own.stop - 1]), int(line_ends[own.stop - 1])
-    # Copies of what is kept as it is, so that the room itself is given back.
     return _Part(
+        room=room,
         words=words[:word_count],
         word_ends=word_ends,
         line_hashes=hashes[:line_count].copy(),
