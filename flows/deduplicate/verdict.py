@@ -50,8 +50,8 @@ INSIDE_LENGTH = 0.1
 # places, but altogether. Only this part of what else must be common is asked of it, and a stretch of up to this share
 # of the shorter is a passage that was moved, rewritten or left out. Two texts with nothing but a language in common do
 # not have so much in the same order, because each stretch between common runs must have its share (see
-# kernels.CHANCE_SHARE). Of 200,000 pairs of made-up pages that shared 4-grams, it holds for 34,266 pairs of copies, 49 of
-# fillings of one form, which their slots tell, and 6 others.
+# kernels.CHANCE_SHARE). Of 200,000 pairs of made-up pages that shared 4-grams, it holds for 34,266 pairs of copies, for
+# 49 of fillings of one form, which their slots tell, and for 6 others.
 _EDITED_PLACES = 0.1
 _EDITED_ASKED = 0.8
 _EDITED_SHARE = 0.3
