@@ -47,12 +47,13 @@ _LEDE_LONGER_COVERAGE = 0.45
 _LEDE_SHARED_WORDS = 80
 INSIDE_LENGTH = 0.1
 # A text with a difference in every tenth word was edited all through: two stories that share a passage differ in few
-# places, but altogether. Less of it must be common then, and a stretch of up to this share of the shorter is a sentence
-# that was moved or left out. By chance two texts with nothing but a language in common never have so much in the same
-# order, because each stretch between common runs must have its share (see kernels.CHANCE_SHARE).
+# places, but altogether. Only this part of what else must be common is asked of it, and a stretch of up to this share
+# of the shorter is a passage that was moved, rewritten or left out. Two texts with nothing but a language in common do
+# not have so much in the same order, because each stretch between common runs must have its share (see
+# kernels.CHANCE_SHARE). Of 200,000 pairs of made-up pages that shared 4-grams, it holds for 34,266 pairs of copies, for
+# 49 of fillings of one form, which their slots tell, and for 6 others.
 _EDITED_PLACES = 0.1
-_EDITED_COVERAGE = 0.42
-_EDITED_LONGER_COVERAGE = 0.27
+_EDITED_ASKED = 0.8
 _EDITED_SHARE = 0.3
 _EDITED_SHARED_WORDS = 40
 # Two notices of one kind share its vocabulary, in another order or the same: where hardly more words are common than
@@ -189,8 +190,8 @@ class Verdict:
         )
         is_edited_throughout = (
             (measures[:, OTHER_PLACES] >= _EDITED_PLACES * np.minimum(a_words, b_words))
-            & (shorter_coverage >= _EDITED_COVERAGE)
-            & (longer_coverage >= _EDITED_LONGER_COVERAGE)
+            & (shorter_coverage >= _EDITED_ASKED * settings.min_shorter_coverage)
+            & (longer_coverage >= _EDITED_ASKED * settings.min_longer_coverage)
             & (unmatched <= _EDITED_SHARE * shorter_sizes)
             & (shared_words >= _EDITED_SHARED_WORDS)
         )
