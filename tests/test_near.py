@@ -335,7 +335,7 @@ def test_variable_words_in_one_place_count_as_two() -> None:
         other[place] = words[place] + 8 * 1_000
     both, ends = np.concatenate([words, other]), np.array([60, 120])
     measures = np.zeros((1, kernels.MEASURES), np.int32)
-    compare = kernels.compare.chosen(is_compiled=False)
+    compare = kernel(kernels.compare, is_compiled=False)
     compare(both, ends - 60, ends, np.array([0]), np.array([1]), measures, kernels.NOWHERE, kernels.NO_VALUES)
     assert measures[0, kernels.OTHER_VARIABLE] == kernels.PLACE_VARIABLE + 2
 

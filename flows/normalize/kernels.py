@@ -222,8 +222,8 @@ def see_edges(
     """See how each text begins and ends.
 
     Args:
-        data: of `buffers`.
-        starts: of `buffers`.
+        data: of `flows.buffers.text_buffers`.
+        starts: of the same.
         kinds: code point → small letter 1, full stop and the like 2, comma and the like 4, question or exclamation mark
             8, that of ASCII 16, quote 32, closing bracket 64, what closes and opens nothing 128; added up.
         found: text → `flows.normalize.edges.Edge`, added up; filled.
