@@ -55,7 +55,7 @@ def test_texts_that_alternate_with_short_ones_are_one_run() -> None:
 @pytest.mark.parametrize("dtype", [pa.string(), pa.large_string()])
 def test_what_stands_behind_a_null_is_not_read(dtype: pa.DataType) -> None:
     hidden = pa.array(["one", "hidden", "two"], dtype)
-    masked = pa.Array.from_buffers(dtype, 3, [pa.py_buffer(np.uint8([0b101])), *hidden.buffers()[1:]])
+    masked = pa.Array.from_buffers(dtype, 3, [pa.py_buffer(np.array([0b101], np.uint8)), *hidden.buffers()[1:]])
     data, starts = array_buffers(masked)
     assert data[starts[0] : starts[-1]].tobytes() == b"onetwo"
     assert np.diff(starts).tolist() == [3, 0, 3]

@@ -31,6 +31,10 @@ _LEAST_LEFT = 12
 _TELLING_WORDS = 60
 # Pairs with so much left that are needed to ask them alone.
 _MIN_TELLING = 5
+# Share of the pairs asked that must be strangers. Of many pairs with enough left to tell, less is asked: of an outlet
+# most of whose pages are fillings of one form, half the pairs or more are alike beside a line of its footer, too, while
+# cut-off copies of a wire story make strangers of one pair in six at most.
+_STRANGERS_OF_FEW, _STRANGERS_OF_MANY, _MANY_TELLING = 0.5, 0.3, 10
 # A text is compared with one of at most so many times its length: a whole archive in one text says nothing here, and to
 # align it with each of its stories would take for ever.
 _MOST_TIMES = 20
@@ -100,8 +104,10 @@ def template_lines(store: WordStore, ranks: Indexes, covered: Covered) -> npt.ND
         np.bincount(line[chosen], minlength=len(frequent))
         for chosen in (line >= 0, is_telling, ~related, is_telling & ~related)
     )
+    is_told = telling_count >= _MIN_TELLING
+    least = np.where(telling_count >= _MANY_TELLING, _STRANGERS_OF_MANY, _STRANGERS_OF_FEW)
     recurs = np.where(
-        telling_count >= _MIN_TELLING, 2 * telling_strangers >= telling_count, 2 * strangers >= asked_count
+        is_told, telling_strangers >= least * telling_count, strangers >= _STRANGERS_OF_FEW * asked_count
     ) & (asked_count > 0)
     is_template[entries] = recurs[of_entry.astype(np.int64)]
     return is_template

@@ -43,8 +43,6 @@ _SAMPLE_SHIFT, _KEY_SHIFT, _KEY_BITS = np.uint64(60), np.uint64(28), np.uint64(0
 
 # Words on both sides of a gap that are still aligned word by word; a longer gap is left as unmatched.
 MAX_GAP = 128
-# The product of both sides' words: what an alignment costs.
-MAX_CELLS = 8192
 # Two stretches of more words than the first have this share of the shorter in common, or are left as unmatched: between
 # any two stretches of a language some words can be aligned. Measured on pairs of 2,225 news stories, stretches of 10 to
 # 120 words: 0.25 at most on average, and in 99 of 100 cases below 0.35 where the longer has up to four times the words.
@@ -54,7 +52,8 @@ UNLIKE_TIMES, UNLIKE_SHARE = 4, 0.5
 SLOT_WORDS = 6
 # Slots that count where they stand close to one another: an outlet's own dateline and byline make no form.
 PLACE_SLOTS = 4
-# Words between two variable words from which on they stand in different places, and how many count in one place.
+# Words between two variable words from which on they stand in different places, and how many count in one place: the
+# bylines of outlets differ from copy to copy, too.
 PLACE_WORDS, PLACE_VARIABLE = 4, 2
 # Words of the runs of which `compare` counts how many are common: those of the usual Jaccard similarity.
 GRAM_WORDS = 5
@@ -440,7 +439,8 @@ def compare(  # noqa: PLR0912, PLR0915 - as above
         measures: out, shape (n, MEASURES): words of a and of b that are aligned with equal ones; the longest stretch
             of each that is not; names and figures that are the same in both; that differ in the same place;
             differences of other kinds; VARIABLE words of a that are the same, those of either that differ in the same
-            place; places that differ otherwise; runs of GRAM_WORDS words that are aligned, and all that either has.
+            place, at most PLACE_VARIABLE between two runs; places that differ otherwise; runs of GRAM_WORDS words that
+            are aligned, and all that either has.
         value_starts: shape (n): where the values of each pair begin, or empty if nobody asks for them.
         values: out, zeros: for each word of a of each pair, what b has in its place: the same hash, that of another
             word or words, or 0 where nothing can be said.
@@ -532,8 +532,9 @@ def compare(  # noqa: PLR0912, PLR0915 - as above
                 continue
             a_gap = p - a_end
             b_gap = q - b_end
-            is_near = 0 <= a_gap <= MAX_GAP and b_gap <= MAX_GAP and a_gap * b_gap <= MAX_CELLS
+            is_near = 0 <= a_gap <= MAX_GAP and b_gap <= MAX_GAP
             slots_before = other_slots
+            variable_before = other_variable
             if is_near and (a_gap > 0 or b_gap > 0):
                 for row in range(a_gap + 1):
                     lcs[row, 0] = 0
@@ -639,6 +640,7 @@ def compare(  # noqa: PLR0912, PLR0915 - as above
                     x_from = x
                     y_from = y
             other_slots = min(other_slots, slots_before + PLACE_SLOTS)
+            other_variable = min(other_variable, variable_before + PLACE_VARIABLE)
             if q == b_count:
                 break
             while p < a_count and q < b_count and aw[p] >> CLASS_BITS == bw[q] >> CLASS_BITS:

@@ -65,7 +65,7 @@ NAMED_EDGE_SCHEMA = pl.Schema([("a_id", pl.String()), ("b_id", pl.String()), *li
 # A candidate pair is aligned when it shares this many sampled 4-grams, or this share of those that the shorter has.
 # Both lie far below what is asked for afterwards: a star of links counts only part of what two texts share.
 _LIKELY_SHARED = 2
-_LIKELY_SHARE = 0.05
+_LIKELY_SHARE = 0.03
 # Of a form that has at most so many fillings, those that are alike are reported; one that has more is a form for good.
 _FEW_FILLINGS = 50
 # Words up to which a text is short, so that a run of words more or less is much, and how far the similarity that is
@@ -77,6 +77,8 @@ _ROUNDS = 6
 # Share of the shorter that two copies of a third text have in common: more than twice what two stories of a language
 # have by chance (see kernels.CHANCE_SHARE).
 _WITNESSED_COVERAGE = 0.35
+# Copies of a hub that a text must be a copy of to be asked as such about the hub itself.
+_LEAST_VOUCHERS = 2
 # Edges without anything in common that each text is taken to have beside its own when its centrality is weighed: one
 # or two say little of it, and two copies that were cut off at the same word would be each other's centre.
 _DOUBTED_EDGES = 2
@@ -380,7 +382,7 @@ def _edges(corpus: _Corpus) -> pl.DataFrame:
         measured = np.concatenate([measured, _measured_pairs(corpus, missing)])
     else:
         edges = _verified(corpus, tried, measured, is_rare)
-    return pl.concat([edges, equal]).sort("a", "b")
+    return pl.concat([_with_vouched(corpus, edges), equal]).sort("a", "b")
 
 
 def _likely_pairs(corpus: _Corpus, firsts: Indexes) -> npt.NDArray[np.uint64]:
@@ -662,6 +664,31 @@ def _witnessed(corpus: _Corpus, pairs: Pairs, measured: npt.NDArray[np.int32]) -
     return _edge_rows(pairs, verdict, is_copy)
 
 
+def _with_vouched(corpus: _Corpus, edges: pl.DataFrame) -> pl.DataFrame:
+    """The edges, and those of texts to a hub of whose copies each is a copy: sorted.
+
+    Two heavily edited copies may share less than copies must. Several copies of one story that each is a copy of tell
+    that it is one, too.
+    """
+    hubs = _hubs(edges, len(corpus.sizes))
+    a, b = edges["a"].to_numpy().astype(np.int64), edges["b"].to_numpy().astype(np.int64)
+    across = hubs[a] != hubs[b]
+    inner, outer = np.concatenate([a[across], b[across]]), np.concatenate([b[across], a[across]])
+    hub = hubs[outer]
+    asked = (np.minimum(inner, hub).astype(np.uint64) << np.uint64(32)) | np.maximum(inner, hub).astype(np.uint64)
+    pairs, voices = np.unique(asked, return_counts=True)
+    pairs = _of_like_length(corpus, _not_in(pairs[voices >= _LEAST_VOUCHERS], _pairs_of(edges)))
+    vouched = _witnessed(corpus, pairs, _measured_pairs(corpus, pairs))
+    return pl.concat([edges, vouched]).sort("a", "b")
+
+
+def _pairs_of(edges: pl.DataFrame) -> Pairs:
+    """The two texts of each edge in one number."""
+    a, b = (edges[side].to_numpy().astype(np.uint64) for side in ("a", "b"))
+    pairs: Pairs = (a << np.uint64(32)) | b
+    return pairs
+
+
 def _fillings(corpus: _Corpus, pairs: Pairs, measured: npt.NDArray[np.int32]) -> Indexes:
     """The first of the fillings of its form that each text is, itself if it is none: shape (texts)."""
     verdict = _verdict(corpus, pairs, measured)
@@ -817,8 +844,7 @@ def _with_survivors(corpus: _Corpus, edges: pl.DataFrame) -> tuple[pl.DataFrame,
     survivors = first_of[hubs]
     members = np.flatnonzero(survivors != np.arange(count))
     asked = (survivors[members].astype(np.uint64) << np.uint64(32)) | members.astype(np.uint64)
-    known = (edges["a"].to_numpy().astype(np.uint64) << np.uint64(32)) | edges["b"].to_numpy().astype(np.uint64)
-    missing = _not_in(asked, known)
+    missing = _not_in(asked, _pairs_of(edges))
     found = _witnessed(corpus, missing, _measured_pairs(corpus, missing))
     edges = pl.concat([edges.select(EDGE_SCHEMA.names()), found]).sort("a", "b")
     a, b = (edges[side].to_numpy().astype(np.int64) for side in ("a", "b"))
