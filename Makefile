@@ -35,7 +35,8 @@ bench: $(SYNCED) ## Find near-duplicates as the peers do, side by side: make ben
 	$(BIN)/python -m benchmarks.compare $(DOCUMENTS)
 
 bench-stages: $(SYNCED) ## Measure the speed of the stages, and the accuracy of passage alignment and of quotations.
-	$(BIN)/python -m benchmarks
+	$(BIN)/python -m benchmarks.corpus 10000 benchmarks/.corpus.parquet
+	$(BIN)/python -m benchmarks.build benchmarks/.corpus.parquet
 	$(BIN)/python -m benchmarks.alignment
 	$(BIN)/python -m benchmarks.quotes
 

@@ -1,5 +1,7 @@
 """The whole build: seconds per stage, documents per second and peak memory, on a corpus of `benchmarks.corpus`.
 
+The first build after the code has changed compiles kernels: run it twice.
+
 python -m benchmarks.build corpus.parquet [--set NAME=VALUE …] [--out DIR] [--json]
     [--runner threads|processes|dask] [--scheduler tcp://HOST:PORT]
 """

@@ -33,6 +33,10 @@ def server() -> Iterator[EmbeddedServer]:
     with EmbeddedServer() as running:
         running.wait()
         yield running
+        # Flows' logs go out in batches. Those still held would be tried for a minute when the server has gone.
+        from prefect.logging.handlers import APILogWorker
+
+        APILogWorker.drain_all()
 
 
 @pytest.fixture

@@ -16,6 +16,7 @@ from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
 
+import httpx
 import pytest
 
 from flows.errors import NetworkError, UsageError
@@ -44,10 +45,12 @@ def pages(tmp_path_factory: pytest.TempPathFactory) -> Path:
     return folder
 
 
-def build(server: EmbeddedServer, pages: Path, out: Path, runner: str, scheduler: str | None = None) -> dict[str, str]:
+def build(
+    server: EmbeddedServer, pages: Path, out: Path, runner: str, scheduler: str | None = None, **settings_given: Any
+) -> dict[str, str]:
     from flows.pipeline import run_build
 
-    settings = Settings(**SETTINGS).model_dump()
+    settings = Settings(**SETTINGS | settings_given).model_dump()
     sources = [str(pages)]
     built = run_build(
         server, sources=sources, out=str(out), settings=settings, columns={}, runner=runner, scheduler=scheduler
@@ -65,6 +68,26 @@ def expected(server: EmbeddedServer, pages: Path, tmp_path_factory: pytest.TempP
 def test_the_bytes_are_those_of_threads(server, pages, expected, tmp_path, runner):
     assert build(server, pages, tmp_path / "out", runner) == expected
     assert [path.name for path in (tmp_path / "out").iterdir() if not path.name.startswith(".")] == ["1.0.0"]
+
+
+def task_count(server: EmbeddedServer) -> int:
+    return int(httpx.post(f"{server.api_url}/task_runs/count", json={}, timeout=60).json())
+
+
+@pytest.mark.prefect
+@pytest.mark.parametrize("runner", ["threads", "processes"])
+def test_a_shard_of_more_articles_takes_no_more_tasks(server, tmp_path, runner):
+    counts = []
+    for articles in (5, 300):
+        pages = tmp_path / str(articles)
+        pages.mkdir()
+        records = [json.dumps({"text": story(number)}) for number in range(articles)]
+        (pages / "stories.jsonl").write_text("\n".join(records), encoding="utf-8")
+        before = task_count(server)
+        build(server, pages, tmp_path / f"out-{articles}", runner, shard_bytes=10_000_000)
+        counts.append(task_count(server) - before)
+    assert counts[0] == counts[1]
+    assert 0 < counts[0] <= 50, "a task costs a hundredth of a second and more"
 
 
 class Cluster:
