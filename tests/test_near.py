@@ -12,6 +12,7 @@ from hypothesis import given
 from hypothesis import settings as hypothesis_settings
 from hypothesis import strategies as st
 
+from flows.compiled import compiled, kernel
 from flows.deduplicate import kernels
 from flows.deduplicate.forms import mark_slots
 from flows.deduplicate.near import NAMED_EDGE_SCHEMA, clusters, near_duplicates
@@ -75,6 +76,14 @@ def test_a_copy_with_every_third_word_replaced_is_found_all_over() -> None:
     edges = found({"a": text_of(STORY), "b": text_of(edited(STORY, 0.33, 5))})
     assert edges["kind"].to_list() == ["near_duplicate_of"]
     assert edges["score"].item() > 0.6
+
+
+def test_a_copy_edited_all_through_may_have_a_passage_of_its_own() -> None:
+    rewritten = STORY[:70] + prose(61, 60) + STORY[130:]
+    assert kinds({"a": text_of(STORY), "b": text_of(edited(rewritten, 0.3, 15))}) == {("a", "b"): "near_duplicate_of"}
+    # With as much in common, but all of it in two passages, they are two stories.
+    one, other = (STORY[:60] + prose(seed, 100) + STORY[60:120] for seed in (16, 17))
+    assert kinds({"a": text_of(one), "b": text_of(other)}) == {}
 
 
 def test_a_truncated_copy_is_a_part_and_has_the_higher_coverage() -> None:
@@ -225,7 +234,7 @@ def test_runs_of_short_texts_are_counted_as_sets(one: list[int], other: list[int
     a, b = ({tuple(text[at : at + 5]) for at in range(len(text) - 4)} for text in (one, other))
     for is_compiled in (False, True):
         measures = np.zeros((1, kernels.MEASURES), np.int32)
-        count = kernels.recount.chosen(is_compiled=is_compiled)
+        count = kernel(kernels.recount, is_compiled=is_compiled)
         count(words, starts, ends, np.array([0]), np.array([1]), measures)
         assert measures[0, [kernels.SHARED_GRAMS, kernels.ALL_GRAMS]].tolist() == [len(a & b), len(a | b)]
 
@@ -309,11 +318,38 @@ def test_an_outlet_that_prints_one_form_most_of_the_time_has_a_template_still() 
     assert stories == set()
 
 
+def test_the_lines_around_a_form_that_most_pages_fill_in_are_a_template() -> None:
+    header, footer = text_of(prose(902, 40), 8), text_of(prose(952, 90), 20)
+    pages = {f"f{number:03d}": f"{header}\n{dial(number)}\n{footer}" for number in range(190)}
+    pages |= {f"s{number:02d}": f"{header}\n{text_of(prose(970 + number, 110))}\n{footer}" for number in range(45)}
+    pages["copy"] = text_of(prose(970, 110)) + "\n" + text_of(prose(1, 80), 16)
+    assert set(kinds(pages)) == {("copy", "s00")}
+
+
+def test_variable_words_in_one_place_count_as_two() -> None:
+    words = np.arange(60, dtype=np.uint32) * 8 + kernels.PLAIN
+    other = words.copy()
+    byline, slot, again = slice(10, 16), slice(30, 31), slice(45, 46)
+    for place in (byline, slot, again):
+        words[place] |= kernels.VARIABLE
+        other[place] = words[place] + 8 * 1_000
+    both, ends = np.concatenate([words, other]), np.array([60, 120])
+    measures = np.zeros((1, kernels.MEASURES), np.int32)
+    compare = kernel(kernels.compare, is_compiled=False)
+    compare(both, ends - 60, ends, np.array([0]), np.array([1]), measures, kernels.NOWHERE, kernels.NO_VALUES)
+    assert measures[0, kernels.OTHER_VARIABLE] == kernels.PLACE_VARIABLE + 2
+
+
 def test_a_story_about_somebody_else_in_the_same_words_is_no_copy() -> None:
     slots = {word: f"{word}{number}" for number, word in enumerate(NAMES)}
     one = [word if word not in NAMES else slots[word] for word in STORY]
     other = [word if word not in NAMES else f"Saint{slots[word]}" for word in STORY]
     assert kinds({"a": text_of(one), "b": text_of(other)}) == {}
+    # Nor when the words are edited besides.
+    reworded = [
+        word if word.startswith("Saint") else edit for word, edit in zip(other, edited(one, 0.1, 12), strict=True)
+    ]
+    assert kinds({"a": text_of(one), "b": text_of(reworded)}) == {}
     assert kinds({"a": text_of(one), "b": text_of(edited(one, 0.06, 12))}) == {("a", "b"): "near_duplicate_of"}
 
 
@@ -340,6 +376,17 @@ def test_a_cluster_does_not_grow_through_a_chain() -> None:
     for member, hub in groups.items():
         assert member == hub or (min(member, hub), max(member, hub)) in pairs
     assert groups["w0"] != groups["w7"]
+
+
+def test_a_copy_of_several_copies_joins_their_cluster() -> None:
+    hub = STORY[:200] + prose(40, 60)
+    texts = {"hub": hub, "last": STORY[130:]}
+    texts |= {f"end{number}": edited(hub[140:], 0.03, 41 + number) for number in range(5)}
+    texts |= {f"whole{number}": edited(STORY, 0.03, 51 + number) for number in range(2)}
+    edges = found({name: text_of(words) for name, words in texts.items()})
+    assert set(clusters(edges)["cluster_id"]) == {"hub"}
+    # Without their word for it, an end and a beginning are no copies.
+    assert kinds({"hub": text_of(hub), "last": text_of(STORY[130:])}) == {}
 
 
 def test_equal_texts_follow_their_first_member_into_its_cluster() -> None:
@@ -489,13 +536,13 @@ def test_an_archive_in_one_text_is_not_aligned_with_each_of_its_stories(monkeypa
     pages = {f"s{number:03d}": f"Dunfrith archive of all stories\n{story}" for number, story in enumerate(stories)}
     pages["all"] = "\n".join(f"Dunfrith archive of all stories\n{story}" for story in stories)
     aligned = []
-    plain = kernels.compare.chosen(is_compiled=True)
+    compare = kernel(kernels.compare, is_compiled=True)
 
     def counting(words, starts, ends, a_texts, b_texts, *others):
         aligned.extend((ends[a_texts] - starts[a_texts] + ends[b_texts] - starts[b_texts]).tolist())
-        plain(words, starts, ends, a_texts, b_texts, *others)
+        compare(words, starts, ends, a_texts, b_texts, *others)
 
-    monkeypatch.setattr(kernels.compare, "_compiled", counting)
+    monkeypatch.setitem(compiled(kernels), "compare", counting)
     monkeypatch.setattr("flows.deduplicate.wordstore.COMPILE_FROM_BYTES", 0)
     assert kinds(pages) == {}
     assert max(aligned, default=0) < 1_000
@@ -509,3 +556,13 @@ def test_any_texts(values: list[str]) -> None:
         assert edges[side].is_between(0, 1).all()
     groups = clusters(edges)
     assert set(groups["id"]) == {*edges["a_id"], *edges["b_id"]}
+
+
+@given(st.lists(st.integers(0, 40), max_size=200), st.integers(1, 9), st.integers(0, 12))
+def test_what_stands_often_is_not_overlooked(values: list[int], least: int, bits: int) -> None:
+    hashes = np.array(values, np.int64) * 0x1F123BB5
+    may_be = np.empty(len(hashes), np.bool_)
+    kernel(kernels.tell_frequent, is_compiled=False)(hashes, least, np.zeros(1 << bits, np.uint8), may_be)
+    assert all(may_be[at] for at, value in enumerate(values) if values.count(value) >= least)
+    if bits == 12:
+        assert not any(may_be[at] for at, value in enumerate(values) if values.count(value) < least)

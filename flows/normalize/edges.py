@@ -5,7 +5,9 @@ from enum import IntFlag
 import numpy as np
 import polars as pl
 
-from flows.normalize.kernels import buffers, compiled, is_much, see_edges
+from flows.buffers import text_buffers
+from flows.compiled import kernel
+from flows.normalize.kernels import is_much, see_edges
 from flows.normalize.kinds import kinds_of_characters
 from flows.text import CLOSING
 
@@ -63,7 +65,7 @@ def edges_of(lines: pl.Series) -> pl.Series:
     """`edges`: the members of Edge that hold for each line, as a sum."""
     found = np.zeros(len(lines), np.uint8)
     if is_much(int(lines.str.len_bytes().sum())):
-        compiled(see_edges)(*buffers(lines), kinds_of_characters(*_KINDS), found)
+        kernel(see_edges, is_compiled=True)(*text_buffers(lines), kinds_of_characters(*_KINDS), found)
     else:
         for edge, pattern in PATTERNS.items():
             found |= lines.str.contains(pattern).to_numpy() * np.uint8(edge)

@@ -1,12 +1,7 @@
-"""The loops over bytes that decide how long a large corpus takes. numba compiles them, and none holds the GIL."""
-
-from collections.abc import Callable
-from threading import Lock
-from typing import Any
+"""The loops over bytes that decide how long a large corpus takes. See `flows.compiled`."""
 
 import numpy as np
 import numpy.typing as npt
-import polars as pl
 
 # Bytes of text from which on it pays to import numba and to fetch or compile a kernel.
 COMPILE_FROM_BYTES = 2_000_000
@@ -15,28 +10,6 @@ COMPILE_FROM_BYTES = 2_000_000
 def is_much(byte_count: int) -> bool:
     """Whether so many bytes of text are worth a kernel."""
     return byte_count >= COMPILE_FROM_BYTES
-
-
-_compiled: dict[Callable[..., Any], Callable[..., Any]] = {}
-_lock = Lock()
-
-
-def compiled(function: Callable[..., Any]) -> Callable[..., Any]:
-    """What numba makes of a kernel, kept in numba's cache beside this module."""
-    with _lock:
-        if function not in _compiled:
-            import numba
-
-            _compiled[function] = numba.njit(nogil=True, cache=True)(function)
-        return _compiled[function]
-
-
-def buffers(texts: pl.Series) -> tuple[npt.NDArray[np.uint8], npt.NDArray[np.int64]]:
-    """The bytes of texts without nulls, one behind the other, and where each begins and the last one ends."""
-    array = texts.rechunk().to_arrow(compat_level=pl.CompatLevel.oldest())
-    _, offsets, data = array.buffers()
-    starts = np.frombuffer(offsets, np.int64, len(array) + 1, array.offset * 8)
-    return np.frombuffer(data, np.uint8) if data is not None else np.empty(0, np.uint8), starts
 
 
 def find_words(
@@ -52,8 +25,8 @@ def find_words(
     """Walk an automaton over each text and note in `found` what the states that it meets tell.
 
     Args:
-        data: of `buffers`.
-        starts: of `buffers`.
+        data: of `flows.buffers.text_buffers`.
+        starts: of the same.
         classes: byte → class.
         moves: state · class_count + class → state · class_count.
         class_count: number of classes.
@@ -111,8 +84,8 @@ def add_up_features(
     The weights of features that stand in the text equally often are added as whole numbers, in any order.
 
     Args:
-        data: of `buffers`.
-        starts: of `buffers`.
+        data: of `flows.buffers.text_buffers`.
+        starts: of the same.
         moves: row · 256 + byte → state.
         rows: state → row.
         features: state → the feature that ends there, or -1.
@@ -177,8 +150,8 @@ def look_at(
     """Look at UTF-8 once, to tell which texts need a closer look: by ASCII, and by the first bytes of other characters.
 
     Args:
-        data: of `buffers`.
-        starts: of `buffers`.
+        data: of `flows.buffers.text_buffers`.
+        starts: of the same.
         char_count: text → code points; filled.
         blank_count: text → blanks; filled.
         may_be_loose: text → whether it may hold invisible characters, or white space but single blanks; filled.
@@ -249,8 +222,8 @@ def see_edges(
     """See how each text begins and ends.
 
     Args:
-        data: of `buffers`.
-        starts: of `buffers`.
+        data: of `flows.buffers.text_buffers`.
+        starts: of the same.
         kinds: code point → small letter 1, full stop and the like 2, comma and the like 4, question or exclamation mark
             8, that of ASCII 16, quote 32, closing bracket 64, what closes and opens nothing 128; added up.
         found: text → `flows.normalize.edges.Edge`, added up; filled.
@@ -304,8 +277,8 @@ def find_glue(data: npt.NDArray[np.uint8], starts: npt.NDArray[np.int64], may_be
     ends one behind another closing mark only; of characters beyond ASCII the last byte of ” and ’ tells enough.
 
     Args:
-        data: of `buffers`.
-        starts: of `buffers`.
+        data: of `flows.buffers.text_buffers`.
+        starts: of the same.
         may_be_glued: filled.
     """
     for text in range(len(starts) - 1):
