@@ -15,10 +15,10 @@ def is_much(byte_count: int) -> bool:
 def find_words(
     data: npt.NDArray[np.uint8],
     starts: npt.NDArray[np.int64],
-    classes: npt.NDArray[np.int32],
-    moves: npt.NDArray[np.int32],
-    class_count: int,
-    first_telling: int,
+    classes: npt.NDArray[np.uint32],
+    moves: npt.NDArray[np.uint32],
+    class_count: np.uint64,
+    first_telling: np.uint64,
     told: npt.NDArray[np.uint64],
     found: npt.NDArray[np.uint64],
 ) -> None:
@@ -35,24 +35,24 @@ def find_words(
         found: text, word → bits; filled. One row more than there are texts, which says nothing.
     """
     # Four texts at a time, each lane a quarter of them: where a state leads to is known after a look into memory, and
-    # four can be waited for together.
+    # four can be waited for together. Numbers without a sign spare asking whether a place is counted from behind.
     lane_count = 4
     text_count = len(starts) - 1
     text = np.arange(lane_count) * text_count // lane_count
     end = np.arange(1, lane_count + 1) * text_count // lane_count
-    at = starts[text]
-    states = np.zeros(lane_count, np.int32)
+    at = starts[text].astype(np.uint64)
+    states = np.zeros(lane_count, np.uint64)
     rows = np.empty(lane_count, np.int64)
     while True:
         # As many bytes as every lane has before one of their texts ends.
         run = len(data) + 1
         for lane in range(lane_count):
-            while text[lane] < end[lane] and at[lane] == starts[text[lane] + 1]:
+            while text[lane] < end[lane] and np.int64(at[lane]) == starts[text[lane] + 1]:
                 text[lane] += 1
                 states[lane] = 0
             if text[lane] < end[lane]:
                 rows[lane] = text[lane]
-                run = min(run, starts[text[lane] + 1] - at[lane])
+                run = min(run, starts[text[lane] + 1] - np.int64(at[lane]))
             else:  # it goes along for nothing
                 rows[lane] = text_count
                 at[lane] = 0
@@ -60,13 +60,13 @@ def find_words(
             break
         for step in range(run):
             for lane in range(lane_count):
-                state = moves[states[lane] + classes[data[at[lane] + step]]]
+                state = np.uint64(moves[states[lane] + classes[data[at[lane] + np.uint64(step)]]])
                 states[lane] = state
                 if state >= first_telling:
                     row = (state - first_telling) // class_count
                     for word in range(told.shape[1]):
                         found[rows[lane], word] |= told[row, word]
-        at += run
+        at += np.uint64(run)
 
 
 def add_up_features(

@@ -48,7 +48,7 @@ class Sieve:
     def _build(self, told: dict[bytes, npt.NDArray[np.uint64]]) -> None:
         """The automaton: `_classes` of bytes, `_moves` between states, and what the states from `_telling` on tell."""
         letters = sorted({byte for word in told for byte in word})
-        self._classes = np.zeros(256, np.int32)
+        self._classes = np.zeros(256, np.uint32)
         self._classes[letters] = range(1, len(letters) + 1)
         for small in range(ord("a"), ord("z") + 1):
             self._classes[small - 32] = self._classes[small]
@@ -78,9 +78,9 @@ class Sieve:
         order = np.argsort(tells, kind="stable")
         place = np.empty(len(order), np.int32)
         place[order] = np.arange(len(order), dtype=np.int32)
-        self._class_count = moves.shape[1]
-        self._telling = int((~tells).sum()) * self._class_count
-        self._moves = (place[moves[order]] * self._class_count).ravel()
+        self._class_count = np.uint64(moves.shape[1])
+        self._telling = np.uint64((~tells).sum()) * self._class_count
+        self._moves = (place[moves[order]] * moves.shape[1]).ravel().astype(np.uint32)
         self._told = np.array([outputs[state] for state in order[tells.sum() * -1 :]])
 
     def sift(self, texts: pl.Series) -> npt.NDArray[np.uint64]:

@@ -9,6 +9,7 @@ A row of the old release and one of the new are the same row if they stand for t
 """
 
 from collections.abc import Iterable, Iterator, Mapping, Sequence
+from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
 from functools import cached_property
 from pathlib import Path
@@ -224,7 +225,9 @@ def _table_change(name: str, old: Snapshot, new: Snapshot, ids: dict[str, pl.Dat
         new: the new release.
         ids: table → `old, new`, ids of matched rows that differ; what is found out of this table is added.
     """
-    before, after = old.read(name), new.read(name)
+    # Side by side: most of it is one thread that unpacks one column of texts.
+    with ThreadPoolExecutor(2) as pool:
+        before, after = pool.map(lambda side: side.read(name), (old, new))
     is_new, is_gone = name not in old.names, name not in new.names
     before, after = (after.clear() if is_new else before), (before.clear() if is_gone else after)
     key = _key(name, before, after)
