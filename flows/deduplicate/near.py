@@ -63,7 +63,7 @@ NAMED_EDGE_SCHEMA = pl.Schema([("a_id", pl.String()), ("b_id", pl.String()), *li
 # A candidate pair is aligned when it shares this many sampled 4-grams, or this share of those that the shorter has.
 # Both lie far below what is asked for afterwards: a star of links counts only part of what two texts share.
 _LIKELY_SHARED = 2
-_LIKELY_SHARE = 0.03
+_LIKELY_SHARE = 0.05
 # Of a form that has at most so many fillings, those that are alike are reported; one that has more is a form for good.
 _FEW_FILLINGS = 50
 # Words up to which a text is short, so that a run of words more or less is much, and how far the similarity that is
