@@ -8,6 +8,7 @@ import numpy.typing as npt
 import polars as pl
 import pyarrow as pa
 
+from flows.buffers import text_buffers
 from flows.characters import UNSPACED, cleaned
 from schemas.columns import CONTENT_ROLES
 
@@ -92,11 +93,10 @@ def _end_to_end(pieces: pl.DataFrame) -> pl.DataFrame:
     starts = pieces.select(pl.arg_where(pl.col("is_first"))).to_series().to_numpy()
     if not len(starts):
         return pl.DataFrame(schema={"article_id": pl.String, "text": pl.String})
-    column = pieces["piece"].fill_null("").rechunk().to_arrow(compat_level=pl.CompatLevel.oldest())
-    _, offsets, data = column.buffers()
-    bounds = np.frombuffer(offsets, np.int64, len(column) + 1, column.offset * 8)
+    data, bounds = text_buffers(pieces["piece"])
     bounds = np.append(bounds[starts], bounds[-1])
-    joined = pa.Array.from_buffers(pa.large_string(), len(starts), [None, pa.py_buffer(bounds), data])
+    buffers = [None, pa.py_buffer(bounds), pa.py_buffer(data)]
+    joined = pa.Array.from_buffers(pa.large_string(), len(starts), buffers)
     texts = pieces.select(pl.col("article_id").gather(starts)).with_columns(text=pl.Series(joined))
     if not pieces["piece"].null_count():
         return texts
@@ -122,14 +122,12 @@ def is_more_than_ascii(texts: pl.Series) -> pl.Series:
 
 def _byte_counts(texts: pl.Series, *characters: str) -> list[npt.NDArray[np.int64]]:
     """How often each of some characters of ASCII stands in each text, 0 for null."""
-    column = texts.fill_null("").rechunk().to_arrow(compat_level=pl.CompatLevel.oldest())
-    _, offsets, data = column.buffers()
-    bounds = np.frombuffer(offsets, np.int64, len(column) + 1, column.offset * 8)
+    data, bounds = text_buffers(texts)
     # `reduceat` knows no empty sums; texts that are not empty begin where the one before ends.
     is_text = bounds[1:] > bounds[:-1]
-    found = [np.zeros(len(column), np.int64) for _ in characters]
+    found = [np.zeros(len(texts), np.int64) for _ in characters]
     if is_text.any():
-        content = np.frombuffer(data, np.uint8)[: bounds[-1]]
+        content = data[: bounds[-1]]
         for counts, character in zip(found, characters, strict=True):
             is_there = (content == ord(character)).view(np.uint8)
             counts[is_text] = np.add.reduceat(is_there, bounds[:-1][is_text], dtype=np.uint32)

@@ -10,9 +10,9 @@ from hypothesis import strategies as st
 
 from benchmarks.alignment import AlignmentSet, made_up_set, scores
 from benchmarks.plagdet import Score
+from flows.compiled import compiled, plain
 from flows.deduplicate import align_kernels
 from flows.deduplicate.align import PASSAGE_SCHEMA
-from flows.deduplicate.compiled import compiled, plain
 from flows.deduplicate.reuse import align, align_pairs
 from flows.deduplicate.tokens import tokens_of
 from flows.settings import Settings

@@ -14,8 +14,8 @@ from hypothesis import given
 from hypothesis import settings as hypothesis_settings
 from hypothesis import strategies as st
 
+from flows.compiled import compiled, plain
 from flows.deduplicate import restated_kernels
-from flows.deduplicate.compiled import compiled, plain
 from flows.deduplicate.stage import Deduplicated, deduplicate, find_repeats, with_repeats
 from flows.settings import Settings
 from flows.text import joined_texts

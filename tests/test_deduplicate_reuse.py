@@ -12,8 +12,8 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
+from flows.compiled import compiled, plain
 from flows.deduplicate import passage_kernels
-from flows.deduplicate.compiled import compiled, plain
 from flows.deduplicate.passages import Passages, read_passages
 from flows.deduplicate.places import located
 from flows.deduplicate.reuse import firsts_of, reworded_passages

@@ -2,6 +2,7 @@
 
 import itertools
 import re
+import unicodedata
 
 import numpy as np
 import polars as pl
@@ -47,6 +48,25 @@ def test_a_word_has_one_number_whatever_stands_around_it(text: str) -> None:
     # A word alone is read letter by letter, what stands between others by many bytes at a time.
     found, *alone = numbers(text + " " * 100, *(word.lower() for word in re.findall("中|[a-zA-Z0-9éЖ]+", text)))
     assert [word >> CLASS_BITS for word in found] == [word >> CLASS_BITS for (word,) in alone]
+
+
+def test_a_sign_that_is_many_words_in_its_normal_form_has_room_for_them() -> None:
+    # One sign of three bytes stands for four words, eighteen letters.
+    sign = "\ufdfa"
+    expected, found = numbers(unicodedata.normalize("NFKC", sign), sign * 200)
+    assert len(expected) == 4
+    assert len(found) > 400
+
+
+def test_texts_of_several_runs_and_portions_keep_their_words(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr("flows.deduplicate.wordstore.BATCH_BYTES", 900)
+    pieces = [pl.Series([f"{name} {number} and some more words\nof its own" for number in range(40)]) for name in "abc"]
+    together = pl.concat(pieces, rechunk=False)
+    store, *alone = (words_of_batches([texts], memory_bytes=10**9) for texts in (together, *pieces))
+    assert store.text_count == len(together)
+    assert store.words.tolist() == [word for part in alone for word in part.words.tolist()]
+    assert store.line_hashes.tolist() == [line for part in alone for line in part.line_hashes.tolist()]
+    assert np.diff(store.starts).tolist() == [count for part in alone for count in np.diff(part.starts).tolist()]
 
 
 @pytest.mark.parametrize("length", [1, 7, 8, 9, 15, 16, 17, 31, 32, 33, 63, 64, 65, 200])

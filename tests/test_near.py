@@ -12,6 +12,7 @@ from hypothesis import given
 from hypothesis import settings as hypothesis_settings
 from hypothesis import strategies as st
 
+from flows.compiled import compiled, kernel
 from flows.deduplicate import kernels
 from flows.deduplicate.forms import mark_slots
 from flows.deduplicate.near import NAMED_EDGE_SCHEMA, clusters, near_duplicates
@@ -233,7 +234,7 @@ def test_runs_of_short_texts_are_counted_as_sets(one: list[int], other: list[int
     a, b = ({tuple(text[at : at + 5]) for at in range(len(text) - 4)} for text in (one, other))
     for is_compiled in (False, True):
         measures = np.zeros((1, kernels.MEASURES), np.int32)
-        count = kernels.recount.chosen(is_compiled=is_compiled)
+        count = kernel(kernels.recount, is_compiled=is_compiled)
         count(words, starts, ends, np.array([0]), np.array([1]), measures)
         assert measures[0, [kernels.SHARED_GRAMS, kernels.ALL_GRAMS]].tolist() == [len(a & b), len(a | b)]
 
@@ -334,7 +335,7 @@ def test_variable_words_in_one_place_count_as_two() -> None:
         other[place] = words[place] + 8 * 1_000
     both, ends = np.concatenate([words, other]), np.array([60, 120])
     measures = np.zeros((1, kernels.MEASURES), np.int32)
-    compare = kernels.compare.chosen(is_compiled=False)
+    compare = kernel(kernels.compare, is_compiled=False)
     compare(both, ends - 60, ends, np.array([0]), np.array([1]), measures, kernels.NOWHERE, kernels.NO_VALUES)
     assert measures[0, kernels.OTHER_VARIABLE] == kernels.PLACE_VARIABLE + 2
 
@@ -535,13 +536,13 @@ def test_an_archive_in_one_text_is_not_aligned_with_each_of_its_stories(monkeypa
     pages = {f"s{number:03d}": f"Dunfrith archive of all stories\n{story}" for number, story in enumerate(stories)}
     pages["all"] = "\n".join(f"Dunfrith archive of all stories\n{story}" for story in stories)
     aligned = []
-    plain = kernels.compare.chosen(is_compiled=True)
+    compare = kernel(kernels.compare, is_compiled=True)
 
     def counting(words, starts, ends, a_texts, b_texts, *others):
         aligned.extend((ends[a_texts] - starts[a_texts] + ends[b_texts] - starts[b_texts]).tolist())
-        plain(words, starts, ends, a_texts, b_texts, *others)
+        compare(words, starts, ends, a_texts, b_texts, *others)
 
-    monkeypatch.setattr(kernels.compare, "_compiled", counting)
+    monkeypatch.setitem(compiled(kernels), "compare", counting)
     monkeypatch.setattr("flows.deduplicate.wordstore.COMPILE_FROM_BYTES", 0)
     assert kinds(pages) == {}
     assert max(aligned, default=0) < 1_000
@@ -555,3 +556,13 @@ def test_any_texts(values: list[str]) -> None:
         assert edges[side].is_between(0, 1).all()
     groups = clusters(edges)
     assert set(groups["id"]) == {*edges["a_id"], *edges["b_id"]}
+
+
+@given(st.lists(st.integers(0, 40), max_size=200), st.integers(1, 9), st.integers(0, 12))
+def test_what_stands_often_is_not_overlooked(values: list[int], least: int, bits: int) -> None:
+    hashes = np.array(values, np.int64) * 0x1F123BB5
+    may_be = np.empty(len(hashes), np.bool_)
+    kernel(kernels.tell_frequent, is_compiled=False)(hashes, least, np.zeros(1 << bits, np.uint8), may_be)
+    assert all(may_be[at] for at, value in enumerate(values) if values.count(value) >= least)
+    if bits == 12:
+        assert not any(may_be[at] for at, value in enumerate(values) if values.count(value) < least)

@@ -12,6 +12,7 @@ from py3langid.langid import MODEL_FILE, LanguageIdentifier
 from flows.characters import UNSPACED, cleaned, with_plain_lines
 from flows.normalize import kernels
 from flows.normalize.breaks import _CLOSE_OPEN, _GLUE
+from flows.normalize.edges import Edge, edges_of
 from flows.normalize.general.all_rules import GENERAL_RULES
 from flows.normalize.language import MIN_PROBABILITY, NO_LANGUAGE, SAMPLE_CHARS, classified
 from flows.normalize.literals import needed_words
@@ -149,6 +150,46 @@ def test_what_a_glance_does_not_see_is_not_there(texts):
     assert exact.filter(~pl.col("may_be_unspaced") & pl.col("unspaced")).is_empty()
     assert seen["char_count"].to_list() == [len(text) for text in texts]
     assert seen["blank_count"].to_list() == [text.count(" ") for text in texts]
+
+
+@given(
+    st.lists(
+        st.text(
+            st.sampled_from(".!?…。！？:：;,\"'”’»)]aZ é中ǅ\U0001d41a\U00020000(“\u0301\n") | _CHARACTERS, max_size=6
+        )
+    )
+)
+def test_edges_are_those_of_the_patterns(texts):
+    lines = pl.Series(texts, dtype=pl.String)
+    plain = edges_of(lines)
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr(kernels, "COMPILE_FROM_BYTES", 0)
+        assert edges_of(lines).equals(plain)
+
+
+@pytest.mark.parametrize("limit", [0, 1_000_000_000])
+@pytest.mark.parametrize(
+    ("line", "edges"),
+    [
+        ("The tide turned.", Edge.STOPS | Edge.PAUSES_OR_STOPS),
+        ("and the tide,", Edge.BEGINS_SMALL | Edge.PAUSES_OR_STOPS),
+        ("Did it turn?”)", Edge.STOPS | Edge.PAUSES_OR_STOPS),
+        ("Did it turn?”", Edge.STOPS | Edge.PAUSES_OR_STOPS | Edge.ASKS_OR_CALLS),
+        (
+            "Turn!",
+            Edge.STOPS | Edge.PAUSES_OR_STOPS | Edge.ASKS_OR_CALLS | Edge.ENDS_WITH_MARK | Edge.ENDS_WITH_ASCII_MARK,
+        ),
+        ("涨潮了吗？", Edge.STOPS | Edge.PAUSES_OR_STOPS | Edge.ASKS_OR_CALLS | Edge.ENDS_WITH_MARK),
+        ("”)", Edge.CLOSES),
+        ("élan", Edge.BEGINS_SMALL),
+        ("\U00010428", Edge.BEGINS_SMALL),
+        ("The tide", Edge(0)),
+        ("", Edge(0)),
+    ],
+)
+def test_how_a_line_begins_and_ends(monkeypatch, limit, line, edges):
+    monkeypatch.setattr(kernels, "COMPILE_FROM_BYTES", limit)
+    assert Edge(edges_of(pl.Series([line]))[0]) == edges
 
 
 def test_kernels_change_nothing(with_kernels, monkeypatch):

@@ -22,8 +22,8 @@ from typing import Any
 
 import polars as pl
 
+from flows.compiled import compiled, plain
 from flows.deduplicate import align_kernels
-from flows.deduplicate.compiled import compiled, plain
 from flows.deduplicate.tokens import Tokens, tokens_of
 from flows.settings import Settings
 

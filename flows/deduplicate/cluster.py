@@ -3,6 +3,7 @@
 import numpy as np
 import polars as pl
 
+from flows.compiled import kernel
 from flows.deduplicate.kernels import stars
 
 # Edges from which on compiling pays: as it stands, the kernel takes less than a microsecond an edge.
@@ -51,10 +52,10 @@ def star_clusters(edges: pl.DataFrame) -> pl.DataFrame:
         `item, cluster`: one row per item that has an edge, sorted; `cluster` is its canonical item.
     """
     a, b = (edges[side].to_numpy().astype(np.int64) for side in ("a", "b"))
-    order = np.lexsort((b, a))
-    a, b = a[order], b[order]
+    keys = np.sort((a << 32) | b)
+    a, b = keys >> 32, keys & 0xFFFFFFFF
     count = 1 + int(b.max(initial=0))
     items = np.flatnonzero(np.bincount(a, minlength=count) + np.bincount(b, minlength=count))
     centres = np.empty(count, np.int64)
-    stars.chosen(is_compiled=len(a) >= _COMPILE_FROM_EDGES)(a, b, centres)
+    kernel(stars, is_compiled=len(a) >= _COMPILE_FROM_EDGES)(a, b, centres)
     return pl.DataFrame({"item": items, "cluster": centres[items]}).cast(pl.UInt32)

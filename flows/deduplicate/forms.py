@@ -8,6 +8,7 @@ need to. What stands in the slots may be anything: figures, names, adjectives, w
 import numpy as np
 import numpy.typing as npt
 
+from flows.compiled import kernel
 from flows.deduplicate.kernels import MEASURES, compare, in_slices, vote
 from flows.deduplicate.wordstore import give_back
 
@@ -92,8 +93,8 @@ def _vote(
         value_starts = np.cumsum(lengths) - lengths
         values = np.zeros(int(lengths.sum()), np.uint32)
         measures = np.empty((len(a), MEASURES), np.int32)
-        compare.chosen(is_compiled=is_compiled)(words, starts, ends, a, b, measures, value_starts, values)
-        vote.chosen(is_compiled=is_compiled)(
+        kernel(compare, is_compiled=is_compiled)(words, starts, ends, a, b, measures, value_starts, values)
+        kernel(vote, is_compiled=is_compiled)(
             words,
             starts,
             ends,

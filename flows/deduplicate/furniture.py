@@ -9,7 +9,8 @@ from collections.abc import Callable
 import numpy as np
 import numpy.typing as npt
 
-from flows.deduplicate.kernels import common_ends, look_up
+from flows.compiled import kernel
+from flows.deduplicate.kernels import common_ends, look_up, tell_frequent
 from flows.deduplicate.wordstore import WordStore
 
 # Texts with a line from which on it may be an outlet's.
@@ -55,18 +56,14 @@ def template_lines(store: WordStore, ranks: Indexes, covered: Covered) -> npt.ND
         bool, shape (lines).
     """
     hashes = store.line_hashes
-    ordered = np.sort(hashes)
-    starts = np.flatnonzero(np.concatenate([np.ones(min(len(ordered), 1), np.bool_), ordered[1:] != ordered[:-1]]))
-    counts = np.diff(np.append(starts, len(ordered)))
-    frequent = ordered[starts[counts >= _MIN_TEXTS]]
-    del ordered
+    frequent = _frequent(hashes, is_compiled=store.is_compiled)
     is_template = np.zeros(len(hashes), np.bool_)
     if not len(frequent):
         return is_template
     place = np.empty(len(hashes), np.int32)
     # A table that is a quarter full.
     table = np.full(1 << (4 * len(frequent)).bit_length(), -1, np.int32)
-    look_up.chosen(is_compiled=store.is_compiled)(frequent, table, hashes, place)
+    kernel(look_up, is_compiled=store.is_compiled)(frequent, table, hashes, place)
     entries = np.flatnonzero(place >= 0)
     of_entry = place[entries].astype(np.uint64)
     del place
@@ -96,7 +93,7 @@ def template_lines(store: WordStore, ranks: Indexes, covered: Covered) -> npt.ND
     pairs, inverse = np.unique((asked.min(0) << 32) | asked.max(0), return_inverse=True)
     a, b = pairs >> 32, pairs & 0xFFFFFFFF
     around = np.empty(len(a), np.int64)
-    common_ends.chosen(is_compiled=store.is_compiled)(
+    kernel(common_ends, is_compiled=store.is_compiled)(
         store.line_hashes, store.line_words, store.line_starts, a, b, around
     )
     left = np.minimum(lengths[a], lengths[b]) - around
@@ -114,6 +111,17 @@ def template_lines(store: WordStore, ranks: Indexes, covered: Covered) -> npt.ND
     ) & (asked_count > 0)
     is_template[entries] = recurs[of_entry.astype(np.int64)]
     return is_template
+
+
+def _frequent(hashes: Indexes, *, is_compiled: bool) -> Indexes:
+    """The hashes that stand often enough, sorted. Most lines stand once, and are not sorted for it."""
+    may_be = np.empty(len(hashes), np.bool_)
+    seen = np.zeros(1 << (4 * len(hashes)).bit_length(), np.uint8)
+    kernel(tell_frequent, is_compiled=is_compiled)(hashes, _MIN_TEXTS, seen, may_be)
+    ordered = np.sort(hashes[may_be])
+    starts = np.flatnonzero(np.concatenate([np.ones(min(len(ordered), 1), np.bool_), ordered[1:] != ordered[:-1]]))
+    counts = np.diff(np.append(starts, len(ordered)))
+    return ordered[starts[counts >= _MIN_TEXTS]]
 
 
 def _ranks_of(keys: npt.NDArray[np.uint64]) -> Indexes:

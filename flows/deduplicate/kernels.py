@@ -9,13 +9,14 @@ A word is a uint32: 29 bits of the hash of its lower-cased code points, and thre
 """
 
 import os
-import threading
 from collections.abc import Callable
 from concurrent.futures import ThreadPoolExecutor
 from typing import Any
 
 import numpy as np
 import numpy.typing as npt
+
+from flows.compiled import kernel
 
 # Classes of words. A word is VARIABLE where other texts of the same form have other words (see forms.py).
 PLAIN, NAME, FIGURE, SPACELESS, INITIAL, VARIABLE = 0, 1, 2, 3, 4, 5
@@ -68,31 +69,6 @@ NOWHERE, NO_VALUES = np.empty(0, np.int64), np.empty(0, np.uint32)
 COMPILE_FROM_BYTES = 400_000
 
 
-class Kernel:
-    """A function that is compiled when it is first asked for."""
-
-    def __init__(self, function: Callable[..., Any]) -> None:
-        self._function = function
-        self._compiled: Callable[..., Any] | None = None
-        self._lock = threading.Lock()
-
-    def chosen(self, *, is_compiled: bool) -> Callable[..., Any]:
-        """The function itself or what numba makes of it."""
-        if not is_compiled:
-            return self._plain
-        with self._lock:
-            if self._compiled is None:
-                import numba
-
-                self._compiled = numba.njit(nogil=True, cache=True)(self._function)
-            return self._compiled
-
-    def _plain(self, *arguments: Any) -> Any:
-        # NumPy warns of hashes that wrap around.
-        with np.errstate(over="ignore"):
-            return self._function(*arguments)
-
-
 def thread_count() -> int:
     """Cores that this process may use."""
     return len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count() or 1
@@ -122,11 +98,30 @@ def shuffled(
         The keys, those of a range in their order, and where each range begins: shape (ranges + 1).
     """
     out, cuts = np.empty(len(keys), np.uint64), np.zeros(ranges + 1, np.int64)
-    shuffle.chosen(is_compiled=is_compiled)(keys, ranges.bit_length() - 1, out, cuts)
+    kernel(shuffle, is_compiled=is_compiled)(keys, ranges.bit_length() - 1, out, cuts)
     return out, cuts
 
 
-def _look_up(
+def tell_frequent(
+    hashes: npt.NDArray[np.int64], least: int, counts: npt.NDArray[np.uint8], may_be: npt.NDArray[np.bool_]
+) -> None:
+    """Tell which hashes may stand so often: others that fall into the same place count as well.
+
+    Args:
+        hashes: shape (n), 62 bits.
+        least: how often, at most 255.
+        counts: zeros; its length is a power of two, and the longer, the fewer others.
+        may_be: out, shape (n).
+    """
+    mask = np.int64(len(counts) - 1)
+    for i in range(len(hashes)):
+        place = ((hashes[i] >> 31) ^ hashes[i]) & mask
+        counts[place] += counts[place] < least
+    for i in range(len(hashes)):
+        may_be[i] = counts[((hashes[i] >> 31) ^ hashes[i]) & mask] >= least
+
+
+def look_up(
     sought: npt.NDArray[np.int64],
     table: npt.NDArray[np.int32],
     hashes: npt.NDArray[np.int64],
@@ -153,7 +148,7 @@ def _look_up(
         found[i] = table[place]
 
 
-def _common_ends(
+def common_ends(
     line_hashes: npt.NDArray[np.int64],
     line_words: npt.NDArray[np.int32],
     line_starts: npt.NDArray[np.int64],
@@ -188,7 +183,7 @@ def _common_ends(
         around[i] = count
 
 
-def _trim(
+def trim(
     words: npt.NDArray[np.uint32],
     starts: npt.NDArray[np.int64],
     line_starts: npt.NDArray[np.int64],
@@ -266,7 +261,7 @@ def _trim(
         sizes[text] = to - start - spaceless + spaceless // 2
 
 
-def _sketch(
+def sketch(
     words: npt.NDArray[np.uint32],
     starts: npt.NDArray[np.int64],
     ends: npt.NDArray[np.int64],
@@ -321,7 +316,7 @@ def _sketch(
     return count
 
 
-def _shuffle(
+def shuffle(
     keys: npt.NDArray[np.uint64], bits: int, shuffled: npt.NDArray[np.uint64], cuts: npt.NDArray[np.int64]
 ) -> None:
     """Put keys into ranges by their highest bits; in each they keep their order.
@@ -344,7 +339,7 @@ def _shuffle(
         places[number] += 1
 
 
-def _link(  # noqa: PLR0912 - as above
+def link(  # noqa: PLR0912 - as above
     keys: npt.NDArray[np.uint64], all_pairs_up_to: int, pairs: npt.NDArray[np.uint64]
 ) -> int:
     """Pair the texts that share a 4-gram.
@@ -389,7 +384,36 @@ def _link(  # noqa: PLR0912 - as above
     return count
 
 
-def _compare(  # noqa: PLR0912, PLR0915 - as above
+def likely(
+    pairs: npt.NDArray[np.uint64],
+    times: npt.NDArray[np.int64],
+    counts: npt.NDArray[np.int32],
+    least: int,
+    share: float,
+    forms: npt.NDArray[np.int64],
+    is_likely: npt.NDArray[np.bool_],
+) -> None:
+    """Tell which pairs share enough 4-grams to be looked at, and are of one form.
+
+    Args:
+        pairs: shape (n): lower text << 32 | higher text.
+        times: shape (n): 4-grams that both have.
+        counts: shape (all texts): 4-grams that each has.
+        least: how many they must share.
+        share: how much of those that the one with fewer has.
+        forms: shape (all texts).
+        is_likely: out, shape (n).
+    """
+    low = np.uint64(_MASK_32)
+    for i in range(len(pairs)):
+        is_likely[i] = False
+        if times[i] >= least:
+            a = np.int64(pairs[i] >> HALF)
+            b = np.int64(pairs[i] & low)
+            is_likely[i] = times[i] >= share * min(counts[a], counts[b]) and forms[a] == forms[b]
+
+
+def compare(  # noqa: PLR0912, PLR0915 - as above
     words: npt.NDArray[np.uint32],
     starts: npt.NDArray[np.int64],
     ends: npt.NDArray[np.int64],
@@ -441,8 +465,10 @@ def _compare(  # noqa: PLR0912, PLR0915 - as above
     for i in range(len(a_texts)):
         a0 = starts[a_texts[i]]
         b0 = starts[b_texts[i]]
-        a_count = ends[a_texts[i]] - a0
-        b_count = ends[b_texts[i]] - b0
+        aw = words[a0 : ends[a_texts[i]]]
+        bw = words[b0 : ends[b_texts[i]]]
+        a_count = len(aw)
+        b_count = len(bw)
         if a_texts[i] != before:
             before = a_texts[i]
             size = 16
@@ -452,14 +478,14 @@ def _compare(  # noqa: PLR0912, PLR0915 - as above
                 shift -= one_bit
             table[:size] = -1
             for at in range(a_count - 3):
-                here = a0 + at
-                one = (np.uint64(words[here]) | (np.uint64(words[here + 1]) << HALF)) & TWO_HASHES
-                two = (np.uint64(words[here + 2]) | (np.uint64(words[here + 3]) << HALF)) & TWO_HASHES
+                here = at
+                one = (np.uint64(aw[here]) | (np.uint64(aw[here + 1]) << HALF)) & TWO_HASHES
+                two = (np.uint64(aw[here + 2]) | (np.uint64(aw[here + 3]) << HALF)) & TWO_HASHES
                 place = np.int64((one * MIX_A + two * MIX_B) >> shift)
                 while table[place] >= 0:
-                    there = a0 + table[place]
-                    if one == (np.uint64(words[there]) | (np.uint64(words[there + 1]) << HALF)) & TWO_HASHES and (
-                        two == (np.uint64(words[there + 2]) | (np.uint64(words[there + 3]) << HALF)) & TWO_HASHES
+                    there = table[place]
+                    if one == (np.uint64(aw[there]) | (np.uint64(aw[there + 1]) << HALF)) & TWO_HASHES and (
+                        two == (np.uint64(aw[there + 2]) | (np.uint64(aw[there + 3]) << HALF)) & TWO_HASHES
                     ):
                         break
                     place = (place + 1) & (size - 1)
@@ -471,32 +497,31 @@ def _compare(  # noqa: PLR0912, PLR0915 - as above
         other_words: Any = 0
         other_variable: Any = 0
         other_places: Any = 0
-        a_end = np.int64(0)
-        b_end = np.int64(0)
-        q = np.int64(0)
+        a_end: Any = np.int64(0)
+        b_end: Any = np.int64(0)
+        q: Any = np.int64(0)
         while q <= b_count:
             # The next run: where the last one leads, else where the table says; at the end, the end of both.
-            p = np.int64(-1)
+            p: Any = np.int64(-1)
             if q == b_count:
                 p = a_count
             elif q + 4 <= b_count:
-                here = b0 + q
-                one = (np.uint64(words[here]) | (np.uint64(words[here + 1]) << HALF)) & TWO_HASHES
-                two = (np.uint64(words[here + 2]) | (np.uint64(words[here + 3]) << HALF)) & TWO_HASHES
+                one = (np.uint64(bw[q]) | (np.uint64(bw[q + 1]) << HALF)) & TWO_HASHES
+                two = (np.uint64(bw[q + 2]) | (np.uint64(bw[q + 3]) << HALF)) & TWO_HASHES
                 expected = a_end + q - b_end
-                there = a0 + expected
+                there = expected
                 if (
                     expected + 4 <= a_count
-                    and one == (np.uint64(words[there]) | (np.uint64(words[there + 1]) << HALF)) & TWO_HASHES
-                    and two == (np.uint64(words[there + 2]) | (np.uint64(words[there + 3]) << HALF)) & TWO_HASHES
+                    and one == (np.uint64(aw[there]) | (np.uint64(aw[there + 1]) << HALF)) & TWO_HASHES
+                    and two == (np.uint64(aw[there + 2]) | (np.uint64(aw[there + 3]) << HALF)) & TWO_HASHES
                 ):
                     p = expected
                 else:
                     place = np.int64((one * MIX_A + two * MIX_B) >> shift)
                     while table[place] >= 0:
-                        there = a0 + table[place]
-                        if one == (np.uint64(words[there]) | (np.uint64(words[there + 1]) << HALF)) & TWO_HASHES and (
-                            two == (np.uint64(words[there + 2]) | (np.uint64(words[there + 3]) << HALF)) & TWO_HASHES
+                        there = table[place]
+                        if one == (np.uint64(aw[there]) | (np.uint64(aw[there + 1]) << HALF)) & TWO_HASHES and (
+                            two == (np.uint64(aw[there + 2]) | (np.uint64(aw[there + 3]) << HALF)) & TWO_HASHES
                         ):
                             p = np.int64(table[place])
                             break
@@ -516,7 +541,7 @@ def _compare(  # noqa: PLR0912, PLR0915 - as above
                     lcs[0, column] = 0
                 for row in range(1, a_gap + 1):
                     for column in range(1, b_gap + 1):
-                        if words[a0 + a_end + row - 1] >> CLASS_BITS == words[b0 + b_end + column - 1] >> CLASS_BITS:
+                        if aw[a_end + row - 1] >> CLASS_BITS == bw[b_end + column - 1] >> CLASS_BITS:
                             lcs[row, column] = lcs[row - 1, column - 1] + 1
                         else:
                             lcs[row, column] = max(lcs[row - 1, column], lcs[row, column - 1])
@@ -535,8 +560,8 @@ def _compare(  # noqa: PLR0912, PLR0915 - as above
                     else:
                         # A line of a form, where more stands in slots than in words.
                         for w in range(a_gap):
-                            one = words[a0 + a_end + w]
-                            other = words[b0 + b_end + w]
+                            one = aw[a_end + w]
+                            other = bw[b_end + w]
                             is_variable = one & 7 == VARIABLE or other & 7 == VARIABLE
                             if is_variable or (
                                 one & 7 in (NAME, FIGURE, INITIAL) and other & 7 in (NAME, FIGURE, INITIAL)
@@ -551,11 +576,7 @@ def _compare(  # noqa: PLR0912, PLR0915 - as above
                 x_from: Any = x
                 y_from: Any = y
                 while x_from > 0 or y_from > 0 or x > 0 or y > 0:
-                    is_common = (
-                        x > 0
-                        and y > 0
-                        and words[a0 + a_end + x - 1] >> CLASS_BITS == words[b0 + b_end + y - 1] >> CLASS_BITS
-                    )
+                    is_common = x > 0 and y > 0 and aw[a_end + x - 1] >> CLASS_BITS == bw[b_end + y - 1] >> CLASS_BITS
                     if not is_common and (x > 0 or y > 0):
                         if x > 0 and (y == 0 or lcs[x - 1, y] >= lcs[x, y - 1]):
                             x -= 1
@@ -569,20 +590,20 @@ def _compare(  # noqa: PLR0912, PLR0915 - as above
                         a_variable = np.int64(0)
                         b_variable = np.int64(0)
                         hashed = np.int64(0)
-                        for w in range(a0 + a_end + x, a0 + a_end + x_from):
-                            slots += words[w] & 7 in (NAME, FIGURE, INITIAL, VARIABLE)
-                            a_variable += words[w] & 7 == VARIABLE
-                        for w in range(b0 + b_end + y, b0 + b_end + y_from):
-                            slots += words[w] & 7 in (NAME, FIGURE, INITIAL, VARIABLE)
-                            b_variable += words[w] & 7 == VARIABLE
-                            hashed = (hashed * _MIX_A + (np.int64(words[w]) >> CLASS_BITS)) & _MASK_29
+                        for w in range(a_end + x, a_end + x_from):
+                            slots += aw[w] & 7 in (NAME, FIGURE, INITIAL, VARIABLE)
+                            a_variable += aw[w] & 7 == VARIABLE
+                        for w in range(b_end + y, b_end + y_from):
+                            slots += bw[w] & 7 in (NAME, FIGURE, INITIAL, VARIABLE)
+                            b_variable += bw[w] & 7 == VARIABLE
+                            hashed = (hashed * _MIX_A + (np.int64(bw[w]) >> CLASS_BITS)) & _MASK_29
                         if slots == a_words + b_words or a_variable == a_words or b_variable == b_words:
                             other_slots += min(a_words, b_words)
                             other_variable += min(max(a_variable, b_variable), a_words, b_words)
                         elif a_words == b_words:
                             for w in range(a_words):
-                                a_kind = words[a0 + a_end + x + w] & 7
-                                b_kind = words[b0 + b_end + y + w] & 7
+                                a_kind = aw[a_end + x + w] & 7
+                                b_kind = bw[b_end + y + w] & 7
                                 is_variable = VARIABLE in (a_kind, b_kind)
                                 other_variable += is_variable
                                 if is_variable or (
@@ -598,7 +619,7 @@ def _compare(  # noqa: PLR0912, PLR0915 - as above
                         if len(value_starts) and max(a_words, b_words) <= SLOT_WORDS:
                             for w in range(a_words):
                                 values[value_starts[i] + a_end + x + w] = (
-                                    words[b0 + b_end + y + w] >> CLASS_BITS if a_words == b_words else hashed
+                                    bw[b_end + y + w] >> CLASS_BITS if a_words == b_words else hashed
                                 )
                     elif a_words > 0 or b_words > 0:
                         other_words += 1
@@ -615,7 +636,7 @@ def _compare(  # noqa: PLR0912, PLR0915 - as above
             other_variable = min(other_variable, variable_before + PLACE_VARIABLE)
             if q == b_count:
                 break
-            while p < a_count and q < b_count and words[a0 + p] >> CLASS_BITS == words[b0 + q] >> CLASS_BITS:
+            while p < a_count and q < b_count and aw[p] >> CLASS_BITS == bw[q] >> CLASS_BITS:
                 a_same[p] = q + 1
                 b_same[q] = 1
                 p += 1
@@ -635,11 +656,11 @@ def _compare(  # noqa: PLR0912, PLR0915 - as above
                 run = 0
                 streak = streak + 1 if at > 0 and a_same[at] == a_same[at - 1] + 1 else 1
                 grams += streak >= GRAM_WORDS
-                kind = words[a0 + at] & 7
+                kind = aw[at] & 7
                 same_slots += kind in (NAME, FIGURE, VARIABLE)
                 same_variable += kind == VARIABLE
                 if len(value_starts):
-                    values[value_starts[i] + at] = words[a0 + at] >> CLASS_BITS
+                    values[value_starts[i] + at] = aw[at] >> CLASS_BITS
             else:
                 run += 1
                 streak = 0
@@ -668,7 +689,7 @@ def _compare(  # noqa: PLR0912, PLR0915 - as above
         measures[i, ALL_GRAMS] = max(a_count - GRAM_WORDS + 1, 0) + max(b_count - GRAM_WORDS + 1, 0) - grams
 
 
-def _recount(
+def recount(
     words: npt.NDArray[np.uint32],
     starts: npt.NDArray[np.int64],
     ends: npt.NDArray[np.int64],
@@ -718,7 +739,7 @@ def _recount(
         measures[i, ALL_GRAMS] = either
 
 
-def _vote(
+def vote(
     words: npt.NDArray[np.uint32],
     starts: npt.NDArray[np.int64],
     ends: npt.NDArray[np.int64],
@@ -775,7 +796,7 @@ def _vote(
                     words[start + at] = ((np.int64(words[start + at]) >> CLASS_BITS) << CLASS_BITS) | VARIABLE
 
 
-def _stars(a: npt.NDArray[np.int64], b: npt.NDArray[np.int64], centres: npt.NDArray[np.int64]) -> None:
+def stars(a: npt.NDArray[np.int64], b: npt.NDArray[np.int64], centres: npt.NDArray[np.int64]) -> None:
     """Gather each item around the lowest item that it has an edge to and that is gathered around none itself.
 
     Args:
@@ -789,15 +810,3 @@ def _stars(a: npt.NDArray[np.int64], b: npt.NDArray[np.int64], centres: npt.NDAr
         # All edges of a to lower items have been seen: it stands for itself if it still does.
         if centres[a[i]] == a[i] and centres[b[i]] == b[i]:
             centres[b[i]] = a[i]
-
-
-look_up = Kernel(_look_up)
-common_ends = Kernel(_common_ends)
-trim = Kernel(_trim)
-sketch = Kernel(_sketch)
-shuffle = Kernel(_shuffle)
-link = Kernel(_link)
-compare = Kernel(_compare)
-recount = Kernel(_recount)
-vote = Kernel(_vote)
-stars = Kernel(_stars)

@@ -1,4 +1,4 @@
-"""The loops over the words of passages, as kernels: see `flows.deduplicate.compiled`.
+"""The loops over the words of passages, as kernels: see `flows.compiled`.
 
 Words are those of `flows.deduplicate.kernels`: a hash and three bits of class. Counts and places stay below 2⁶³, and
 hashes are uint64 and wrap around, so that a kernel gives the same numbers as it stands and compiled. As they stand,

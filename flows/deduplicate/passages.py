@@ -16,9 +16,9 @@ import numpy as np
 import numpy.typing as npt
 import polars as pl
 
+from flows.compiled import compiled, plain
 from flows.deduplicate import passage_kernels
 from flows.deduplicate.cluster import survivor_order
-from flows.deduplicate.compiled import compiled, plain
 from flows.deduplicate.kernels import COMPILE_FROM_BYTES
 from flows.deduplicate.portions import ON_THREADS, Arrays, Spread, shared_out
 from flows.deduplicate.wordstore import (

@@ -7,10 +7,11 @@ import numpy as np
 import numpy.typing as npt
 import polars as pl
 
+from flows.buffers import text_buffers
+from flows.compiled import kernel
 from flows.deduplicate.characters import character_tables
 from flows.deduplicate.passages import Indexes, Passages, kernels_for, views
 from flows.deduplicate.text_kernels import eight_bytes, needs_normal_form
-from flows.deduplicate.wordstore import text_buffers
 
 
 def located(
@@ -52,7 +53,9 @@ def _spans(texts: pl.Series, froms: Indexes, tos: Indexes, passages: Passages) -
     data, starts = text_buffers(texts)
     classes, _, unstable = character_tables()
     is_unstable = np.zeros(len(texts), np.bool_)
-    needs_normal_form.chosen(is_compiled=is_compiled)(data, eight_bytes(data), starts, unstable, is_unstable)
+    kernel(needs_normal_form, is_compiled=is_compiled)(
+        data, eight_bytes(data), starts[:-1].copy(), starts[1:].copy(), unstable, is_unstable
+    )
     first, end = np.zeros(len(texts), np.int64), np.zeros(len(texts), np.int64)
     run = kernels_for(is_compiled=is_compiled)["word_places"]
     run(*views(passages.store, data, starts, classes, froms, tos, first, end))

@@ -15,8 +15,8 @@ import numpy as np
 import numpy.typing as npt
 import polars as pl
 
+from flows.compiled import compiled, plain
 from flows.deduplicate import align_kernels, restated_kernels
-from flows.deduplicate.compiled import compiled, plain
 from flows.deduplicate.kernels import in_slices
 from flows.deduplicate.passages import Indexes, Passages
 from flows.deduplicate.restated_kernels import A_FROM, A_TO, A_UNIT, B_FROM, B_TO, B_UNIT, COVERAGE, EVIDENCE

@@ -1,4 +1,4 @@
-"""The search for facts told again in other words, as kernels: see `flows.deduplicate.compiled`."""
+"""The search for facts told again in other words, as kernels: see `flows.compiled`."""
 
 from typing import Any
 

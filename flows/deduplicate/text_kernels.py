@@ -30,7 +30,6 @@ from flows.deduplicate.kernels import (
     OWN_WORD,
     PLAIN,
     SPACELESS,
-    Kernel,
 )
 
 # A line of so many words is no line of its own: whoever wrote it has lost the line breaks, and outlets' headers and
@@ -50,13 +49,15 @@ _HIGHEST, _NO_HIGHEST, _SMALL, _SPACES = (np.uint64(byte * _EACH) for byte in (0
 # the last: a to z, 0 to 9.
 _FROM_A, _BEHIND_Z = (np.uint64(byte * _EACH) for byte in (0x80 - 0x61, 0x7F - 0x7A))
 _FROM_0, _BEHIND_9 = (np.uint64(byte * _EACH) for byte in (0x80 - 0x30, 0x7F - 0x39))
-_ONE, _TO_LOWEST, _TO_BYTE = np.uint64(1), np.uint64(7), np.uint64(56)
+_ONE, _EIGHT, _SIXTEEN = np.uint64(1), np.uint64(8), np.uint64(16)
+_TO_LOWEST, _TO_BYTE = np.uint64(7), np.uint64(56)
 # Gathers the lowest bits of eight bytes in the highest byte.
 _GATHER = np.uint64(0x0102040810204080)
 # A de Bruijn sequence: each run of six bits stands in it once, so that multiplied by a power of two its six highest
 # bits tell which (Leiserson, Prokop and Randall, "Using de Bruijn sequences to index a 1 in a computer word", 1998).
 _DE_BRUIJN, _SIX_HIGHEST = np.uint64(0x03F79D71B4CB0A89), np.uint64(58)
-_PLACES = np.zeros(64, np.int64)
+# Unsigned, as are the places made of them: numba asks of a signed index whether it counts from the end.
+_PLACES = np.zeros(64, np.uint64)
 for _place in range(64):
     _PLACES[((1 << _place) * int(_DE_BRUIJN) & (2**64 - 1)) >> int(_SIX_HIGHEST)] = _place
 # What the first and the second eight bytes of a word of so many keep.
@@ -80,12 +81,11 @@ def eight_bytes(data: npt.NDArray[np.uint8]) -> npt.NDArray[np.uint64]:
     return np.ndarray((max(len(data) - 7, 0),), np.dtype("<u8"), data, strides=(1,))
 
 
-def _tokenize(  # noqa: PLR0912, PLR0915 - a kernel calls no other, so that each runs plain or compiled
+def tokenize(  # noqa: PLR0912, PLR0915 - a kernel calls no other, so that each runs plain or compiled
     data: npt.NDArray[np.uint8],
     eights: npt.NDArray[np.uint64],
     starts: npt.NDArray[np.int64],
-    first: int,
-    last: int,
+    ends: npt.NDArray[np.int64],
     classes: npt.NDArray[np.uint8],
     lower: npt.NDArray[np.uint32],
     words: npt.NDArray[np.uint32],
@@ -99,23 +99,22 @@ def _tokenize(  # noqa: PLR0912, PLR0915 - a kernel calls no other, so that each
     Args:
         data: UTF-8 of all texts.
         eights: the same as `eight_bytes` gives it.
-        starts: shape (texts + 1): where each begins in `data`.
-        first: the first text of the slice.
-        last: the text after the last.
+        starts: shape (texts): where each begins in `data`.
+        ends: shape (texts): where it ends.
         classes: shape (131072): class of each character of the first two planes.
         lower: shape (131072): lower case of each.
-        words: out; at least half as many as the slice has bytes, and one per text.
-        word_ends: out, shape (last - first): words up to the end of each text.
+        words: out; at least half as many as the texts have bytes, and one per text.
+        word_ends: out, shape (texts): words up to the end of each text.
         line_hashes: out, as long as `words`: 62-bit hash of the words of each line that has one.
         line_words: out, as long: their number.
-        line_ends: out, shape (last - first): lines up to the end of each text.
+        line_ends: out, shape (texts): lines up to the end of each text.
     """
     count = 0
     lines = 0
     readable = len(data) - _READ_ON
-    for text in range(first, last):
+    for text in range(len(starts)):
         at = starts[text]
-        end = starts[text + 1]
+        end = ends[text]
         line_start = count
         chain = NOTHING
         # Whether a word begins a sentence here.
@@ -153,20 +152,20 @@ def _tokenize(  # noqa: PLR0912, PLR0915 - a kernel calls no other, so that each
                 while signs != NOTHING:
                     bit = signs & (~signs + _ONE)
                     signs ^= bit
-                    place = at + _PLACES[np.int64((bit * _DE_BRUIJN) >> _SIX_HIGHEST)]
+                    place = np.uint64(at) + _PLACES[(bit * _DE_BRUIJN) >> _SIX_HIGHEST]
                     if classes[data[place]] == FULL_STOP:
                         stops |= bit
                     elif classes[data[place]] == NEW_LINE:
-                        done = place - at
-                        slow_end = place + 1
+                        done = np.int64(place) - at
+                        slow_end = np.int64(place) + 1
                         begins &= bit - _ONE
                         break
                 while begins != NOTHING:
                     bit = begins & (~begins + _ONE)
-                    place = at + _PLACES[np.int64((bit * _DE_BRUIJN) >> _SIX_HIGHEST)]
+                    place = np.uint64(at) + _PLACES[(bit * _DE_BRUIJN) >> _SIX_HIGHEST]
                     if closes == NOTHING:
                         # Its end is not seen: it is left to the next round, too.
-                        done = place - at
+                        done = np.int64(place) - at
                         break
                     begins ^= bit
                     if stops & (bit - _ONE) != NOTHING:
@@ -176,15 +175,15 @@ def _tokenize(  # noqa: PLR0912, PLR0915 - a kernel calls no other, so that each
                     fresh = 0
                     bit = closes & (~closes + _ONE)
                     closes ^= bit
-                    length = at + _PLACES[np.int64((bit * _DE_BRUIJN) >> _SIX_HIGHEST)] - place
+                    rest = np.uint64(at) + _PLACES[(bit * _DE_BRUIJN) >> _SIX_HIGHEST] - place
                     hashed = _SEED
-                    while length >= 16:
-                        hashed = (hashed ^ (eights[place] | _SMALL)) * MIX_A + (eights[place + 8] | _SMALL) * MIX_B
+                    while rest >= _SIXTEEN:
+                        hashed = (hashed ^ (eights[place] | _SMALL)) * MIX_A + (eights[place + _EIGHT] | _SMALL) * MIX_B
                         hashed ^= hashed >> HALF
-                        place += 16
-                        length -= 16
-                    one = (eights[place] | _SMALL) & _FIRST_EIGHT[length]
-                    two = (eights[place + 8] | _SMALL) & _NEXT_EIGHT[length]
+                        place += _SIXTEEN
+                        rest -= _SIXTEEN
+                    one = (eights[place] | _SMALL) & _FIRST_EIGHT[rest]
+                    two = (eights[place + _EIGHT] | _SMALL) & _NEXT_EIGHT[rest]
                     hashed = (hashed ^ one) * MIX_A + two * MIX_B
                     hashed ^= hashed >> HALF
                     hashed = (hashed * MIX_C) >> _TO_HASH
@@ -300,14 +299,15 @@ def _tokenize(  # noqa: PLR0912, PLR0915 - a kernel calls no other, so that each
                     chain = NOTHING
                 if at < end and data[at] == 10:
                     slow_end = at + 1
-        word_ends[text - first] = count
-        line_ends[text - first] = lines
+        word_ends[text] = count
+        line_ends[text] = lines
 
 
-def _needs_normal_form(  # noqa: PLR0912 - one loop, compiled
+def needs_normal_form(  # noqa: PLR0912 - one loop, compiled
     data: npt.NDArray[np.uint8],
     eights: npt.NDArray[np.uint64],
     starts: npt.NDArray[np.int64],
+    ends: npt.NDArray[np.int64],
     unstable: npt.NDArray[np.uint8],
     found: npt.NDArray[np.bool_],
 ) -> None:
@@ -316,13 +316,14 @@ def _needs_normal_form(  # noqa: PLR0912 - one loop, compiled
     Args:
         data: UTF-8 of all texts.
         eights: the same as `eight_bytes` gives it.
-        starts: shape (texts + 1).
+        starts: shape (texts).
+        ends: shape (texts).
         unstable: shape (65536): 1 for characters whose normal form may hold other words.
         found: out, shape (texts).
     """
-    for text in range(len(starts) - 1):
+    for text in range(len(starts)):
         at = starts[text]
-        end = starts[text + 1]
+        end = ends[text]
         found[text] = False
         while at < end:
             # Most text is ASCII: a block of it is one question.
@@ -358,7 +359,3 @@ def _needs_normal_form(  # noqa: PLR0912 - one loop, compiled
                 if found[text]:
                     break
                 at += 4
-
-
-tokenize = Kernel(_tokenize)
-needs_normal_form = Kernel(_needs_normal_form)

@@ -12,12 +12,15 @@ from collections.abc import Iterable, Iterator
 from concurrent.futures import Future, ThreadPoolExecutor
 from dataclasses import dataclass
 from pathlib import Path
+from queue import Empty, SimpleQueue
 from typing import IO, TypeVar
 
 import numpy as np
 import numpy.typing as npt
 import polars as pl
 
+from flows.buffers import text_runs
+from flows.compiled import kernel
 from flows.deduplicate.characters import character_tables
 from flows.deduplicate.kernels import COMPILE_FROM_BYTES, thread_count
 from flows.deduplicate.portions import ON_THREADS, Spread
@@ -27,6 +30,8 @@ Number = TypeVar("Number", bound=np.generic)
 
 # Text that a thread splits at a time: enough to be worth handing over, little beside everything else.
 BATCH_BYTES = 4_000_000
+# Portions that wait for each thread, so that none waits while the next texts are decoded.
+_PORTIONS_AHEAD = 6
 
 
 @dataclass
@@ -167,33 +172,28 @@ def _portions(batches: Iterable[pl.Series]) -> Iterator[pl.Series]:
             first = last
 
 
-def _utf8(texts: pl.Series, *, is_compiled: bool) -> tuple[npt.NDArray[np.uint8], npt.NDArray[np.int64]]:
-    """The texts in NFKC where it matters, as bytes and where each begins in them."""
-    data, starts = text_buffers(texts)
-    found = np.zeros(len(texts), np.bool_)
-    _, _, unstable = character_tables()
-    needs_normal_form.chosen(is_compiled=is_compiled)(data, eight_bytes(data), starts, unstable, found)
-    if not found.any():
-        return data, starts
-    # Normalizes these texts only: a null stays null for nothing.
-    texts = pl.select(
-        pl.coalesce(pl.when(pl.lit(pl.Series(found))).then(pl.lit(texts)).str.normalize("NFKC"), pl.lit(texts))
-    ).to_series()
-    return text_buffers(texts)
+@dataclass(frozen=True)
+class _Room:
+    """What `tokenize` writes to. It is used again: pages that the system has to clear take longer than to fill them."""
 
+    words: npt.NDArray[np.uint32]
+    line_hashes: npt.NDArray[np.int64]
+    line_words: npt.NDArray[np.int32]
 
-def text_buffers(texts: pl.Series) -> tuple[npt.NDArray[np.uint8], npt.NDArray[np.int64]]:
-    """The Arrow buffers of a column of texts."""
-    array = texts.fill_null("").rechunk().to_arrow(compat_level=pl.CompatLevel.oldest())
-    _, offsets, data = array.buffers()
-    starts = np.frombuffer(offsets, np.int64)[array.offset : array.offset + len(array) + 1]
-    return (np.frombuffer(data, np.uint8) if data is not None else np.zeros(1, np.uint8)), starts
+    @classmethod
+    def of(cls, word_count: int) -> "_Room":
+        """Room for so many words."""
+        return cls(np.empty(word_count, np.uint32), np.empty(word_count, np.int64), np.empty(word_count, np.int32))
 
 
 @dataclass(frozen=True)
 class _Part:
-    """What `tokenize` gives of some texts, cut to what is used; ends count from the part's own beginning."""
+    """What `tokenize` gives of some texts, cut to what is used; ends count from the part's own beginning.
 
+    Words lie in the room, which is filled anew once the next part is asked for.
+    """
+
+    room: _Room
     words: npt.NDArray[np.uint32]
     word_ends: npt.NDArray[np.int64]
     line_hashes: npt.NDArray[np.int64]
@@ -205,41 +205,74 @@ class _Part:
 def _parts(batches: Iterable[pl.Series]) -> Iterator[_Part]:
     """Split texts into words, a few portions at a time, each by a thread of its own; in the order of the texts."""
     waiting: deque[Future[_Part]] = deque()
+    rooms: SimpleQueue[_Room] = SimpleQueue()
     threads = thread_count()
     byte_total = 0
+
+    def next_part() -> Iterator[_Part]:
+        part = waiting.popleft().result()
+        yield part
+        rooms.put(part.room)
+
     with ThreadPoolExecutor(threads) as pool:
         for texts in _portions(batches):
             byte_total += int(texts.str.len_bytes().sum())
             # Plain as long as there is little; the words are the same.
-            waiting.append(pool.submit(_tokenized, texts, is_compiled=byte_total >= COMPILE_FROM_BYTES))
-            if len(waiting) > threads:
-                yield waiting.popleft().result()
+            waiting.append(pool.submit(_tokenized, texts, rooms, is_compiled=byte_total >= COMPILE_FROM_BYTES))
+            if len(waiting) > _PORTIONS_AHEAD * threads:
+                yield from next_part()
         while waiting:
-            yield waiting.popleft().result()
+            yield from next_part()
 
 
-def _tokenized(texts: pl.Series, *, is_compiled: bool) -> _Part:
-    """Split texts into words."""
-    data, starts = _utf8(texts, is_compiled=is_compiled)
+def _tokenized(texts: pl.Series, rooms: "SimpleQueue[_Room]", *, is_compiled: bool) -> _Part:
+    """Split texts into words, in one of the rooms if one is free and large enough."""
     classes, lower, _ = character_tables()
+    texts = _in_normal_form(texts, is_compiled=is_compiled)
+    byte_count = int(texts.str.len_bytes().sum())
     # A word takes two bytes at least: itself and what parts it from the next.
-    room = int(starts[-1] - starts[0]) // 2 + len(texts) + 1
-    words = np.empty(room, np.uint32)
-    hashes = np.empty(room, np.int64)
-    line_words = np.empty(room, np.int32)
+    most = byte_count // 2 + len(texts) + 1
+    try:
+        room = rooms.get_nowait()
+    except Empty:
+        room = _Room.of(most)
+    if len(room.words) < most:
+        room = _Room.of(most)
+    words, hashes, line_words = room.words, room.line_hashes, room.line_words
     word_ends = np.empty(len(texts), np.int64)
     line_ends = np.empty(len(texts), np.int64)
-    tokenize.chosen(is_compiled=is_compiled)(
-        data, eight_bytes(data), starts, 0, len(texts), classes, lower, words, word_ends, hashes, line_words, line_ends
-    )
-    word_count = int(word_ends[-1])
-    line_count = int(line_ends[-1])
-    # Copies of what is kept as it is, so that the room itself is given back.
+    run = kernel(tokenize, is_compiled=is_compiled)
+    first = word_count = line_count = 0
+    for data, starts, ends in text_runs(texts):
+        own = slice(first, first + len(starts))
+        of_run = words[word_count:], word_ends[own], hashes[line_count:], line_words[line_count:], line_ends[own]
+        run(data, eight_bytes(data), starts, ends, classes, lower, *of_run)
+        word_ends[own] += word_count
+        line_ends[own] += line_count
+        first, word_count, line_count = own.stop, int(word_ends[own.stop - 1]), int(line_ends[own.stop - 1])
     return _Part(
+        room=room,
         words=words[:word_count],
         word_ends=word_ends,
         line_hashes=hashes[:line_count].copy(),
         line_words=line_words[:line_count].copy(),
         line_ends=line_ends,
-        byte_count=int(starts[-1] - starts[0]),
+        byte_count=byte_count,
     )
+
+
+def _in_normal_form(texts: pl.Series, *, is_compiled: bool) -> pl.Series:
+    """The texts in NFKC where it matters."""
+    _, _, unstable = character_tables()
+    found = np.zeros(len(texts), np.bool_)
+    first = 0
+    for data, starts, ends in text_runs(texts):
+        own = found[first : first + len(starts)]
+        kernel(needs_normal_form, is_compiled=is_compiled)(data, eight_bytes(data), starts, ends, unstable, own)
+        first += len(starts)
+    if not found.any():
+        return texts
+    # Normalizes these texts only: a null stays null for nothing.
+    return pl.select(
+        pl.coalesce(pl.when(pl.lit(pl.Series(found))).then(pl.lit(texts)).str.normalize("NFKC"), pl.lit(texts))
+    ).to_series()

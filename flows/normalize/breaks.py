@@ -3,9 +3,10 @@
 import polars as pl
 
 from flows.characters import CUT
+from flows.normalize.edges import Edge, has
 from flows.normalize.looks import may_be_glued
 from flows.normalize.spans import IS_FREE, cut, in_reading_order
-from flows.text import CLOSING, INITIAL
+from flows.text import INITIAL
 
 # A sentence that ends without a space before the next one is two paragraphs whose break was lost ("… said.The next").
 # Before the full stop stands a word, a number or a closing mark, never an initial ("U.S.Army"); after it a word
@@ -97,28 +98,14 @@ def _gaps(spans: pl.DataFrame) -> pl.DataFrame:
         `place, gap`: one row per span that goes on the one before, with what stood between them but for the amount
         of white space: a line feed, a blank or nothing.
     """
-    raw, previous = pl.col("raw"), pl.col("previous")
-    is_closing = raw.str.contains(rf"^{CLOSING}$")
-    begins_small = raw.str.contains(r"^\p{Ll}")
-    following = spans.select("place", "raw", "line", "char_start", "is_after_blank", "is_same_text").filter(
-        pl.col("is_same_text") & (~pl.col("is_after_blank") | begins_small | is_closing)
+    begins_small = has(Edge.BEGINS_SMALL)
+    following = spans.select("place", "line", "char_start", "edges", "is_after_blank", "is_same_text").filter(
+        pl.col("is_same_text") & (~pl.col("is_after_blank") | begins_small | has(Edge.CLOSES))
     )
-    if following.is_empty():
-        return following.select("place", gap=pl.lit("", pl.String))
-    is_initial = begins_small & previous.str.contains(rf"{INITIAL}$")
-    is_open = (
-        begins_small
-        & (previous.str.len_chars() >= 40)
-        & previous.str.contains(r"[\p{L}\p{N},;–—-]$")
-        & raw.str.contains(r"^\p{Ll}[\p{L}'’-]*[\s,.;:)]")
-    )
-    tight = following.filter(~pl.col("is_after_blank"))["place"]
-    blocks = spans["block"].gather(tight).unique()
-    wrapped = spans.filter(pl.col("block").is_in(blocks.implode())).filter(_is_wrapped())["place"]
-    is_wrapped = pl.col("place").is_in(wrapped.implode())
-    before = spans.select(
-        previous="raw", previous_line="line", previous_end=pl.col("char_start") + pl.col("char_count")
-    )[following["place"] - 1]
+    goes_on = _going_on(spans, following.filter(begins_small)["place"])
+    wrapped = _wrapped(spans, following.filter(~pl.col("is_after_blank"))["place"])
+    healed = following.filter(has(Edge.CLOSES) | pl.col("place").is_in(pl.concat([goes_on, wrapped]).implode()))
+    before = spans.select(previous_line="line", previous_end=pl.col("char_start") + pl.col("char_count"))
     gap = (
         pl.when(pl.col("line") != pl.col("previous_line"))
         .then(pl.lit("\n"))
@@ -126,23 +113,40 @@ def _gaps(spans: pl.DataFrame) -> pl.DataFrame:
         .then(pl.lit(" "))
         .otherwise(pl.lit(""))
     )
-    is_healed = (is_initial | is_closing | is_open | is_wrapped).fill_null(value=False)
-    return pl.concat([following, before], how="horizontal").filter(is_healed).select("place", gap=gap)
+    return pl.concat([healed, before[healed["place"] - 1]], how="horizontal").select("place", gap=gap)
 
 
-def _is_wrapped() -> pl.Expr:
-    """Whether a line goes on a paragraph that was wrapped at a fixed width.
+def _going_on(spans: pl.DataFrame, small: pl.Series) -> pl.Series:
+    """Of the places of spans that begin with a small letter, those that go on the sentence of the span before."""
+    raw, previous = pl.col("raw"), pl.col("previous")
+    is_initial = previous.str.contains(rf"{INITIAL}$")
+    is_open = (
+        (previous.str.len_chars() >= 40)
+        & previous.str.contains(r"[\p{L}\p{N},;–—-]$")
+        & raw.str.contains(r"^\p{Ll}[\p{L}'’-]*[\s,.;:)]")
+    )
+    pairs = pl.DataFrame([small, spans["raw"].gather(small), spans["raw"].gather(small - 1).alias("previous")])
+    return pairs.filter(is_initial | is_open)["place"]
+
+
+def _wrapped(spans: pl.DataFrame, tight: pl.Series) -> pl.Series:
+    """Of the places of spans without a blank line before them, those that go on a paragraph wrapped at a fixed width.
 
     A block of at least three lines without a blank line between them is wrapped when no line is longer than 100
     characters and all but the last are nearly as long as the longest.
     """
+    blocks = spans["block"].gather(tight)
+    lines = spans.select("block", "char_count").filter(pl.col("block").is_in(blocks.unique().implode()))
     chars = pl.col("char_count")
-    longest = chars.max().over("block")
-    is_last = pl.col("block") != pl.col("block").shift(-1, fill_value=0)
-    shortest = pl.when(~is_last).then(chars).min().over("block")
-    return (
-        ~pl.col("is_after_blank")
-        & (pl.len().over("block") >= 3)
-        & longest.is_between(50, 100)
-        & (shortest * 4 >= longest * 3)
+    is_last = pl.col("block").ne_missing(pl.col("block").shift(-1))
+    wrapped = (
+        lines.with_columns(inner=pl.when(~is_last).then(chars))
+        .group_by("block")
+        .agg(line_count=pl.len(), longest=chars.max(), shortest=pl.col("inner").min())
+        .filter(
+            (pl.col("line_count") >= 3)
+            & pl.col("longest").is_between(50, 100)
+            & (pl.col("shortest") * 4 >= pl.col("longest") * 3)
+        )["block"]
     )
+    return tight.filter(blocks.is_in(wrapped.implode()))

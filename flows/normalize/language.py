@@ -8,7 +8,9 @@ import numpy.typing as npt
 import polars as pl
 from py3langid.langid import MODEL_FILE, LanguageIdentifier
 
-from flows.normalize.kernels import add_up_features, buffers, compiled, is_much
+from flows.buffers import text_buffers
+from flows.compiled import kernel
+from flows.normalize.kernels import add_up_features, is_much
 from flows.normalize.looks import changed_where
 from flows.text import is_more_than_ascii
 
@@ -72,8 +74,8 @@ def classified(samples: pl.Series) -> pl.Series:
     byte_counts = samples.str.len_bytes().to_numpy()
     growth = np.log1p(np.arange(byte_counts.max() + 1, dtype=np.float64))
     scores = np.zeros((len(samples), len(model.languages)))
-    score = compiled(add_up_features) if is_much(int(byte_counts.sum())) else _add_up_plainly
-    score(*buffers(samples), model.moves, model.rows, model.features, model.weights, growth, scores)
+    score = kernel(add_up_features, is_compiled=True) if is_much(int(byte_counts.sum())) else _add_up_plainly
+    score(*text_buffers(samples), model.moves, model.rows, model.features, model.weights, growth, scores)
     scores = (scores / WEIGHT_UNIT + model.prior) / np.sqrt(byte_counts)[:, None]
     shares = np.exp(scores - scores.max(axis=1, keepdims=True))
     shares /= shares.sum(axis=1, keepdims=True)

@@ -2,6 +2,7 @@
 
 import polars as pl
 
+from flows.normalize.edges import Edge, has
 from flows.normalize.rules import Region
 from flows.normalize.spans import IS_FREE
 from flows.normalize.titles import CHARS, ENDS_SENTENCE, UNSPACED, WORDS
@@ -17,7 +18,7 @@ def with_leftovers(spans: pl.DataFrame) -> pl.DataFrame:
     """
     in_head = pl.col("region") == Region.HEAD.value
     in_tail = pl.col("region") == Region.TAIL.value
-    is_open = ~ENDS_SENTENCE | pl.col("raw").str.contains(r"[?!？！]$")
+    is_open = ~ENDS_SENTENCE | has(Edge.ENDS_WITH_MARK)
     # A list of links begins under its heading and ends with the first line that is no headline; one that says where it
     # ends, or whose only link stands beside the heading, has ended.
     is_heading = (

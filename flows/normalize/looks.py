@@ -5,7 +5,9 @@ from collections.abc import Callable
 import numpy as np
 import polars as pl
 
-from flows.normalize.kernels import buffers, compiled, find_glue, is_much, look_at
+from flows.buffers import text_buffers
+from flows.compiled import kernel
+from flows.normalize.kernels import find_glue, is_much, look_at
 
 
 def looks(texts: pl.Series) -> pl.DataFrame:
@@ -26,7 +28,7 @@ def looks(texts: pl.Series) -> pl.DataFrame:
         )
     counts = {name: np.zeros(len(texts), np.uint32) for name in ("char_count", "blank_count")}
     signs = {name: np.zeros(len(texts), np.bool_) for name in ("may_be_loose", "may_be_unspaced", "may_end_lines")}
-    compiled(look_at)(*buffers(texts), *counts.values(), *signs.values())
+    kernel(look_at, is_compiled=True)(*text_buffers(texts), *counts.values(), *signs.values())
     return pl.DataFrame(counts | signs)
 
 
@@ -34,7 +36,7 @@ def may_be_glued(texts: pl.Series) -> pl.Series:
     """Whether a closing mark may stand directly before what begins a sentence; of few texts, anything may be true."""
     found = np.ones(len(texts), np.bool_)
     if is_much(int(texts.str.len_bytes().sum())):
-        compiled(find_glue)(*buffers(texts), found)
+        kernel(find_glue, is_compiled=True)(*text_buffers(texts), found)
     return pl.Series(found)
 
 

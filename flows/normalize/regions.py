@@ -2,13 +2,12 @@
 
 import polars as pl
 
+from flows.normalize.edges import Edge, has
 from flows.normalize.rules import Region
 from flows.normalize.spans import IS_FREE, PLACE
 
 # Lines from either end of a page that rules for its edges look at, whatever stands between: furniture can be long.
 NEAR_EDGE = 6
-
-_TERMINAL = r"[.!?…。！？][\"'”’»)\]]*$"
 
 
 def with_regions(spans: pl.DataFrame) -> pl.DataFrame:
@@ -20,9 +19,8 @@ def with_regions(spans: pl.DataFrame) -> pl.DataFrame:
     Args:
         spans: SPANS and `is_weak`, which marks spans that look like furniture or like a headline: they are no prose.
     """
-    ends_sentence = pl.col("raw").str.contains(_TERMINAL)
     is_long = (pl.col("char_count") >= 140) | (pl.col("unspaced_count") >= 40)
-    is_sentence = ((pl.col("char_count") >= 50) | (pl.col("unspaced_count") >= 15)) & ends_sentence
+    is_sentence = ((pl.col("char_count") >= 50) | (pl.col("unspaced_count") >= 15)) & has(Edge.STOPS)
     return (
         spans.with_columns(is_prose=IS_FREE & ~pl.col("is_weak") & (is_long | is_sentence))
         .with_columns(

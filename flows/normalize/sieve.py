@@ -7,7 +7,9 @@ import numpy as np
 import numpy.typing as npt
 import polars as pl
 
-from flows.normalize.kernels import buffers, compiled, find_words
+from flows.buffers import text_buffers
+from flows.compiled import kernel
+from flows.normalize.kernels import find_words
 from flows.normalize.literals import SAME_WITHOUT_CASE, Strings, needed_words
 
 _BITS = 64
@@ -83,9 +85,9 @@ class Sieve:
 
     def sift(self, texts: pl.Series) -> npt.NDArray[np.uint64]:
         """What could match each text, as a set of `bits`: one row per text."""
-        data, starts = buffers(texts)
+        data, starts = text_buffers(texts)
         found = np.tile(self.passing, (len(texts) + 1, 1))
-        compiled(find_words)(
+        kernel(find_words, is_compiled=True)(
             data, starts, self._classes, self._moves, self._class_count, self._telling, self._told, found
         )
         return found[:-1]

@@ -3,13 +3,14 @@
 import polars as pl
 
 from flows.characters import CUT, HIT, UNSPACED, cleaned, with_plain_lines
+from flows.normalize.edges import edges_of
 from flows.normalize.looks import changed_where, looks
 
 # One row per span, in reading order; key `page`, `char_start`. `raw` is the span as found, `key` what rules for whole
 # lines look at: the span cleaned, without a bullet before it. Counts of words and of characters of scripts without
-# blanks are those of `key`. `row` counts the lines of all pages; pieces of a line share it. `is_in_block`
-# marks lines of a block whose first and last line a rule knows. `role` and `rule` are null as long as nobody has
-# claimed the span.
+# blanks are those of `key`; `edges` says how `raw` begins and ends. `row` counts the lines of all pages; pieces of a
+# line share it. `is_in_block` marks lines of a block whose first and last line a rule knows. `role` and `rule` are null
+# as long as nobody has claimed the span.
 SPANS = {
     "page": pl.UInt32,
     "row": pl.UInt32,
@@ -19,6 +20,7 @@ SPANS = {
     "key": pl.String,
     "word_count": pl.UInt32,
     "unspaced_count": pl.UInt32,
+    "edges": pl.UInt8,
     "line": pl.UInt32,
     "is_after_blank": pl.Boolean,
     "is_glued": pl.Boolean,
@@ -31,7 +33,9 @@ SPANS = {
 _BULLET = r"^[•·▪‣●○◦*]\s+"
 
 IS_FREE = pl.col("role").is_null()
-PLACE = pl.int_range(pl.len()).over("page")
+# Where a span stands on its page, from 0, of spans in reading order; a window takes nine times as long.
+_INDEX = pl.int_range(pl.len())
+PLACE = _INDEX - pl.when(pl.col("page").ne_missing(pl.col("page").shift(1))).then(_INDEX).forward_fill()
 
 
 def of_neighbour(value: pl.Expr, distance: int) -> pl.Expr:
@@ -134,6 +138,7 @@ def _measured(spans: pl.DataFrame) -> pl.DataFrame:
         key=key,
         word_count=word_count,
         unspaced_count=unspaced_count,
+        edges=edges_of(spans["raw"]),
         role=pl.when(is_invisible).then(pl.lit("other")).otherwise("role"),
         rule=pl.when(is_invisible).then(pl.lit("invisible")).otherwise("rule"),
     )

@@ -1,7 +1,9 @@
 """Headlines, the bare names that stand under them, and notes on who the author is."""
 
+import numpy as np
 import polars as pl
 
+from flows.normalize.edges import Edge, has
 from flows.normalize.rules import Region
 from flows.normalize.spans import IS_FREE, PLACE, of_neighbour
 
@@ -13,8 +15,8 @@ IS_TITLE_SIZED = ((WORDS >= 3) | (UNSPACED >= 6)) & (CHARS <= 250) & (WORDS <= 3
 # Where a headline that is repeated must first be met: pages begin with a menu and a player at most.
 REPEATED_WITHIN = 12
 
-ENDS_SENTENCE = pl.col("raw").str.contains(r"[.!?…。！？:：;,][\"'”’»)\]]*$")
-_BEGINS_SMALL = pl.col("raw").str.contains(r"^\p{Ll}")
+ENDS_SENTENCE = has(Edge.PAUSES_OR_STOPS)
+_BEGINS_SMALL = has(Edge.BEGINS_SMALL)
 _PERSON = r"\p{Lu}[\p{L}\p{M}.'’-]+(?: \p{Lu}[\p{L}\p{M}.'’-]*){1,3}"
 _BARE_NAMES = rf"^{_PERSON}(?:(?:, | and | & | und | et | y ){_PERSON})*$"
 # Longer paragraphs about the author are part of the text.
@@ -31,7 +33,7 @@ def is_first_free() -> pl.Expr:
 def is_title_like() -> pl.Expr:
     """Whether the first free span of a page looks like its headline, a closing mark notwithstanding."""
     following = of_neighbour(CHARS, -1)
-    asks_or_calls = pl.col("raw").str.contains(r"[?!]$")
+    asks_or_calls = has(Edge.ENDS_WITH_ASCII_MARK)
     return is_first_free() & (CHARS <= 160) & IS_TITLE_SIZED & ((following <= 120) | asks_or_calls)
 
 
@@ -47,36 +49,34 @@ def with_titles(spans: pl.DataFrame) -> pl.DataFrame:
     """
     next_role = pl.col("role").shift(-1)
     leads_to_metadata = next_role.is_in(["byline", "dateline"])
-    ends_asking = pl.col("raw").str.contains(r"[?!？！][\"'”’»]*$")
     next_is_short = (CHARS.shift(-1) <= 40) & ~pl.col("ends_sentence").shift(-1)
-    is_question = ends_asking & (pl.col("is_after_blank").shift(-1) | next_role.is_not_null() | next_is_short)
+    is_question = has(Edge.ASKS_OR_CALLS) & (
+        pl.col("is_after_blank").shift(-1) | next_role.is_not_null() | next_is_short
+    )
     # A line that goes on below with a small letter was wrapped.
     goes_on = (_BEGINS_SMALL & ~pl.col("is_after_blank") & IS_FREE).shift(-1, fill_value=False)
     is_after_byline = (pl.col("role") == "byline").fill_null(value=False).cum_max().over("page")
-    spans = spans.with_columns(
-        is_first_free=is_first_free(), ends_sentence=ENDS_SENTENCE, has_text_below=pl.len().over("page") - 1 > PLACE
-    ).with_columns(
+    spans = spans.with_columns(is_first_free=is_first_free(), ends_sentence=ENDS_SENTENCE, place=PLACE).with_columns(
         could_be=(pl.col("is_first_free") | (pl.col("region") == Region.HEAD.value))
         & IS_FREE
         & IS_TITLE_SIZED
         & ~is_after_byline
         & ~pl.col("is_glued")
         & ~_BEGINS_SMALL
-        & pl.col("has_text_below")
+        & (pl.col("place") < pl.len().over("page") - 1)
         & ~goes_on
         & (~pl.col("ends_sentence") | leads_to_metadata | is_question).fill_null(value=False)
     )
     is_long = pl.col("could_be") & ((WORDS >= 4) | (UNSPACED >= 6))
     is_chosen = pl.when(is_long.any().over("page")).then(is_long).otherwise("could_be")
-    first_free = pl.when("is_first_free").then("raw").max().over("page")
-    spans = spans.with_columns(is_chosen=is_chosen, is_same=(pl.col("raw") == first_free).fill_null(value=False))
+    spans = spans.with_columns(is_chosen=is_chosen, is_same=_is_first_again(spans))
     is_headline = pl.col("is_chosen") & (pl.col("is_chosen").cum_sum().over("page") == 1)
     is_repeated = (
         IS_FREE
         & IS_TITLE_SIZED
         & pl.col("is_same")
         & (pl.col("is_same").sum().over("page") >= 2)
-        & (pl.when("is_same").then(PLACE).min().over("page") < REPEATED_WITHIN)
+        & (pl.when("is_same").then("place").min().over("page") < REPEATED_WITHIN)
     )
     return spans.with_columns(
         role=pl.when(is_headline | is_repeated).then(pl.lit("title")).otherwise("role"),
@@ -85,7 +85,22 @@ def with_titles(spans: pl.DataFrame) -> pl.DataFrame:
         .when(is_headline)
         .then(pl.lit("headline"))
         .otherwise("rule"),
-    ).drop("is_first_free", "ends_sentence", "has_text_below", "could_be", "is_chosen", "is_same")
+    ).drop("is_first_free", "ends_sentence", "place", "could_be", "is_chosen", "is_same")
+
+
+def _is_first_again(spans: pl.DataFrame) -> pl.Series:
+    """Whether each span reads as the first free one of its page; no other text of the same length is looked at.
+
+    Args:
+        spans: SPANS and `is_first_free`.
+    """
+    places = spans.select("page", "char_count", "is_first_free").with_row_index("nth")
+    first = pl.when("is_first_free").then("nth").max().over("page")
+    alike = places.with_columns(first=first).filter(CHARS.gather("first") == CHARS)
+    is_same = spans["raw"].gather(alike["nth"]) == spans["raw"].gather(alike["first"])
+    found = np.zeros(spans.height, np.bool_)
+    found[alike["nth"].filter(is_same).to_numpy()] = True
+    return pl.Series(found)
 
 
 def with_author_notes(spans: pl.DataFrame) -> pl.DataFrame:

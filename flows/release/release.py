@@ -219,7 +219,10 @@ class _Writers:
     def close(self) -> dict[str, WrittenTable]:
         """Finish all tables, in the order in which a reader meets them."""
         self._wait()
-        return {name: self._writers[name].close() for name in TABLES if name in self._writers}
+        # At the end each has a row group to write.
+        closing = {name: self._pool.submit(self._writers[name].close) for name in TABLES if name in self._writers}
+        wait(closing.values())
+        return {name: written.result() for name, written in closing.items()}
 
     def abandon(self) -> None:
         """Let go of all files."""

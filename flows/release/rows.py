@@ -17,10 +17,11 @@ import hashlib
 from collections.abc import Iterator, Mapping
 
 import numpy as np
-import numpy.typing as npt
 import polars as pl
 import pyarrow as pa
 import pyarrow.compute as pc
+
+from flows.buffers import array_buffers
 
 # Rows hashed in one go, where a table comes as one frame.
 BATCH_ROWS = 20_000
@@ -66,9 +67,9 @@ class _Column:
             self.lengths.update(_bytes(pc.list_value_length(values), "<u8"))
             self.inner.update(values.flatten())
         elif self.kind == "text":
-            offsets, data = _text_buffers(values)
-            self.lengths.update(np.diff(offsets).astype("<u8").data)
-            self.data.update(data)
+            data, starts = array_buffers(values)
+            self.lengths.update(np.diff(starts).astype("<u8").data)
+            self.data.update(data[starts[0] : starts[-1]].data)
         elif self.kind == "truth":
             self.data.update(_bytes(values.cast(pa.uint8()), "u1"))
         elif self.kind == "number":
@@ -98,19 +99,6 @@ def _filled(values: pa.Array) -> pa.Array:
 def _bytes(values: pa.Array, dtype: str) -> memoryview:
     """Numbers as they are hashed, 0 for null."""
     return np.ascontiguousarray(_filled(values), dtype).data
-
-
-def _text_buffers(values: pa.Array) -> tuple[npt.NDArray[np.int64], memoryview]:
-    """Where each text begins and ends, and all texts end to end in UTF-8; null is as long as the empty text."""
-    if values.null_count:
-        values = values.fill_null("")  # what stands behind a null is not defined
-    width = np.dtype("i8" if pa.types.is_large_string(values.type) else "i4")
-    _, offsets, data = values.buffers()
-    if not len(values):
-        return np.zeros(1, np.int64), memoryview(b"")
-    bounds = np.frombuffer(offsets, width, len(values) + 1, values.offset * width.itemsize).astype(np.int64)
-    texts = memoryview(data) if data is not None else memoryview(b"")
-    return bounds, texts[bounds[0] : bounds[-1]]
 
 
 def _kind(dtype: pa.DataType) -> str:

@@ -8,7 +8,8 @@ from collections.abc import Iterator
 import numpy as np
 import numpy.typing as npt
 import polars as pl
-import pyarrow as pa
+
+from flows.buffers import text_buffers
 
 Places = npt.NDArray[np.int64]
 
@@ -35,11 +36,8 @@ class CodePoints:
 
     def __init__(self, texts: pl.Series) -> None:
         """Texts of which none is null."""
-        column = texts.rechunk().to_arrow(compat_level=pl.CompatLevel.oldest())
-        _, offsets, data = column.buffers()
-        bounds = np.frombuffer(offsets, np.int64, len(column) + 1, column.offset * 8)
-        self._buffer = data if data is not None else pa.py_buffer(b"")
-        self._bytes = np.frombuffer(self._buffer, np.uint8)[bounds[0] : bounds[-1]]
+        data, bounds = text_buffers(texts)
+        self._bytes = data[bounds[0] : bounds[-1]]
         self.lengths: Places = texts.str.len_chars().cast(pl.Int64).to_numpy()
         self.starts: Places = np.cumsum(self.lengths) - self.lengths
         self._count = int(self.lengths.sum())

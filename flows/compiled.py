@@ -6,20 +6,35 @@ They give the same results both ways: counts stay below 2⁶³, hashes are uint6
 float64 in one order.
 """
 
+import sys
 from collections.abc import Callable, Mapping
 from functools import cache, wraps
+from threading import Lock
 from types import FunctionType, ModuleType
 from typing import Any
 
 import numpy as np
 
+_lock = Lock()
 
-@cache
+
+def kernel(function: Callable[..., Any], *, is_compiled: bool) -> Callable[..., Any]:
+    """A function of a module of kernels, compiled or as it stands."""
+    module = sys.modules[function.__module__]
+    return (compiled(module) if is_compiled else plain(module))[function.__name__]
+
+
 def compiled(module: ModuleType) -> Mapping[str, Callable[..., Any]]:
     """The functions of a module of kernels, by name, compiled with numba; they call one another in their compiled form.
 
     None of them holds the GIL. Compilation happens when one is first called.
     """
+    with _lock:
+        return _compiled(module)
+
+
+@cache
+def _compiled(module: ModuleType) -> Mapping[str, Callable[..., Any]]:
     import numba
 
     namespace = dict(vars(module))
