@@ -101,8 +101,8 @@ def near_duplicates(documents: pl.DataFrame | pl.LazyFrame, settings: Settings |
         `duplicate_of` (the same words), `contains` (a shorter text found in a longer one: the part has the higher
         coverage) or `near_duplicate_of`. A coverage is the share of a text's words that the other one has in the same
         order, not counting lines that recur in different stories; `score` is that of both texts together, for
-        `contains` that of the part. A quarter of the shorter must be common to link a text that is a copy of several others
-        to the one that these are copies of.
+        `contains` that of the part. A quarter of the shorter must be common to link a text that is a copy of several
+        others to the one that these are copies of.
 
     Raises:
         ValueError: an id is null or stands twice.
