@@ -44,6 +44,7 @@ from prefect.artifacts import create_markdown_artifact
 from prefect.cache_policies import NO_CACHE
 from prefect.client.orchestration import get_client
 from prefect.futures import PrefectFuture
+from prefect.logging.handlers import APILogHandler
 from prefect.settings import PREFECT_API_URL, temporary_settings
 from prefect.states import Completed, Failed
 from prefect.task_runners import ProcessPoolTaskRunner, TaskRunner, ThreadPoolTaskRunner
@@ -418,7 +419,11 @@ def _run(one: Flow[..., Any], server: EmbeddedServer | None, parameters: Mapping
         return _outcome(one(**parameters, return_state=True))
     server.wait()
     with temporary_settings({PREFECT_API_URL: server.api_url}):
-        return _outcome(one(**parameters, return_state=True))
+        try:
+            return _outcome(one(**parameters, return_state=True))
+        finally:
+            # Logs go out in batches: Prefect would try for a minute to send the last one when the server has gone.
+            APILogHandler().flush()
 
 
 def check_server() -> None:

@@ -12,6 +12,7 @@ from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
+import httpx
 import polars as pl
 import pytest
 
@@ -387,6 +388,12 @@ def test_a_run_alone_starts_and_ends_its_own_server_and_says_what_it_did(pages, 
         [COPYDESK, "show", tmp_path / "out" / "1.0.0", "rejects"], capture_output=True, text=True, check=True
     )
     assert "no rows" in shown.stdout
+
+
+def test_what_a_run_logs_is_with_its_server_before_that_ends(server, pages, tmp_path):
+    version = built(server, [pages], tmp_path / "out").released.version
+    found = httpx.post(f"{server.api_url}/logs/filter", json={"sort": "TIMESTAMP_DESC"}, timeout=60).json()
+    assert any(f"release {version}, first" in log["message"] for log in found[:5])
 
 
 def test_sigterm_ends_a_run_with_the_shells_code_and_leaves_nothing(server, tmp_path):
