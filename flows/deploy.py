@@ -153,7 +153,7 @@ def scheduled(
     )
     try:
         with held(job.out, RUN_LOCK):
-            earlier = runs.records(job.out)
+            earlier = runs.records(job.out, _now())
             due = current.scheduled_start_time
             later = runs.later_run(earlier, due)
             if later is not None:
@@ -599,7 +599,7 @@ class Watch:
             elif self._child is None and _is_free(self._out):
                 is_interrupted = True
                 self._bury(one)
-        records = runs.records(self._out)
+        records = runs.records(self._out, _now())
         if is_first and (is_interrupted or (records and records[-1].is_interrupted)):
             self._client.create_flow_run_from_deployment(self._deployment)
 
@@ -614,7 +614,7 @@ class Watch:
         if not records and one.state is not None and one.state.is_running():
             began = one.start_time or one.expected_start_time or _now()
             run = Run(str(one.id), FAILED, message, runs.instant(began), "", is_interrupted=True)
-            _leave(self._out, run, runs.records(self._out))
+            _leave(self._out, run, runs.records(self._out, _now()))
         self._set(one.id, Crashed(message=message))
 
     def _apply(self) -> UUID:

@@ -89,8 +89,7 @@ def write(out: Path, run: Run) -> Path:
         CopydeskError: the folder cannot be written to.
     """
     folder = out / RUNS
-    began = datetime.fromisoformat(run.started_at).astimezone(UTC)
-    file = folder / f"{began:%Y%m%dT%H%M%S%fZ}-{run.run_id}.json"
+    file = folder / f"{_stamp(datetime.fromisoformat(run.started_at))}-{run.run_id}.json"
     with clear_errors(out):
         folder.mkdir(parents=True, exist_ok=True)
         unfinished = folder / f".{file.name}"
@@ -102,9 +101,15 @@ def write(out: Path, run: Run) -> Path:
     return file
 
 
-def records(out: Path) -> list[Run]:
-    """The records of the last LOOKED_AT runs, the oldest first; what is no record is passed over."""
-    found = (_read(file) for file in _files(out / RUNS)[-LOOKED_AT:])
+def records(out: Path, until: datetime | None = None) -> list[Run]:
+    """The records of the last LOOKED_AT runs, the oldest first; what is no record is passed over.
+
+    Args:
+        out: folder of releases.
+        until: the time now. What claims to have begun later was left while the clock was ahead, and tells nothing of
+            what comes before or after what.
+    """
+    found = (_read(file) for file in _files(out / RUNS, until)[-LOOKED_AT:])
     return [run for run in found if run is not None]
 
 
@@ -116,13 +121,19 @@ def later_run(earlier: Sequence[Run], due: datetime | None) -> Run | None:
     return done[-1] if done else None
 
 
-def _files(folder: Path) -> list[Path]:
-    """The records by the time at which their runs began."""
+def _stamp(at: datetime) -> str:
+    """An instant as the names of records begin: their order is that of time."""
+    return f"{at.astimezone(UTC):%Y%m%dT%H%M%S%fZ}"
+
+
+def _files(folder: Path, until: datetime | None = None) -> list[Path]:
+    """The records by the time at which their runs began, until some instant."""
     try:
         with os.scandir(folder) as entries:
-            return sorted(Path(entry.path) for entry in entries if _NAME.fullmatch(entry.name))
+            files = sorted(Path(entry.path) for entry in entries if _NAME.fullmatch(entry.name))
     except FileNotFoundError:
         return []
+    return files if until is None else [file for file in files if file.name.partition("-")[0] <= _stamp(until)]
 
 
 def _read(file: Path) -> Run | None:

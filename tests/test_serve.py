@@ -151,6 +151,15 @@ def test_a_run_that_finds_another_one_is_skipped(scheduled, inbox, tmp_path, nam
     assert runs.records(tmp_path / "out") == []
 
 
+def test_a_record_of_the_future_skips_no_run(scheduled, inbox, tmp_path):
+    ahead = runs.instant(datetime.now(UTC) + timedelta(days=3650))
+    runs.write(tmp_path / "out", Run("0c5a5a5a-0000-4000-8000-000000000000", UNCHANGED, "nothing new", ahead, ahead))
+    page(inbox, "a.txt")
+    state = scheduled()
+    assert state.is_completed()
+    assert state.message == "release 1.0.0, first"
+
+
 def test_publication_belongs_to_the_run(scheduled, inbox, tmp_path, monkeypatch):
     from flows import pipeline
     from flows.errors import NetworkError

@@ -158,6 +158,17 @@ def test_a_late_run_has_nothing_to_do_when_another_one_began_after_it_was_due():
     assert runs.later_run(killed, NOON) is None, "a run that was killed has done nobody's work"
 
 
+def test_a_record_from_a_clock_that_was_ahead_holds_no_run_back(tmp_path):
+    for at in (NOON, NOON + timedelta(days=3650)):
+        runs.write(tmp_path, run(UNCHANGED, at=at))
+    now = NOON + timedelta(days=1)
+    known = runs.records(tmp_path, now)
+    assert [one.started_at for one in known] == [runs.instant(NOON)]
+    assert runs.later_run(known, now - timedelta(minutes=1)) is None
+    assert runs.later_run(known, NOON) is not None
+    assert len(runs.records(tmp_path)) == 2, "it is left where it is"
+
+
 # --- notices ---
 
 
