@@ -6,11 +6,13 @@ These files are what the schedule knows of its past. Prefect's database tells th
 import json
 import os
 import re
-from collections.abc import Iterator, Mapping, Sequence
-from dataclasses import asdict, dataclass, field, fields
+from collections.abc import Iterator, Sequence
+from dataclasses import asdict, dataclass, field
 from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any
+
+from pydantic import TypeAdapter
 
 from flows.release.staging import clear_errors, flush
 
@@ -77,6 +79,10 @@ class Run:
     fingerprint: str | None = None
 
 
+# A field that another version has added is passed over.
+_RECORD = TypeAdapter(Run)
+
+
 def instant(at: datetime) -> str:
     """An instant as the records state it."""
     return at.astimezone(UTC).isoformat(timespec="microseconds")
@@ -137,22 +143,14 @@ def _files(folder: Path, until: datetime | None = None) -> list[Path]:
 
 
 def _read(file: Path) -> Run | None:
+    """A record as it was written, by this or another version of the program; None for what none of them would write."""
     try:
-        content = json.loads(file.read_bytes())
+        run = _RECORD.validate_json(file.read_bytes(), strict=True)
+        # Without its zone an instant can be compared with none.
+        is_instant = datetime.fromisoformat(run.started_at).tzinfo is not None
     except (OSError, ValueError):
         return None
-    return _run(content) if isinstance(content, Mapping) else None
-
-
-def _run(content: Mapping[str, Any]) -> Run | None:
-    """A record as it was written, by this or another version of the program."""
-    known = {one.name: content[one.name] for one in fields(Run) if one.name in content}
-    try:
-        run = Run(**known)
-        datetime.fromisoformat(run.started_at)
-    except (TypeError, ValueError):
-        return None
-    return run
+    return run if is_instant else None
 
 
 def _prune(folder: Path) -> None:

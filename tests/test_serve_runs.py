@@ -149,6 +149,36 @@ def test_what_is_no_record_is_passed_over(tmp_path, content):
     assert len(runs.records(tmp_path)) == 1
 
 
+@pytest.mark.parametrize(
+    "change",
+    [
+        {"started_at": "2031-05-04T12:00:00"},
+        {"started_at": "noon"},
+        {"started_at": None},
+        {"rejects": None},
+        {"rejects": {"empty": "many"}},
+        {"numbers": None},
+        {"feeds": ["north"]},
+        {"silent": "north"},
+        {"is_interrupted": "no"},
+        {"fingerprint": 7},
+    ],
+)
+def test_a_record_of_another_shape_stops_no_run(tmp_path, change):
+    file = runs.write(tmp_path, run())
+    file.write_text(json.dumps({**json.loads(file.read_text()), **change}))
+    assert runs.records(tmp_path) == []
+
+
+def test_a_record_of_another_version_is_one(tmp_path):
+    file = runs.write(tmp_path, run(counts={"read": 3}))
+    content = json.loads(file.read_text())
+    del content["fingerprint"], content["silent"]
+    file.write_text(json.dumps({**content, "mood": "good"}))
+    (known,) = runs.records(tmp_path)
+    assert (known.counts, known.fingerprint, known.silent) == ({"read": 3}, None, [])
+
+
 def test_a_late_run_has_nothing_to_do_when_another_one_began_after_it_was_due():
     done = [run(at=NOON), run(UNCHANGED, at=NOON + timedelta(minutes=5))]
     assert runs.later_run(done, NOON + timedelta(minutes=4)) == done[1]
