@@ -48,7 +48,7 @@ from prefect.client.schemas.filters import (
 from prefect.client.schemas.objects import FlowRun, StateType
 from prefect.client.schemas.responses import OrchestrationResult, SetStateStatus
 from prefect.client.schemas.schedules import CronSchedule, IntervalSchedule
-from prefect.exceptions import ObjectNotFound
+from prefect.exceptions import ObjectNotFound, PrefectException
 from prefect.flow_engine import run_flow
 from prefect.futures import PrefectFuture
 from prefect.runtime import flow_run as current
@@ -82,6 +82,10 @@ POLL_SECONDS = 2.0
 RECONCILE_SECONDS = 20.0
 # A run that is told to end has so long; `serve` itself must have ended within 30 s.
 STOP_SECONDS = 20.0
+
+# What a schedule outlives, for it passes: a server that is gone or refuses, something deleted between two calls, a disk
+# that is full.
+TROUBLES = (httpx.HTTPError, PrefectException, CopydeskError, OSError)
 
 SKIPPED = "Skipped"
 # Rejects and waiting files that the artifacts list.
@@ -510,7 +514,8 @@ class Watch:
         self._child: subprocess.Popen[bytes] | None = None
         self._child_run: UUID | None = None
         self._reconciled_at = float("-inf")
-        self._is_answering = True
+        # What keeps it from firing, as it was told; empty while nothing does.
+        self._trouble = ""
 
     def __enter__(self) -> "Watch":
         return self
@@ -520,7 +525,7 @@ class Watch:
             return
         self._end_child()
         # What the server cannot be told now, the next start tells it.
-        with suppress(httpx.HTTPError, ObjectNotFound):
+        with suppress(*TROUBLES):
             one = self._client.read_flow_run(self._child_run)
             if one.state is not None and not one.state.is_final():
                 self._bury(one)
@@ -541,14 +546,22 @@ class Watch:
                 if not is_told:
                     tell(f"{scheduled.name}/{self._name}")
                     is_told = True
-                if not self._is_answering:
-                    self._is_answering = True
-                    log.info("Prefect's server answers again")
-            except httpx.HTTPError as error:
-                if self._is_answering:
-                    self._is_answering = False
-                    log.warning("Prefect's server does not answer (%s); trying on", type(error).__name__)
+                if self._trouble:
+                    self._trouble = ""
+                    log.info("it works again")
+            except TROUBLES as error:
+                self._tell_of(error)
             time.sleep(POLL_SECONDS)
+
+    def _tell_of(self, error: Exception) -> None:
+        """Say what is wrong in a line, once as long as it stays the same."""
+        if isinstance(error, httpx.HTTPError):
+            trouble = f"Prefect's server does not answer ({type(error).__name__})"
+        else:
+            trouble = _one_line(error) or type(error).__name__
+        if trouble != self._trouble:
+            self._trouble = trouble
+            log.warning("%s; trying on", trouble)
 
     def _tick(self) -> None:
         """One look at what is due."""
@@ -572,8 +585,12 @@ class Watch:
             self._set(one.id, Completed(name=SKIPPED, message=f"skipped: {why}"))
 
     def _start(self, run_id: UUID) -> None:
-        """Run a flow run in a process of its own, unless Prefect's limit keeps it waiting."""
-        answer: OrchestrationResult[Any] = self._client.set_flow_run_state(run_id, Pending())
+        """Run a flow run in a process of its own, unless Prefect's limit keeps it waiting, or it has been deleted."""
+        try:
+            answer: OrchestrationResult[Any] = self._client.set_flow_run_state(run_id, Pending())
+        except ObjectNotFound:
+            log.info("Prefect does not know run %s any more", run_id)
+            return
         if answer.status != SetStateStatus.ACCEPT:
             log.info("Prefect does not let run %s begin yet", run_id)
             return

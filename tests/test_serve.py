@@ -12,6 +12,7 @@ from datetime import UTC, datetime, timedelta
 from pathlib import Path
 from typing import Any
 
+import httpx
 import pytest
 
 from flows import runs
@@ -272,6 +273,47 @@ def test_what_died_is_buried_and_its_run_is_caught_up_once(watch, client, inbox,
         assert len(due) == 1
         again._reconcile()
         assert len(client.get_scheduled_flow_runs_for_deployments([again._deployment], datetime.now(UTC))) == 1
+
+
+def test_a_run_that_is_deleted_before_it_begins_is_no_matter(watch, client, monkeypatch):
+    watch._tick()
+    due = client.create_flow_run_from_deployment(watch._deployment)
+    pending = client.set_flow_run_state
+
+    def deleted(run_id: Any, *arguments: Any, **options: Any) -> Any:
+        client.delete_flow_run(run_id)
+        return pending(run_id, *arguments, **options)
+
+    monkeypatch.setattr(client, "set_flow_run_state", deleted)
+    watch._start(due.id)
+    assert watch._child is None
+
+
+def test_what_passes_ends_no_schedule_and_is_told_once(watch, monkeypatch, caplog):
+    from prefect.exceptions import ObjectNotFound
+
+    from flows import deploy
+
+    full = CopydeskError("cannot write to out: No space left on device")
+    looks: list[BaseException | None] = []
+    for error in (full, OSError(12, "Cannot allocate memory"), ObjectNotFound(KeyError()), httpx.ConnectError("")):
+        looks += [error, error, None]
+    looks.append(KeyboardInterrupt())
+
+    def tick() -> None:
+        if (raised := looks.pop(0)) is not None:
+            raise raised
+
+    monkeypatch.setattr(watch, "_tick", tick)
+    monkeypatch.setattr(deploy, "POLL_SECONDS", 0)
+    told: list[str] = []
+    with caplog.at_level("INFO", "copydesk"), pytest.raises(KeyboardInterrupt):
+        watch.run(told.append, None)
+    lines = [record.getMessage() for record in caplog.records if record.name == "copydesk"]
+    assert [line for line in lines if "\n" not in line and line.endswith("; trying on")] == lines[::2]
+    assert len(lines[::2]) == 4
+    assert {*lines[1::2]} == {"it works again"}
+    assert len(told) == 1
 
 
 def test_a_run_that_is_cancelled_at_the_server_ends(watch, client):
