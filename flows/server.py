@@ -184,7 +184,7 @@ def _turn() -> Iterator[None]:
     The system lets go of it when the process ends. Where there are no locks, or nothing can be written, it goes on
     without one.
     """
-    home = Path(os.environ.get("PREFECT_HOME", "~/.prefect")).expanduser()
+    home = Path(os.environ.get("PREFECT_HOME") or "~/.prefect").expanduser()
     with ExitStack() as stack:
         with suppress(OSError):
             home.mkdir(parents=True, exist_ok=True)
