@@ -724,7 +724,11 @@ def _run_one(run_id: str) -> int:
     except httpx.HTTPError as error:
         log.warning("run %s did not begin: Prefect's server does not answer (%s)", run_id, type(error).__name__)
         return 1
-    state = run_flow(scheduled, flow_run=one, return_type="state")
+    try:
+        state = run_flow(scheduled, flow_run=one, return_type="state")
+    except pipeline.SERVER_LOST as error:
+        log.warning("run %s: Prefect's server does not learn what came of it (%s)", run_id, type(error).__name__)
+        return 1
     return 0 if isinstance(state, State) and state.is_completed() else 1
 
 
