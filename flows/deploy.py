@@ -13,6 +13,7 @@ import hashlib
 import json
 import logging
 import os
+import re
 import signal
 import socket
 import subprocess
@@ -228,7 +229,7 @@ def _leave(out: Path, run: Run, earlier: Sequence[Run]) -> Run:
     log.log(logging.ERROR if run.status == FAILED else logging.INFO, "%s", _summary(run))
     for notice in run.notices:
         log.warning("notice: %s", notice)
-    notices.send(f"Copydesk, {out.name}: {run.status}", run.notices)
+    notices.send(printable(f"Copydesk, {out.name}: {run.status}"), run.notices)
     return run
 
 
@@ -642,7 +643,9 @@ class Watch:
             schedules=[DeploymentScheduleCreate(schedule=self._schedule, active=True)],
             concurrency_limit=1,
             parameters=self._parameters,
-            description=f"Takes what is new in {', '.join(self._parameters['sources'])} to a release in {self._out}.",
+            description=printable(
+                f"Takes what is new in {', '.join(self._parameters['sources'])} to a release in {self._out}."
+            ),
             entrypoint="flows.deploy.scheduled",
             paused=False,
             enforce_parameter_schema=False,
@@ -687,7 +690,8 @@ def deployment_name(out: Path) -> str:
     """Names the deployment of a folder of releases: two folders have two, also on two machines with one server."""
     place = out.resolve()
     digest = hashlib.sha256(json.dumps([socket.gethostname(), str(place)]).encode()).hexdigest()
-    return f"{place.name.encode('ascii', 'replace').decode().replace('/', '-') or 'root'}-{digest[:8]}"
+    # Prefect refuses some characters in names, and terminals obey some; what tells folders apart is the digest.
+    return f"{re.sub(r'[^A-Za-z0-9._-]', '-', place.name) or 'root'}-{digest[:8]}"
 
 
 def interval(seconds: float) -> IntervalSchedule:

@@ -4,6 +4,7 @@ import contextlib
 import json
 import os
 import signal
+import string
 import subprocess
 import sys
 import time
@@ -328,6 +329,18 @@ def test_a_run_that_is_cancelled_at_the_server_ends(watch, client):
     watch._reconcile()
     assert child.poll() is not None
     assert client.read_flow_run(wanted.id).state.is_cancelled()
+
+
+@pytest.mark.parametrize("name", ["a%b", "a&b", "a<b>", "a b", "a\x1b[31mb", "ü", "a/b%"])
+def test_a_folder_may_have_any_name(client, inbox, tmp_path, name):
+    from flows.deploy import deployment_name
+
+    out = tmp_path / name
+    with watching(client, inbox, out) as watch:
+        deployment = client.read_deployment(watch._apply())
+    assert deployment.name == deployment_name(out)
+    assert set(deployment.name) <= set(string.ascii_letters + string.digits + "._-")
+    assert deployment.name != deployment_name(tmp_path / name.replace("a", "a%").replace("ü", "ö"))
 
 
 def test_a_server_that_lost_its_database_gets_the_deployment_again(watch, client):
