@@ -58,7 +58,7 @@ from flows.deduplicate.kernels import thread_count
 from flows.deduplicate.portions import ON_THREADS as BY_THREADS
 from flows.deduplicate.portions import InFiles, Spread, work_off
 from flows.deduplicate.stage import Repeats, find_repeats, with_repeats
-from flows.errors import CopydeskError, NetworkError, UsageError
+from flows.errors import CopydeskError, LockedError, NetworkError, UsageError
 from flows.inbox import Inbox
 from flows.ingest.inputs import FileState
 from flows.ingest.run import Ingested, ingest
@@ -72,7 +72,7 @@ from flows.release.harmless import markdown
 from flows.release.manifest import Input, read_manifest
 from flows.release.parquet import read_table
 from flows.release.release import BuildInfo, Released, release_parts
-from flows.release.staging import Lock, locked, reason_of
+from flows.release.staging import LOCK, Lock, held, locked, reason_of
 from flows.runners import LOOPBACK, ON_THREADS, PROCESSES, THREADS, Runner, follow_parent
 from flows.server import EmbeddedServer
 from flows.settings import Settings
@@ -706,21 +706,26 @@ def _check_workers(client: Any) -> None:
 
 @contextmanager
 def _locked_state(state: Path, out: Path) -> Iterator[None]:
-    """Hold the lock on the folder of the state; one inside the folder of releases is covered by the lock on that.
+    """Hold the lock on the folder of the state: two folders of releases may have one state.
 
     Raises:
         UsageError: it would lie among the releases.
         LockedError: another run holds the lock.
     """
     place, releases = state.resolve(), out.resolve()
-    if not place.is_relative_to(releases):
-        with locked(state):
-            yield
-        return
-    inside = place.relative_to(releases).parts
-    if not inside or not inside[0].startswith("."):
+    if place == releases or (
+        place.is_relative_to(releases) and not place.relative_to(releases).parts[0].startswith(".")
+    ):
         raise UsageError(f"the state cannot lie in {state}: only releases and hidden files are in {out}")
-    yield
+    with ExitStack() as stack:
+        try:
+            stack.enter_context(held(state, LOCK))
+        except LockedError:
+            raise
+        except CopydeskError as error:
+            # It may not be writable: then the next build takes longer, which `_keep` says, and nothing else.
+            log.debug("%s", error)
+        yield
 
 
 def _keep(state: Path, work: Workplace, shards: Sequence[str]) -> tuple[str, ...]:
