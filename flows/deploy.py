@@ -617,19 +617,20 @@ class Watch:
             elif self._child is None and _is_free(self._out):
                 is_interrupted = True
                 self._bury(one)
-        records = runs.records(self._out, _now())
-        if is_first and (is_interrupted or (records and records[-1].is_interrupted)):
+        if not is_first:
+            return
+        last = runs.last(self._out, _now())
+        if is_interrupted or (last is not None and last.is_interrupted):
             self._client.create_flow_run_from_deployment(self._deployment)
 
     def _bury(self, one: FlowRun) -> None:
         """End a flow run whose process is dead as its record says; without a record it crashed."""
-        records = [run for run in runs.records(self._out) if run.run_id == str(one.id)]
-        if records and not records[-1].is_interrupted:
-            done = records[-1]
+        done = runs.record_of(self._out, str(one.id))
+        if done is not None and not done.is_interrupted:
             self._set(one.id, (Failed if done.status == FAILED else Completed)(message=done.message))
             return
         message = "its process was killed, or ended with the machine"
-        if not records and one.state is not None and one.state.is_running():
+        if done is None and one.state is not None and one.state.is_running():
             began = one.start_time or one.expected_start_time or _now()
             run = Run(str(one.id), FAILED, message, runs.instant(began), "", is_interrupted=True)
             _leave(self._out, run, runs.records(self._out, _now()))

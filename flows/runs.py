@@ -6,9 +6,10 @@ These files are what the schedule knows of its past. Prefect's database tells th
 import json
 import os
 import re
-from collections.abc import Iterator, Sequence
-from dataclasses import asdict, dataclass, field
+from collections.abc import Iterable, Iterator, Sequence
+from dataclasses import asdict, dataclass, field, replace
 from datetime import UTC, datetime
+from itertools import islice
 from pathlib import Path
 from typing import Any
 
@@ -24,7 +25,8 @@ SERVE_LOCK = ".serve.lock"
 
 RELEASED, UNCHANGED, FAILED = "released", "unchanged", "failed"
 
-# Records of runs without news that are kept, of all others there are few: with a run a minute, some three weeks.
+# The newest records, of which all are kept: with a run a minute, some three weeks. Of those before them only the ones
+# that tell something are, which are few.
 KEPT_UNCHANGED = 30_000
 # Records that are looked at to see what is usual.
 LOOKED_AT = 2_000
@@ -49,8 +51,9 @@ class Run:
         seconds: stage → wall time.
         rejects: rule → rows of `rejects`.
         numbers: what is compared with earlier releases.
-        feeds: place that documents come from → `file_count` and `newest_at`.
-        silent: feeds of which nothing new came for unusually long.
+        feeds: place that documents come from → `file_count` and `newest_at`; in the newest record that has them only,
+            as an inbox may have thousands.
+        silent: feeds of which nothing new came for unusually long; likewise.
         waiting: uris of files that were still being written.
         publication: `repository`, `tag`, `outcome` and `address` on the Hub.
         notices: what was worth a notification.
@@ -98,13 +101,27 @@ def write(out: Path, run: Run) -> Path:
     file = folder / f"{_stamp(datetime.fromisoformat(run.started_at))}-{run.run_id}.json"
     with clear_errors(out):
         folder.mkdir(parents=True, exist_ok=True)
-        unfinished = folder / f".{file.name}"
-        unfinished.write_text(json.dumps(asdict(run), indent=2, allow_nan=False) + "\n", encoding="ascii")
-        flush(unfinished)
-        unfinished.replace(file)
+        _put(file, run)
+        if run.feeds or run.silent:
+            _forget_feeds(one for one in reversed(_files(folder)) if one.name < file.name)
         flush(folder)
         _prune(folder)
     return file
+
+
+def _put(file: Path, run: Run) -> None:
+    unfinished = file.with_name(f".{file.name}")
+    unfinished.write_text(json.dumps(asdict(run), indent=2, allow_nan=False) + "\n", encoding="ascii")
+    flush(unfinished)
+    unfinished.replace(file)
+
+
+def _forget_feeds(earlier: Iterable[Path]) -> None:
+    """Take the feeds out of the records that are looked at: that of the run before has them still."""
+    for file in islice(earlier, LOOKED_AT):
+        run = _read(file)
+        if run is not None and (run.feeds or run.silent):
+            _put(file, replace(run, feeds={}, silent=[]))
 
 
 def records(out: Path, until: datetime | None = None) -> list[Run]:
@@ -117,6 +134,17 @@ def records(out: Path, until: datetime | None = None) -> list[Run]:
     """
     found = (_read(file) for file in _files(out / RUNS, until)[-LOOKED_AT:])
     return [run for run in found if run is not None]
+
+
+def last(out: Path, until: datetime) -> Run | None:
+    """The newest record, as `records` has it, without a look at the others."""
+    return next((run for file in reversed(_files(out / RUNS, until)) if (run := _read(file)) is not None), None)
+
+
+def record_of(out: Path, run_id: str) -> Run | None:
+    """The record of a run, if it has left one."""
+    found = (_read(file) for file in _files(out / RUNS) if file.name.endswith(f"-{run_id}.json"))
+    return next((run for run in found if run is not None), None)
 
 
 def later_run(earlier: Sequence[Run], due: datetime | None) -> Run | None:
@@ -154,17 +182,23 @@ def _read(file: Path) -> Run | None:
 
 
 def _prune(folder: Path) -> None:
-    """Remove the oldest records of runs that changed nothing, when there are many."""
+    """Remove the oldest records of runs that tell nothing, when there are many."""
     files = _files(folder)
     # Looked at now and then only: telling which may go means reading them.
     if len(files) <= KEPT_UNCHANGED or len(files) % 100:
         return
-    for file in _of_unchanged(files[: len(files) - KEPT_UNCHANGED]):
+    for file in _without_news(files[: len(files) - KEPT_UNCHANGED]):
         file.unlink(missing_ok=True)
 
 
-def _of_unchanged(files: Sequence[Path]) -> Iterator[Path]:
+def _without_news(files: Sequence[Path]) -> Iterator[Path]:
+    """Runs that changed nothing, and those that failed as the one before them did."""
+    before = None
     for file in files:
         run = _read(file)
-        if run is not None and run.status == UNCHANGED:
+        if run is None:
+            continue
+        is_repeated = before is not None and (before.status, before.message) == (run.status, run.message)
+        if run.status == UNCHANGED or (run.status == FAILED and is_repeated):
             yield file
+        before = run
