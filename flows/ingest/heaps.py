@@ -71,7 +71,7 @@ class Heaps:
         for (heap,), rows in heaps.items():
             # A stream behind those that are there, rather than 256 files held open.
             with (self._folder / str(heap)).open("ab") as file:
-                rows.write_ipc_stream(file, compat_level=CompatLevel.oldest())
+                rows.write_ipc_stream(file, compat_level=CompatLevel.newest())
                 self._sizes[str(heap)] = file.tell()
 
     def take(self) -> Iterator[pl.DataFrame]:

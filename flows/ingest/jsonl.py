@@ -7,15 +7,12 @@ import zlib
 from collections.abc import Iterator
 from io import BufferedReader
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
 import orjson
 
 from flows.ingest.documents import Document, Notes, Refusal, SpoiltError, document_of
 from flows.settings import Settings
-
-if TYPE_CHECKING:
-    from _typeshed import WriteableBuffer
 
 _CHUNK_BYTES = 1 << 20
 
@@ -61,7 +58,7 @@ class _Unpacked(io.RawIOBase):
     def readable(self) -> bool:
         return True
 
-    def readinto(self, buffer: "WriteableBuffer") -> int:
+    def readinto(self, buffer: Any) -> int:
         try:
             byte_count = self._file.readinto(buffer)
         except (gzip.BadGzipFile, EOFError, zlib.error) as error:

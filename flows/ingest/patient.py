@@ -6,10 +6,7 @@ import io
 import os
 import select
 import time
-from typing import IO, TYPE_CHECKING
-
-if TYPE_CHECKING:
-    from _typeshed import WriteableBuffer
+from typing import IO, Any
 
 # The most that Linux gives to everybody: the process at the other end writes on while this one does something else.
 _PIPE_BYTES = 1 << 20
@@ -34,7 +31,7 @@ class PatientPipe(io.RawIOBase):
         """It is there to be read."""
         return True
 
-    def readinto(self, buffer: "WriteableBuffer") -> int:
+    def readinto(self, buffer: Any) -> int:
         """Some bytes; none at the end.
 
         Raises:
