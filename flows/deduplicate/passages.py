@@ -135,10 +135,14 @@ class Passages:
         Args:
             rows: which, in any order, as often as wanted.
         """
-        asked, places = np.unique(rows, return_inverse=True)
+        is_asked = np.zeros(len(self.items), np.bool_)
+        is_asked[rows] = True
+        asked = np.flatnonzero(is_asked)
+        places = np.empty(len(self.items), np.int32)
+        places[asked] = np.arange(len(asked), dtype=np.int32)
         parts = [table["passage_id"] for _, table in self.read(asked, "passage_id")]
         ids = pl.concat(parts) if parts else pl.Series("passage_id", [], dtype=pl.String)
-        return ids.rechunk().gather(places)
+        return ids.rechunk().gather(places[rows])
 
 
 def of_roles(roles: Iterable[str]) -> npt.NDArray[np.bool_]:
@@ -161,32 +165,24 @@ def read_passages(
 
     Args:
         articles: shards of the table `articles`.
-        passages: shards of the table `passages` of the same sources, each sorted as it is released.
+        passages: shards of the table `passages`, each of the same sources and sorted as it is released.
         settings: `deduplicate_memory_bytes`.
         work: where words go that do not fit, and all if the work is done elsewhere.
         spread: who does the work.
     """
-    facts = pl.concat(
-        [TABLES["articles"].empty().select(_ARTICLE_FACTS), *(columns_of(shard, _ARTICLE_FACTS) for shard in articles)]
-    ).with_row_index("article")
+    of_shards = [columns_of(shard, _ARTICLE_FACTS) for shard in articles]
+    facts = pl.concat([TABLES["articles"].empty().select(_ARTICLE_FACTS), *of_shards]).with_row_index("article")
     facts = facts.join(survivor_order(facts), on="article_id", maintain_order="left")
-    sources = facts.select("source_id").unique(maintain_order=True).with_row_index("source")
-    of_pages = (
-        facts.sort("rank")
-        .unique("source_id", keep="first", maintain_order=True)
-        .select("source_id", page_article="article")
-        .join(sources, on="source_id")
-    )
-    of_articles = facts.select("article_id", "article")
+    ends = np.cumsum([own.height for own in of_shards])
     read: list[pl.DataFrame] = []
     counts: list[int] = []
 
     def tables(*columns: str) -> Iterator[pl.DataFrame]:
         """The shards, which are numbered on the way."""
-        for shard in passages:
+        for shard, own, end in zip(passages, of_shards, ends, strict=True):
             table = columns_of(shard, ("source_id", "article_id", "role", "char_start", "char_count", *columns))
             counts.append(table.height)
-            read.append(_numbered(table, of_pages, of_articles))
+            read.append(_numbered(table, facts[end - own.height : end]))
             yield table
 
     if spread.is_elsewhere and len(passages) > 1:
@@ -222,9 +218,15 @@ def read_passages(
     )
 
 
-def _numbered(table: pl.DataFrame, of_pages: pl.DataFrame, of_articles: pl.DataFrame) -> pl.DataFrame:
-    """Columns of _ROW_SCHEMA: one row per passage of a shard; -1 for what is not known."""
+def _numbered(table: pl.DataFrame, articles: pl.DataFrame) -> pl.DataFrame:
+    """Columns of _ROW_SCHEMA: one row per passage of a shard, whose articles are given; -1 for what is not known."""
     ids = ("source_id", "article_id")
+    # The number of a source is that of its first article in survivor order.
+    of_pages = (
+        articles.select("source_id", "rank", page_article="article")
+        .sort("rank")
+        .unique("source_id", keep="first", maintain_order=True)
+    )
     # Passages of one article follow one another: each run of them is looked up once.
     is_new = pl.any_horizontal(pl.col(name).ne_missing(pl.col(name).shift(1)) for name in ids)
     numbered = table.select(
@@ -238,10 +240,10 @@ def _numbered(table: pl.DataFrame, of_pages: pl.DataFrame, of_articles: pl.DataF
         numbered.filter("is_new")
         .select(ids)
         .join(of_pages, on="source_id", how="left", maintain_order="left")
-        .join(of_articles, on="article_id", how="left", maintain_order="left")
+        .join(articles.select("article_id", "article"), on="article_id", how="left", maintain_order="left")
         .select(
             pl.coalesce("article", "page_article").cast(pl.Int32).fill_null(-1).alias("article"),
-            pl.col("source").cast(pl.Int32).fill_null(-1),
+            pl.col("page_article").cast(pl.Int32).fill_null(-1).alias("source"),
             is_inside=pl.col("article").is_not_null(),
         )
     )
