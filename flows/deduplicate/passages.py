@@ -3,14 +3,12 @@
 Text is read once for its words, and a second time, shard by shard, for the few passages that are looked at by letter.
 """
 
-import os
 import sys
-import tempfile
 from collections import deque
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
-from typing import IO, Any
+from typing import Any
 
 import numpy as np
 import numpy.typing as npt
@@ -190,7 +188,7 @@ def read_passages(
         deque(tables(), maxlen=0)
     else:
         texts = (table["text"] for table in tables("text"))
-        store = words_of_batches(texts, settings.deduplicate_memory_bytes // 4, work)
+        store = words_of_batches(texts, settings.deduplicate_memory_bytes * 5 // 8, work)
     rows = pl.concat([pl.DataFrame(schema=_ROW_SCHEMA), *read])
     read.clear()
     article = rows["article"].to_numpy()
@@ -251,49 +249,31 @@ def _numbered(table: pl.DataFrame, articles: pl.DataFrame) -> pl.DataFrame:
     return pl.concat([runs[run], numbered], how="horizontal").select(_ROW_SCHEMA.names())
 
 
-def words_of_articles(passages: Passages, settings: Settings, work: Path) -> WordStore:
-    """The words of each article's content, copied out of those of its passages: all of a kind side by side.
+def words_of_articles(passages: Passages, work: Path) -> WordStore:
+    """The words of each article's content side by side: those of its passages, which are let go.
 
     Args:
         passages: of all articles.
-        settings: `deduplicate_memory_bytes`.
-        work: where words go that do not fit.
+        work: where words go if the work is done elsewhere: there, to do a portion twice must be to do it once, so that
+            words are copied. Here they are moved to the front of where they lie.
     """
-    store = passages.store
     chosen = np.flatnonzero(passages.is_content & passages.is_inside)
     article = passages.article[chosen]
-    if (np.diff(article) < 0).any():
+    store = passages.store.let_go()
+    # Those of an article between passages of another one, or of a page whose articles stand in another order: few.
+    is_ahead = np.minimum.accumulate(article[::-1])[::-1] < article
+    is_astray = is_ahead | (np.maximum.accumulate(article) > article)
+    if is_astray.any():
         order = np.argsort(article, kind="stable")
         chosen, article = chosen[order], article[order]
     count = passages.articles.height
     lengths = np.diff(store.starts)[chosen]
     line_counts = np.diff(store.line_starts)[chosen]
-    total = int(lengths.sum())
     to = np.concatenate([np.zeros(1, np.int64), np.cumsum(lengths)])
-    file, name = None, None
     if store.spread.is_elsewhere:
-        words, name = shared_words(work, total)
+        words, file = _copied(store, chosen, lengths, to, work), None
     else:
-        # More than those of passages may take, which wait meanwhile: pairs of articles lie all over the place.
-        words, file = _room(total, settings.deduplicate_memory_bytes * 5 // 8, work)
-    bounds, spread = shared_out(len(chosen), _PASSAGES_PER_SLICE, store.spread)
-    starts = store.starts[chosen]
-    portions = [
-        (
-            store.words,
-            starts[first:last],
-            lengths[first:last],
-            store.is_compiled,
-            None if name else words[to[first] : to[last]],
-            name,
-            int(to[first]),
-        )
-        for first, last in bounds
-    ]
-    for _ in spread(_gathered, portions):
-        pass
-    if name is not None:
-        words = sealed(words)
+        words, file = _moved(store, chosen, to, is_astray), store.file
     lines = _ranges(store.line_starts[chosen], line_counts)
     return WordStore(
         words=words,
@@ -303,30 +283,59 @@ def words_of_articles(passages: Passages, settings: Settings, work: Path) -> Wor
         line_starts=_starts(article, line_counts, count),
         is_compiled=store.is_compiled,
         spread=store.spread,
-        _file=file,
+        file=file,
     )
 
 
+def _moved(store: WordStore, rows: Indexes, to: Indexes, is_astray: npt.NDArray[np.bool_]) -> npt.NDArray[np.uint32]:
+    """Move the words of passages side by side, in the order given, to the front of where they all lie.
+
+    Args:
+        store: of all passages; its words are changed.
+        rows: shape (n): which passages.
+        to: shape (n + 1): where the words of each go, and where the last ones end.
+        is_astray: shape (n): whether any of those before it in this order lies behind it, or the other way round. All
+            others go forward, one after the other, to where nobody's words are needed any more.
+    """
+    gather = kernels_for(is_compiled=store.is_compiled)["gather"]
+    astray, others = np.flatnonzero(is_astray), np.flatnonzero(~is_astray)
+    ends = np.concatenate([np.zeros(1, np.int64), np.cumsum(to[astray + 1] - to[astray])])
+    aside = np.empty(int(ends[-1]), np.uint32)
+    gather(*views(store, store.words, store.starts, rows[astray], aside, ends), 0, len(astray))
+    for first in range(0, len(others), _PASSAGES_PER_SLICE):
+        own = others[first : first + _PASSAGES_PER_SLICE]
+        gather(*views(store, store.words, store.starts, rows[own], store.words, to[own]), 0, len(own))
+        give_back(store.words)
+    gather(*views(store, aside, ends, np.arange(len(astray)), store.words, to[astray]), 0, len(astray))
+    return store.words[: to[-1]]
+
+
+def _copied(store: WordStore, rows: Indexes, lengths: Indexes, to: Indexes, work: Path) -> npt.NDArray[np.uint32]:
+    """Copy the words of passages side by side into another file."""
+    words, name = shared_words(work, int(to[-1]))
+    bounds, spread = shared_out(len(rows), _PASSAGES_PER_SLICE, store.spread)
+    starts = store.starts[rows]
+    portions = [
+        (store.words, starts[first:last], lengths[first:last], store.is_compiled, name, int(to[first]))
+        for first, last in bounds
+    ]
+    for _ in spread(_gathered, portions):
+        pass
+    return sealed(words)
+
+
 def _gathered(
-    words: npt.NDArray[np.uint32],
-    starts: Indexes,
-    lengths: Indexes,
-    is_compiled: bool,
-    room: npt.NDArray[np.uint32] | None,
-    file: str | None,
-    offset: int,
+    words: npt.NDArray[np.uint32], starts: Indexes, lengths: Indexes, is_compiled: bool, file: str, offset: int
 ) -> Arrays:
-    """A portion of `words_of_articles`: the words of some passages, put into the room or the file given."""
-    own = np.empty(int(lengths.sum()), np.uint32) if room is None else room
+    """A portion of `_copied`: the words of some passages, put into the file from the word with this number on."""
+    own = np.empty(int(lengths.sum()), np.uint32)
     to = np.concatenate([np.zeros(1, np.int64), np.cumsum(lengths)])
     # As the kernel asks for them: where each passage begins, and behind that where it ends.
     ends = np.stack([starts, starts + lengths], axis=1).ravel()
     arrays = views_of(words, ends, np.arange(0, len(ends), 2), own, to, is_compiled=is_compiled)
     kernels_for(is_compiled=is_compiled)["gather"](*arrays, 0, len(lengths))
-    if file is not None:
-        put_words(file, offset, own)
+    put_words(file, offset, own)
     give_back(words)
-    give_back(own)
     return ()
 
 
@@ -382,16 +391,6 @@ def views(store: WordStore, *arrays: npt.NDArray[Any]) -> tuple[Any, ...]:
 def views_of(*arrays: npt.NDArray[Any], is_compiled: bool) -> tuple[Any, ...]:
     """Arrays as `views` gives them."""
     return arrays if is_compiled else tuple(array.data for array in arrays)
-
-
-def _room(count: int, memory_bytes: int, work: Path) -> tuple[npt.NDArray[np.uint32], IO[bytes] | None]:
-    """Room for so many words, in memory or in a temporary file."""
-    if count * 4 <= memory_bytes:
-        return np.empty(count, np.uint32), None
-    file = tempfile.TemporaryFile(prefix="copydesk-words-", dir=work)  # noqa: SIM115 - lives as long as the store
-    # Reserved, not only promised: where a page of a mapped file finds the disk full, the process ends with SIGBUS.
-    os.posix_fallocate(file.fileno(), 0, count * 4)
-    return np.memmap(file, np.uint32, "r+", shape=(count,)), file
 
 
 def _starts(owner: npt.NDArray[np.int32], lengths: Indexes, count: int) -> Indexes:

@@ -131,8 +131,10 @@ def _found(
     corpus = read_passages(articles, passages, settings, work, spread)
     facts = corpus.articles
     form = facts["kind"].replace({"interview": "article"}).rank("dense").to_numpy().astype(np.int64)
+    firsts = firsts_of(corpus, settings)
+    reworded = reworded_passages(corpus, firsts, settings)
     copies = copies_of_survivors(
-        words_of_articles(corpus, settings, work),
+        words_of_articles(corpus, work),
         facts["rank"].to_numpy().astype(np.int64),
         form,
         facts["source_id"].rank("dense").to_numpy().astype(np.int64),
@@ -140,11 +142,10 @@ def _found(
     )
     clusters = np.arange(facts.height, dtype=np.uint32)
     clusters[copies["b"].to_numpy()] = copies["a"].to_numpy()
-    firsts = firsts_of(corpus, settings)
     equal = firsts.repeats()
     matches = one_rule_each(
         [
-            reworded_passages(corpus, firsts, settings),
+            reworded,
             slot_matches(corpus, firsts, settings),
             restated_passages(corpus, equal[1], settings),
         ]
