@@ -20,6 +20,7 @@ from flows.deduplicate.cluster import survivor_order
 from flows.deduplicate.kernels import COMPILE_FROM_BYTES
 from flows.deduplicate.portions import ON_THREADS, Arrays, Spread, shared_out
 from flows.deduplicate.wordstore import (
+    Number,
     WordStore,
     give_back,
     put_words,
@@ -261,62 +262,68 @@ def words_of_articles(passages: Passages, work: Path) -> WordStore:
     article = passages.article[chosen]
     store = passages.store.let_go()
     # Those of an article between passages of another one, or of a page whose articles stand in another order: few.
-    is_ahead = np.minimum.accumulate(article[::-1])[::-1] < article
-    is_astray = is_ahead | (np.maximum.accumulate(article) > article)
+    is_astray = np.minimum.accumulate(article[::-1])[::-1] < article
+    is_astray |= np.maximum.accumulate(article) > article
     if is_astray.any():
         order = np.argsort(article, kind="stable")
         chosen, article = chosen[order], article[order]
-    count = passages.articles.height
-    lengths = np.diff(store.starts)[chosen]
-    line_counts = np.diff(store.line_starts)[chosen]
-    to = np.concatenate([np.zeros(1, np.int64), np.cumsum(lengths)])
-    if store.spread.is_elsewhere:
-        words, file = _copied(store, chosen, lengths, to, work), None
-    else:
-        words, file = _moved(store, chosen, to, is_astray), store.file
-    lines = _ranges(store.line_starts[chosen], line_counts)
+    of_articles = np.searchsorted(article, np.arange(passages.articles.height + 1))
+    to, lines_to = _ends(store.starts, chosen), _ends(store.line_starts, chosen)
+    lines = store.line_starts, chosen, lines_to, is_astray
+    is_elsewhere = store.spread.is_elsewhere
     return WordStore(
-        words=words,
-        starts=_starts(article, lengths, count),
-        line_hashes=store.line_hashes[lines],
-        line_words=store.line_words[lines],
-        line_starts=_starts(article, line_counts, count),
+        words=_copied(store, chosen, to, work)
+        if is_elsewhere
+        else _moved(store, store.words, store.starts, chosen, to, is_astray),
+        starts=to[of_articles],
+        line_hashes=_moved(store, store.line_hashes, *lines),
+        line_words=_moved(store, store.line_words, *lines),
+        line_starts=lines_to[of_articles],
         is_compiled=store.is_compiled,
         spread=store.spread,
-        file=file,
+        file=None if is_elsewhere else store.file,
     )
 
 
-def _moved(store: WordStore, rows: Indexes, to: Indexes, is_astray: npt.NDArray[np.bool_]) -> npt.NDArray[np.uint32]:
-    """Move the words of passages side by side, in the order given, to the front of where they all lie.
+def _moved(
+    store: WordStore,
+    values: npt.NDArray[Number],
+    starts: Indexes,
+    rows: Indexes,
+    to: Indexes,
+    is_astray: npt.NDArray[np.bool_],
+) -> npt.NDArray[Number]:
+    """Move what belongs to passages side by side, in the order given, to the front of where it all lies.
 
     Args:
-        store: of all passages; its words are changed.
+        store: of all passages.
+        values: their words or lines, which are changed.
+        starts: shape (passages + 1): where those of each begin.
         rows: shape (n): which passages.
-        to: shape (n + 1): where the words of each go, and where the last ones end.
+        to: shape (n + 1): where those of each go, and where the last ones end.
         is_astray: shape (n): whether any of those before it in this order lies behind it, or the other way round. All
-            others go forward, one after the other, to where nobody's words are needed any more.
+            others go forward, one after the other, to where nobody's are needed any more.
     """
     gather = kernels_for(is_compiled=store.is_compiled)["gather"]
     astray, others = np.flatnonzero(is_astray), np.flatnonzero(~is_astray)
     ends = np.concatenate([np.zeros(1, np.int64), np.cumsum(to[astray + 1] - to[astray])])
-    aside = np.empty(int(ends[-1]), np.uint32)
-    gather(*views(store, store.words, store.starts, rows[astray], aside, ends), 0, len(astray))
+    aside = np.empty(int(ends[-1]), values.dtype)
+    gather(*views(store, values, starts, rows[astray], aside, ends), 0, len(astray))
     for first in range(0, len(others), _PASSAGES_PER_SLICE):
         own = others[first : first + _PASSAGES_PER_SLICE]
-        gather(*views(store, store.words, store.starts, rows[own], store.words, to[own]), 0, len(own))
-        give_back(store.words)
-    gather(*views(store, aside, ends, np.arange(len(astray)), store.words, to[astray]), 0, len(astray))
-    return store.words[: to[-1]]
+        gather(*views(store, values, starts, rows[own], values, to[own]), 0, len(own))
+        give_back(values)
+    gather(*views(store, aside, ends, np.arange(len(astray)), values, to[astray]), 0, len(astray))
+    return values[: to[-1]]
 
 
-def _copied(store: WordStore, rows: Indexes, lengths: Indexes, to: Indexes, work: Path) -> npt.NDArray[np.uint32]:
+def _copied(store: WordStore, rows: Indexes, to: Indexes, work: Path) -> npt.NDArray[np.uint32]:
     """Copy the words of passages side by side into another file."""
     words, name = shared_words(work, int(to[-1]))
     bounds, spread = shared_out(len(rows), _PASSAGES_PER_SLICE, store.spread)
     starts = store.starts[rows]
     portions = [
-        (store.words, starts[first:last], lengths[first:last], store.is_compiled, name, int(to[first]))
+        (store.words, starts[first:last], np.diff(to[first : last + 1]), store.is_compiled, name, int(to[first]))
         for first, last in bounds
     ]
     for _ in spread(_gathered, portions):
@@ -393,11 +400,11 @@ def views_of(*arrays: npt.NDArray[Any], is_compiled: bool) -> tuple[Any, ...]:
     return arrays if is_compiled else tuple(array.data for array in arrays)
 
 
-def _starts(owner: npt.NDArray[np.int32], lengths: Indexes, count: int) -> Indexes:
-    """Where the parts of each owner begin when they stand side by side: shape (count + 1)."""
-    ends = np.concatenate([np.zeros(1, np.int64), np.cumsum(lengths)])
-    starts: Indexes = ends[np.searchsorted(owner, np.arange(count + 1))]
-    return starts
+def _ends(starts: Indexes, rows: Indexes) -> Indexes:
+    """Where what belongs to each passage begins when all stands side by side, and its end: shape (n + 1)."""
+    ends = np.zeros(len(rows) + 1, np.int64)
+    np.cumsum(starts[rows + 1] - starts[rows], out=ends[1:])
+    return ends
 
 
 def _ranges(starts: Indexes, counts: Indexes) -> Indexes:

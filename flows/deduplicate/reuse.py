@@ -254,8 +254,8 @@ def _keys(
     store = passages.store
     groups = groups_of_roles()[passages.role[rows]]
     bounds, spread = shared_out(len(rows), _PASSAGES_PER_SLICE, store.spread)
-    # Elsewhere passages that lie side by side go together.
-    order = np.argsort(rows) if spread.is_elsewhere else np.arange(len(rows))
+    # Passages that lie side by side go together.
+    order = np.argsort(rows)
     sizes = settings.shingle_words, item_bits, part, parts, cut_into
     portions = [
         (

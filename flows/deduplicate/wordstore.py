@@ -13,7 +13,7 @@ from concurrent.futures import Future, ThreadPoolExecutor
 from dataclasses import dataclass, replace
 from pathlib import Path
 from queue import Empty, SimpleQueue
-from typing import IO, TypeVar
+from typing import IO, Any, TypeVar
 
 import numpy as np
 import numpy.typing as npt
@@ -133,7 +133,7 @@ def _room(memory_bytes: int) -> npt.NDArray[np.uint32]:
     return np.empty(min(memory_bytes, machine_bytes) // 4, np.uint32)
 
 
-def give_back(words: npt.NDArray[np.uint32]) -> None:
+def give_back(words: npt.NDArray[Any]) -> None:
     """Take the pages of a file's words out of this process's memory; they are read again when they are needed."""
     mapped = getattr(words, "_mmap", None)
     if mapped is not None and hasattr(mmap, "MADV_DONTNEED"):
