@@ -44,10 +44,11 @@ def repeated_passages(passages: Passages, equal: tuple[Indexes, Indexes], matche
     b_row = np.concatenate([equal[1], passages.rows[whole["b"].to_numpy()]])
     kind = pl.concat([pl.repeat("verbatim", len(equal[0]), dtype=pl.String, eager=True), whole["kind"]])
     order = np.argsort(b_row, kind="stable")
+    ids = passages.ids_of(np.concatenate([b_row[order], a_row[order]]))
     return pl.DataFrame(
         {
-            "passage_id": passages.ids_of(b_row[order]),
-            "repeats_passage_id": passages.ids_of(a_row[order]),
+            "passage_id": ids.head(len(order)),
+            "repeats_passage_id": ids.tail(len(order)),
             "repeat_kind": kind.gather(order),
         }
     )
@@ -109,7 +110,8 @@ def overlapping(passages: Passages, equal: tuple[Indexes, Indexes], matches: pl.
     found = found.with_columns(
         a_char_start=starts[a], a_char_count=counts[a], b_char_start=starts[b], b_char_count=counts[b]
     )
-    return found.sort("a_row", "b_row")
+    # No pair stands there twice. Numbers of one column are sorted in a fifth of the time of rows.
+    return found[np.argsort((found["a_row"].to_numpy() << 32) | found["b_row"].to_numpy())]
 
 
 def _words(numbers: pl.Series) -> Indexes:
@@ -129,10 +131,11 @@ def _are_apart(passages: Passages, a: Indexes, b: Indexes) -> npt.NDArray[np.boo
 
 def overlap_rows(passages: Passages, found: pl.DataFrame) -> pl.DataFrame:
     """Rows of the table `overlaps`, from what `overlapping` gives."""
-    sources = passages.articles["source_id"]
-    columns = {}
-    for side in ("a", "b"):
-        rows = found[f"{side}_row"].to_numpy()
-        columns[f"{side}_passage_id"] = passages.ids_of(rows)
-        columns[f"{side}_source_id"] = sources.gather(passages.article[rows])
-    return found.drop("a_row", "b_row").with_columns(**columns)
+    rows = np.concatenate([found["a_row"], found["b_row"]])
+    ids, sources = passages.ids_of(rows), passages.articles["source_id"].gather(passages.article[rows])
+    return found.drop("a_row", "b_row").with_columns(
+        a_passage_id=ids.head(found.height),
+        b_passage_id=ids.tail(found.height),
+        a_source_id=sources.head(found.height),
+        b_source_id=sources.tail(found.height),
+    )

@@ -6,6 +6,7 @@ Text is read once for its words, and a second time, shard by shard, for the few 
 import sys
 from collections import deque
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
+from concurrent.futures import Future, ThreadPoolExecutor
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -120,10 +121,8 @@ class Passages:
             A slice of `rows`, and the columns of those passages in that order; a shard, or a part of it, at a time.
         """
         bounds = np.searchsorted(rows, self.shard_starts)
-        for number, shard in enumerate(self.shards):
-            if bounds[number] == bounds[number + 1]:
-                continue
-            table = columns_of(shard, columns)
+        asked = np.flatnonzero(np.diff(bounds)).tolist()
+        for number, table in zip(asked, _tables([self.shards[number] for number in asked], columns), strict=True):
             for first in range(bounds[number], bounds[number + 1], _ROWS_AT_ONCE):
                 part = slice(first, min(first + _ROWS_AT_ONCE, int(bounds[number + 1])))
                 yield part, table[rows[part] - self.shard_starts[number]]
@@ -157,6 +156,18 @@ def columns_of(shard: Shard, columns: Sequence[str]) -> pl.DataFrame:
     return pl.read_parquet(shard, columns=list(columns))
 
 
+def _tables(shards: Iterable[Shard], columns: Sequence[str]) -> Iterator[pl.DataFrame]:
+    """Some columns of each shard; the next one is read while the last one is worked on."""
+    with ThreadPoolExecutor(1) as reader:
+        ahead: deque[Future[pl.DataFrame]] = deque()
+        for shard in shards:
+            ahead.append(reader.submit(columns_of, shard, columns))
+            if len(ahead) > 1:
+                yield ahead.popleft().result()
+        while ahead:
+            yield ahead.popleft().result()
+
+
 def read_passages(
     articles: Sequence[Shard], passages: Sequence[Shard], settings: Settings, work: Path, spread: Spread = ON_THREADS
 ) -> Passages:
@@ -178,8 +189,8 @@ def read_passages(
 
     def tables(*columns: str) -> Iterator[pl.DataFrame]:
         """The shards, which are numbered on the way."""
-        for shard, own, end in zip(passages, of_shards, ends, strict=True):
-            table = columns_of(shard, ("source_id", "article_id", "role", "char_start", "char_count", *columns))
+        known = "source_id", "article_id", "role", "char_start", "char_count"
+        for table, own, end in zip(_tables(passages, (*known, *columns)), of_shards, ends, strict=True):
             counts.append(table.height)
             read.append(_numbered(table, facts[end - own.height : end]))
             yield table

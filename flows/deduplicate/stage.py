@@ -2,6 +2,7 @@
 
 import tempfile
 from collections.abc import Sequence
+from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -152,14 +153,19 @@ def _found(
     )
     found = overlapping(corpus, equal, matches)
     ids = facts.sort("rank")["article_id"]
-    return Repeats(
-        clusters=pl.DataFrame({"article_id": ids.gather(copies["b"]), "cluster_id": ids.gather(copies["a"])}).sort(
-            "article_id"
-        ),
-        repeats=_in_order(repeated_passages(corpus, equal, matches), ("passage_id",)),
-        overlaps=_as_released("overlaps", overlap_rows(corpus, found)),
-        relations=_as_released("relations", relations_from(corpus, pl.Series(clusters), copies, found)),
-    )
+    # Much of each is work for one core.
+    with ThreadPoolExecutor(2) as pool:
+        relations = pool.submit(relations_from, corpus, pl.Series(clusters), copies, found)
+        repeats = pool.submit(repeated_passages, corpus, equal, matches)
+        overlaps = pool.submit(overlap_rows, corpus, found)
+        return Repeats(
+            clusters=pl.DataFrame({"article_id": ids.gather(copies["b"]), "cluster_id": ids.gather(copies["a"])}).sort(
+                "article_id"
+            ),
+            repeats=_in_order(repeats.result(), ("passage_id",)),
+            overlaps=_as_released("overlaps", overlaps.result()),
+            relations=_as_released("relations", relations.result()),
+        )
 
 
 def _of_range(rows: pl.DataFrame, ids: pl.Series) -> pl.DataFrame:
