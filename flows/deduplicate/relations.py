@@ -6,7 +6,6 @@ Articles go by rank, their place in the survivor order, until their ids are writ
 import numpy as np
 import polars as pl
 
-from flows.deduplicate.pairs import counted
 from flows.deduplicate.passages import Passages
 
 # A transcript and a summary are made from an article by the page that holds both.
@@ -48,29 +47,31 @@ def relations_from(passages: Passages, clusters: pl.Series, copies: pl.DataFrame
 
 
 def _shared(passages: Passages, found: pl.DataFrame) -> pl.DataFrame:
-    """`earlier, later, overlap_count, content_chars, has_content`: one row per pair of articles with overlaps."""
+    """`earlier, later, overlap_count, content_chars, has_content`: one row per pair of articles with overlaps.
+
+    What stands on their pages before and after them is no part of them.
+    """
     a_row, b_row = found["a_row"].to_numpy(), found["b_row"].to_numpy()
-    earlier, later = (passages.ranks_of(row).astype(np.int64) for row in (a_row, b_row))
+    is_inside = passages.is_inside[a_row] & passages.is_inside[b_row]
+    a_row, b_row = a_row[is_inside], b_row[is_inside]
     is_content = passages.is_content
-    is_content = is_content[a_row] & is_content[b_row]
-    pairs = (earlier << 32) | later
-    order = np.argsort(pairs)
-    pairs, counts = counted(pairs[order])
-    starts = np.cumsum(counts) - counts
-    # What is added are whole numbers, in whatever order.
-    chars, contents = (
-        np.add.reduceat(column[order], starts) if len(starts) else np.empty(0, np.int64)
-        for column in (np.where(is_content, found["b_char_count"], 0).astype(np.int64), is_content.astype(np.int64))
-    )
-    return pl.DataFrame(
-        {
-            "earlier": pairs >> 32,
-            "later": pairs & 0xFFFFFFFF,
-            "overlap_count": counts,
-            "content_chars": chars,
-            "has_content": contents > 0,
-        },
-        schema_overrides=dict.fromkeys(("earlier", "later", "overlap_count"), pl.UInt32),
+    return (
+        pl.DataFrame(
+            {
+                "earlier": passages.ranks_of(a_row),
+                "later": passages.ranks_of(b_row),
+                "is_content": is_content[a_row] & is_content[b_row],
+                "char_count": found["b_char_count"].filter(pl.Series(is_inside)),
+            },
+            schema_overrides={"earlier": pl.UInt32, "later": pl.UInt32},
+        )
+        .group_by("earlier", "later")
+        .agg(
+            overlap_count=pl.len(),
+            content_chars=pl.col("char_count").filter("is_content").sum().cast(pl.Int64),
+            has_content=pl.col("is_content").any(),
+        )
+        .sort("earlier", "later")
     )
 
 
