@@ -153,7 +153,7 @@ def columns_of(shard: Shard, columns: Sequence[str]) -> pl.DataFrame:
     """Some columns of a shard, in memory."""
     if isinstance(shard, pl.DataFrame):
         return shard.select(columns)
-    return pl.read_parquet(shard, columns=list(columns))
+    return pl.read_parquet(shard, columns=list(columns), glob=False)
 
 
 def _tables(shards: Iterable[Shard], columns: Sequence[str]) -> Iterator[pl.DataFrame]:
