@@ -88,8 +88,7 @@ def overlapping(passages: Passages, equal: tuple[Indexes, Indexes], matches: pl.
     )
     others = others.filter(pl.Series(is_chosen))
     rows, froms, tos = (
-        np.concatenate([_numbers(others[f"{side}_{column}"]) for side in ("a", "b")])
-        for column in ("row", "from", "to")
+        np.concatenate([_numbers(others[f"{side}_{name}"]) for side in ("a", "b")]) for name in ("row", "from", "to")
     )
     starts, counts = located(passages, rows, froms, tos)
     a, b = slice(None, others.height), slice(others.height, None)
