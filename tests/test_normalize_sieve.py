@@ -10,7 +10,7 @@ from hypothesis import strategies as st
 from py3langid.langid import MODEL_FILE, LanguageIdentifier
 
 from flows.characters import UNSPACED, cleaned, with_plain_lines
-from flows.normalize import kernels
+from flows.normalize import kernels, language
 from flows.normalize.breaks import _CLOSE_OPEN, _GLUE
 from flows.normalize.edges import Edge, edges_of
 from flows.normalize.general.all_rules import GENERAL_RULES
@@ -29,6 +29,7 @@ RULES = [*GENERAL_RULES, *(rule for profile in load_profiles() for rule in profi
 @pytest.fixture
 def with_kernels(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(kernels, "COMPILE_FROM_BYTES", 0)
+    monkeypatch.setattr(language, "COMPILE_FROM_BYTES", 0)
 
 
 # --- what patterns need ---
@@ -196,6 +197,7 @@ def test_kernels_change_nothing(with_kernels, monkeypatch):
     sources = sources_of([page.text for page in load_all()])
     fast = normalize(sources, NO_PROVENANCE)
     monkeypatch.setattr(kernels, "COMPILE_FROM_BYTES", 1_000_000_000)
+    monkeypatch.setattr(language, "COMPILE_FROM_BYTES", 1_000_000_000)
     plain = normalize(sources, NO_PROVENANCE)
     for name in ("passages", "articles", "evidence"):
         assert getattr(fast, name).equals(getattr(plain, name)), name
@@ -203,13 +205,13 @@ def test_kernels_change_nothing(with_kernels, monkeypatch):
 
 @pytest.mark.parametrize("limit", [0, 1_000_000_000])
 def test_languages_are_those_of_the_library(monkeypatch, limit):
-    monkeypatch.setattr(kernels, "COMPILE_FROM_BYTES", limit)
+    monkeypatch.setattr(language, "COMPILE_FROM_BYTES", limit)
     samples = [page.text[:SAMPLE_CHARS] for page in load_all()]
     samples += [sample.upper() for sample in samples[::5]] + ["12 34", "e\u0301" * 30]
     identifier = LanguageIdentifier.from_model_file(MODEL_FILE, norm_probs=True)
     expected = [
-        language if probability >= MIN_PROBABILITY and language != NO_LANGUAGE else None
-        for language, probability in map(identifier.classify, samples)
+        code if probability >= MIN_PROBABILITY and code != NO_LANGUAGE else None
+        for code, probability in map(identifier.classify, samples)
     ]
     assert classified(pl.Series(samples)).to_list() == expected
     assert len(set(expected)) >= 6

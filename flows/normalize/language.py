@@ -10,7 +10,7 @@ from py3langid.langid import MODEL_FILE, LanguageIdentifier
 
 from flows.buffers import text_buffers
 from flows.compiled import kernel
-from flows.normalize.kernels import add_up_features, is_much
+from flows.normalize.kernels import add_up_features
 from flows.normalize.looks import changed_where
 from flows.text import is_more_than_ascii
 
@@ -19,6 +19,8 @@ SAMPLE_CHARS = 500
 # Under about twenty letters the answer depends on a name or two.
 MIN_LETTERS = 20
 MIN_PROBABILITY = 0.9
+# Plain Python takes one to two microseconds a byte, and numba 0.7 s to be imported and to fetch the kernel.
+COMPILE_FROM_BYTES = 500_000
 # What the model answers for what is no language.
 NO_LANGUAGE = "zxx"
 # Its weights are float16 between -15 and -2.7, and so whole multiples of this part of one.
@@ -74,7 +76,7 @@ def classified(samples: pl.Series) -> pl.Series:
     byte_counts = samples.str.len_bytes().to_numpy()
     growth = np.log1p(np.arange(byte_counts.max() + 1, dtype=np.float64))
     scores = np.zeros((len(samples), len(model.languages)))
-    score = kernel(add_up_features, is_compiled=True) if is_much(int(byte_counts.sum())) else _add_up_plainly
+    score = kernel(add_up_features, is_compiled=True) if byte_counts.sum() >= COMPILE_FROM_BYTES else _add_up_plainly
     score(*text_buffers(samples), model.moves, model.rows, model.features, model.weights, growth, scores)
     scores = (scores / WEIGHT_UNIT + model.prior) / np.sqrt(byte_counts)[:, None]
     shares = np.exp(scores - scores.max(axis=1, keepdims=True))
