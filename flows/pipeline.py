@@ -764,25 +764,23 @@ def _deduplicate_by(workers: "Workers", work: Path, shards: Sequence[str], setti
 
 
 def _parts(work: Path, sizes: Mapping[str, ShardSize]) -> Iterator[dict[str, pl.DataFrame]]:
-    """The rows to release, shard by shard; those that belong to no shard come beside them or at last."""
+    """The rows to release, shard by shard, and at last those that belong to no shard."""
     yield {name: TABLES[name].empty() for name in OF_SHARD}
     files = {name: work / "repeats" / f"{name}.parquet" for name in REPEATS}
     # What is marked in a shard comes from these two; the others are copied.
     clusters, repeats = (read_rows(files[name]) for name in ("clusters", "repeats"))
     found = Repeats(clusters, repeats, TABLES["overlaps"].empty(), TABLES["relations"].empty())
-    overlaps = (rows.drop("row") for rows in batches(files["overlaps"]))
     progress = Progress("release", len(sizes), sum(size.document_count for size in sizes.values()))
     for shard, size in sizes.items():
         tables = {name: read_rows(work / name / shard) for name in OF_SHARD}
         tables["articles"], tables["passages"] = with_repeats(tables["articles"], tables["passages"], found)
-        # Some of them beside each shard, as the other writers would have nothing to do at the end.
-        if (rows := next(overlaps, None)) is not None:
-            tables["overlaps"] = rows
         yield tables
+        # Whoever writes a table lets go of it when it is written, while the next ones are read here.
+        del tables
         progress.done(size)
     del found, clusters, repeats
-    for rows in overlaps:
-        yield {"overlaps": rows}
+    for rows in batches(files["overlaps"]):
+        yield {"overlaps": rows.drop("row")}
     yield {"relations": read_rows(files["relations"])}
     yield {"rejects": _rejects(work), "tombstones": _tombstones(work)}
 
