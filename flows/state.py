@@ -107,7 +107,7 @@ class KeptRows:
         None if it cannot be read any more: the state may be deleted while a build is at work.
         """
         try:
-            tables = {name: pl.read_parquet(self.folder / name / shard.name) for name in shard.files}
+            tables = {name: read_rows(self.folder / name / shard.name) for name in shard.files}
         except (OSError, pl.exceptions.PolarsError):
             return None
         same = tables[FACTS].join(facts, on=["source_id", "facts"], how="semi", maintain_order="left")
