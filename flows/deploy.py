@@ -486,22 +486,33 @@ def serve(
     """
     out = Path(parameters["out"])
     os.environ[notices.NOTIFY_VARIABLE] = " ".join([*os.environ.get(notices.NOTIFY_VARIABLE, "").split(), *addresses])
+    has_polled = False
     with held(out, SERVE_LOCK):
         while True:
-            with ExitStack() as stack:
-                server = None
-                if not PREFECT_API_URL.value():
-                    server = stack.enter_context(EmbeddedServer(with_schedules=True))
-                    server.wait()
-                    stack.enter_context(temporary_settings({PREFECT_API_URL: server.api_url}))
-                else:
-                    pipeline.check_server()
-                client = stack.enter_context(get_client(sync_client=True))
-                watch = stack.enter_context(Watch(client, schedule, parameters))
-                try:
-                    watch.run(tell, server)
-                except ServerLostError:
-                    log.warning("Prefect's server has ended; starting another one")
+            try:
+                _fire(schedule, parameters, tell)
+            except ServerLostError:
+                has_polled = True
+                log.warning("Prefect's server has ended; starting another one")
+            except TROUBLES as error:
+                if not has_polled:
+                    raise
+                log.warning("%s; trying on", _one_line(error))
+                time.sleep(RECONCILE_SECONDS)
+
+
+def _fire(schedule: Schedule, parameters: Mapping[str, Any], tell: Callable[[str], None]) -> NoReturn:
+    """Fire a schedule as long as its server lives: the one that Prefect's settings name, else one of its own."""
+    with ExitStack() as stack:
+        server = None
+        if not PREFECT_API_URL.value():
+            server = stack.enter_context(EmbeddedServer(with_schedules=True))
+            server.wait()
+            stack.enter_context(temporary_settings({PREFECT_API_URL: server.api_url}))
+        else:
+            pipeline.check_server()
+        client = stack.enter_context(get_client(sync_client=True))
+        stack.enter_context(Watch(client, schedule, parameters)).run(tell, server)
 
 
 class Watch:

@@ -35,6 +35,8 @@ for _name, _value in {
     # A fresh database can take longer to set up than the 20 s that are the default.
     "PREFECT_SERVER_EPHEMERAL_STARTUP_TIMEOUT_SECONDS": "120",
     "PREFECT_LOGGING_EXTRA_LOGGERS": "copydesk",
+    # `serve` logs between runs, too: no reason for a warning each time.
+    "PREFECT_LOGGING_TO_API_WHEN_MISSING_FLOW": "ignore",
 }.items():
     os.environ.setdefault(_name, _value)
 

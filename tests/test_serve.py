@@ -317,6 +317,37 @@ def test_what_passes_ends_no_schedule_and_is_told_once(watch, monkeypatch, caplo
     assert len(told) == 1
 
 
+@pytest.mark.parametrize("has_polled", [False, True])
+def test_a_server_that_does_not_come_back_at_once_is_tried_again(tmp_path, monkeypatch, has_polled):
+    from flows import deploy
+
+    starts: list[Exception | None] = [None, CopydeskError("no room"), OSError(28, "No space left on device"), None]
+    polls = [deploy.ServerLostError(), KeyboardInterrupt()]
+
+    class Server(contextlib.nullcontext[Any]):
+        api_url = "http://127.0.0.1:9/api"
+
+        def __enter__(self) -> Any:
+            return self
+
+        def wait(self) -> None:
+            if (error := starts.pop(0)) is not None:
+                raise error
+
+    def poll(*_: object) -> None:
+        raise polls.pop(0)
+
+    monkeypatch.setenv("COPYDESK_NOTIFY", "")
+    monkeypatch.setattr(deploy, "EmbeddedServer", lambda **_: Server())
+    monkeypatch.setattr(deploy.Watch, "run", poll)
+    monkeypatch.setattr(deploy, "RECONCILE_SECONDS", 0)
+    if not has_polled:
+        del starts[0]
+    with pytest.raises(KeyboardInterrupt if has_polled else CopydeskError):
+        deploy.serve(deploy.interval(60), {"sources": [], "out": str(tmp_path)}, [], print)
+    assert len(starts) == (0 if has_polled else 2)
+
+
 def test_a_run_that_is_cancelled_at_the_server_ends(watch, client):
     from prefect.states import Cancelling
 
