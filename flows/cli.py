@@ -14,6 +14,7 @@ from typing import TYPE_CHECKING, Any, NoReturn
 import click
 
 from flows.errors import CopydeskError, UsageError
+from flows.output import Output
 from flows.runners import RUNNERS, THREADS, Runner
 from flows.stopping import stop_on_sigterm, stop_quietly, was_stopped
 
@@ -575,8 +576,10 @@ def main(arguments: Sequence[str] | None = None) -> NoReturn:
 
 
 def _run_command(arguments: Sequence[str] | None) -> NoReturn:
+    output = Output()
     try:
         code = cli.main(args=arguments, prog_name="copydesk", standalone_mode=False)
+        output.finish()
     except CopydeskError as error:
         print_error(f"copydesk: {error}")
         sys.exit(error.exit_code)
@@ -587,10 +590,9 @@ def _run_command(arguments: Sequence[str] | None) -> NoReturn:
     except click.Abort:
         print_error("copydesk: interrupted")
         sys.exit(130)
-    except BrokenPipeError:
-        # Whoever read the output has seen enough.
-        os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
-        sys.exit(0)
+    except OSError as error:
+        print_error(f"copydesk: {'' if error.filename is None else f'{error.filename}: '}{error.strerror or error}")
+        sys.exit(CopydeskError.exit_code)
     sys.exit(code if isinstance(code, int) else 0)
 
 
