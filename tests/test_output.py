@@ -53,7 +53,7 @@ def test_a_reader_that_has_gone_is_no_failure_of_what_was_done(tmp_path: Path):
 
 
 def test_a_full_disk_is_one_line_once_all_is_done(tmp_path: Path):
-    with open("/dev/full", "wb") as full:
+    with Path("/dev/full").open("wb") as full:
         told = act(tmp_path / "done", stdout=full.fileno())
     assert told.returncode == 1
     assert told.stderr == b"copydesk: not all of the output could be written: No space left on device\n"
