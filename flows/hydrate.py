@@ -16,10 +16,10 @@ import polars as pl
 
 from flows.characters import with_plain_lines
 from flows.edition import FULL_KEYS, described
-from flows.errors import CopydeskError
+from flows.errors import CopydeskError, UsageError
 from flows.ids import PLACE_DIGITS, sha256_of
 from flows.ingest.again import documents_again
-from flows.ingest.documents import Document
+from flows.ingest.documents import Document, record_columns
 from flows.ingest.heaps import Heaps
 from flows.release.described import PUBLIC
 from flows.release.documents import write_documents
@@ -37,6 +37,7 @@ from flows.release.parquet import DATA, TableWriter, WrittenTable, table_batches
 from flows.release.provenance import write_provenance
 from flows.release.rows import all_rows_sha256
 from flows.release.staging import new_folder
+from flows.release.versions import check_name
 from flows.settings import Settings
 from flows.text import joined_texts, passage_text
 from flows.verify import Places, difference
@@ -88,7 +89,7 @@ def hydrate(edition: Path, sources: Sequence[Path], out: Path, columns: Mapping[
         columns: our column of a record → its name in the containers; by default as the manifest states them.
 
     Raises:
-        UsageError: `out` exists, or a column is unknown.
+        UsageError: `out` exists or is named like another version, or a column is unknown.
         CopydeskError: the edition is none or is not whole, a source does not exist, or `out` cannot be written.
     """
     for path in sources:
@@ -98,11 +99,12 @@ def hydrate(edition: Path, sources: Sequence[Path], out: Path, columns: Mapping[
         manifest = read_manifest(edition)
         if manifest.get("edition") != PUBLIC:
             raise CopydeskError(f"{edition} is no public edition: it withholds nothing")
+        check_name(out, manifest["version"])
         check_outputs(edition, manifest, f"{DATA}/")
         settings = settings_of(manifest)
         with TemporaryDirectory(prefix="copydesk-") as temporary, ThreadPoolExecutor(1) as pool:
             found = _Documents(edition, Path(temporary), settings)
-            found.read(sources, manifest.get("columns") or {} if columns is None else columns)
+            found.read(sources, _stated_columns(edition, manifest) if columns is None else columns)
             writing = _Hydration(
                 edition, folder, [name for name in TABLES if name in manifest["tables"]], settings, pool
             )
@@ -111,6 +113,20 @@ def hydrate(edition: Path, sources: Sequence[Path], out: Path, columns: Mapping[
         missing = (*found.problems(writing.withheld_sources), *writing.problems)
         notes = () if writing.withheld_count else tuple(_finish(edition, folder, manifest, settings, tables))
     return Hydrated(out, writing.filled_count, writing.withheld_count, missing, notes)
+
+
+def _stated_columns(edition: Path, manifest: Mapping[str, Any]) -> Mapping[str, str]:
+    """The names of columns in containers, as the manifest states them.
+
+    Raises:
+        CopydeskError: there are no such columns.
+    """
+    columns: Mapping[str, str] = manifest.get("columns", {})
+    try:
+        record_columns(columns)
+    except UsageError as error:
+        raise CopydeskError(f"{MANIFEST} of {edition}: {error}") from error
+    return columns
 
 
 class _Documents:

@@ -9,12 +9,10 @@ import io
 import os
 import sys
 from io import TextIOWrapper
-from typing import TYPE_CHECKING
+from pathlib import Path
+from typing import Any
 
 from flows.errors import CopydeskError
-
-if TYPE_CHECKING:
-    from _typeshed import ReadableBuffer
 
 
 class _Outlet(io.FileIO):
@@ -26,8 +24,8 @@ class _Outlet(io.FileIO):
 
     error: OSError | None = None
 
-    def write(self, data: "ReadableBuffer") -> int:
-        """Write bytes, or drop them once that has failed."""
+    def write(self, data: Any) -> int:
+        """Write a buffer of bytes, or drop them once that has failed."""
         if self.error is None:
             try:
                 return super().write(data)
@@ -44,7 +42,7 @@ class Output:
         _keep_descriptors()
         self._outlet: _Outlet | None = None
         if sys.stdout is None:  # what the log prints would go to stderr
-            sys.stdout = open(os.devnull, "w", encoding="utf-8")  # noqa: SIM115 - as long as the process
+            sys.stdout = Path(os.devnull).open("w", encoding="utf-8")  # noqa: SIM115 - as long as the process
         if isinstance(sys.stdout, TextIOWrapper) and sys.stdout is sys.__stdout__:
             sys.stdout, self._outlet = _taken(sys.stdout)
         if isinstance(sys.stderr, TextIOWrapper) and sys.stderr is sys.__stderr__:

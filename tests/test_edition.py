@@ -20,6 +20,8 @@ from flows.errors import CopydeskError, UsageError
 from flows.hydrate import hydrate
 from flows.ingest.run import ingest
 from flows.normalize.normalize import normalize
+from flows.publishing import edition_in
+from flows.release import versions
 from flows.release.diff import diff
 from flows.release.manifest import Input, read_manifest
 from flows.release.release import BuildInfo
@@ -307,6 +309,61 @@ def test_what_cannot_be_done_is_one_clear_error(full: Path, pages: Path, tmp_pat
         public_edition(full, tmp_path / "again")
     assert not (tmp_path / "again").exists()
     assert not list(tmp_path.glob(".new-*"))
+
+
+def test_an_edition_never_passes_for_another_version(full: Path, pages: Path, tmp_path: Path):
+    with pytest.raises(UsageError, match=r"1\.0\.1 is the name of another version; this is 1\.0\.0"):
+        public_edition(full, full.parent / "1.0.1")
+    edition = public_edition(full, tmp_path / "editions" / "1.0.0")
+    with pytest.raises(UsageError, match="another version"):
+        hydrate(edition, [pages], full.parent / "1.0.1")
+    assert [path.name for path in full.parent.iterdir() if not path.name.startswith(".")] == ["1.0.0"]
+
+
+def test_no_release_is_built_upon_an_edition(full: Path, pages: Path, tmp_path: Path):
+    (pages / "more.txt").write_text(OPEN.replace("ships", "barges"))
+    later = built(pages, full.parent)
+    assert versions.newest(full.parent) == later
+    mixed = public_edition(later, tmp_path / "mixed" / later.name)
+    assert versions.newest(mixed.parent) is None
+    earlier = shutil.copytree(full, mixed.parent / full.name)
+    assert versions.newest(mixed.parent) == earlier
+    (mixed / "manifest.json").write_bytes(b"{")
+    assert versions.newest(mixed.parent) == mixed  # not passed over: whoever reads it says what ails it
+
+
+@pytest.mark.parametrize(
+    ("key", "value"),
+    [
+        ("full_outputs", None),
+        ("full_rows_sha256", None),
+        ("outputs", []),
+        ("version", None),
+        ("version", "1.0.0/../.."),
+        ("conservation", {}),
+        ("settings", "none"),
+        ("inputs", None),
+        ("code", []),
+        ("columns", {"mood": "humour"}),
+        ("takedowns", [1]),
+    ],
+)
+def test_a_forged_manifest_is_one_clear_error(full: Path, pages: Path, tmp_path: Path, key: str, value: Any):
+    edition = public_edition(full, tmp_path / "edition")
+    content = json.loads((edition / "manifest.json").read_bytes())
+    (edition / "manifest.json").write_text(json.dumps(content | {key: value}))
+    with pytest.raises(CopydeskError, match=r"manifest\.json") as raised:
+        hydrate(edition, [pages], tmp_path / "again")
+    assert raised.value.exit_code == 1
+    if key != "columns":
+        for reads in (
+            lambda: diff(full, edition),
+            lambda: edition_in(edition),
+            lambda: public_edition(edition, tmp_path / "again"),
+        ):
+            with pytest.raises(CopydeskError, match=r"not the manifest of a release"):
+                reads()
+    assert not (tmp_path / "again").exists()
 
 
 def test_nothing_leaks_of_the_committed_release(tmp_path: Path):
