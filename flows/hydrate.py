@@ -213,9 +213,9 @@ class _Hydration:
         for found in heaps:
             last = str(found["source_id"].max())[:PLACE_DIGITS]
             texts = dict(found.select("source_id", "text").iter_rows())
-            part = {name: rows.until(last) for name, rows in self._rows.items() if text_columns(name)}
-            for name, rows in self._filled(part, texts).items():
-                self._write(name, rows)
+            for part in _aligned({name: rows for name, rows in self._rows.items() if text_columns(name)}, last):
+                for name, rows in self._filled(part, texts).items():
+                    self._write(name, rows)
         for name, left in self._rows.items():
             for rest in left.rest():
                 self._write(name, rest)
@@ -264,37 +264,61 @@ class _Hydration:
 
 
 class _Rows:
-    """The rows of a table, taken from its beginning on."""
+    """The rows of a table, taken from its beginning on; no more of them are held than are asked for."""
 
     def __init__(self, batches: Iterator[pl.DataFrame], table: Table) -> None:
         """Rows in the order of their table, whose first column begins with the digits of a place."""
         self._batches = batches
         self._key = table.order[0]
-        self._none = table.empty()
-        self._read: pl.DataFrame | None = None
+        self._held = table.empty()
+        self._is_read = False
 
-    def until(self, place: str) -> pl.DataFrame:
-        """The next rows whose place is this one, or before it."""
-        taken = []
-        batch = self._next()
-        while batch is not None:
-            places = batch[self._key].str.head(PLACE_DIGITS)
-            count = int(places.search_sorted(place, side="right"))
-            taken.append(batch.head(count))
-            if count < batch.height:
-                self._read = batch.slice(count)
-                break
-            batch = self._next()
-        return pl.concat(taken) if taken else self._none
+    def last_place(self) -> str | None:
+        """The place of the last row that is held, of which there may be more; null if there are none to come."""
+        while self._held.is_empty() and not self._is_read:
+            self.pull()
+        return None if self._is_read else str(self._held[self._key][-1])[:PLACE_DIGITS]
+
+    def pull(self) -> None:
+        """Hold one more batch, if there is one."""
+        batch = next(self._batches, None)
+        if batch is None:
+            self._is_read = True
+        else:
+            self._held = batch if self._held.is_empty() else pl.concat([self._held, batch])
+
+    def before(self, place: str, *, included: bool) -> pl.DataFrame:
+        """The rows held whose place is before this one, or is this one where that is included."""
+        places = self._held[self._key].str.head(PLACE_DIGITS)
+        count = int(places.search_sorted(place, side="right" if included else "left"))
+        taken, self._held = self._held.head(count), self._held.slice(count)
+        return taken
 
     def rest(self) -> Iterator[pl.DataFrame]:
         """All rows that are left, batch by batch."""
-        while (batch := self._next()) is not None:
-            yield batch
+        yield self._held
+        yield from self._batches
 
-    def _next(self) -> pl.DataFrame | None:
-        batch, self._read = self._read, None
-        return next(self._batches, None) if batch is None else batch
+
+def _aligned(tables: Mapping[str, _Rows], last: str) -> Iterator[dict[str, pl.DataFrame]]:
+    """The next rows of tables as far as a place, some sources at a time: all that belongs to these, and nothing else.
+
+    A batch of each table is held at a time, or as many as the rows of one place take.
+
+    Args:
+        tables: name → rows of tables with texts.
+        last: the last place whose rows are asked for.
+    """
+    while (stop := min(filter(None, (rows.last_place() for rows in tables.values())), default=None)) is not None:
+        if stop > last:
+            break
+        part = {name: rows.before(stop, included=False) for name, rows in tables.items()}
+        if any(rows.height for rows in part.values()):
+            yield part
+        for rows in tables.values():
+            if rows.last_place() == stop:
+                rows.pull()
+    yield {name: rows.before(last, included=True) for name, rows in tables.items()}
 
 
 def _texts_at_offsets(rows: pl.DataFrame, texts: Mapping[str, str]) -> pl.Series:

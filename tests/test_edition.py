@@ -24,6 +24,7 @@ from flows.publishing import edition_in
 from flows.release import versions
 from flows.release.diff import diff
 from flows.release.manifest import Input, read_manifest
+from flows.release.parquet import TableWriter
 from flows.release.release import BuildInfo
 from flows.settings import Settings
 from flows.verify import verify
@@ -239,6 +240,37 @@ def test_any_pages_come_back_byte_for_byte_and_nothing_leaks(tmp_path_factory, t
     result = hydrate(edition, [folder / "pages"], folder / "again")
     assert result.missing == ()
     assert bytes_of(result.path) == bytes_of(full)
+
+
+def test_few_pages_at_hand_are_no_reason_to_hold_the_release(tmp_path: Path, monkeypatch: pytest.MonkeyPatch):
+    documents = {f"{number}.txt": RESERVED.replace("ships", f"ship {number}") for number in range(60)}
+    pages = folder_of(documents, tmp_path / "pages")
+    bounds = {"shard_bytes": 3000, "row_group_bytes": 4000, "file_bytes": 20000}
+    full = built(pages, tmp_path / "dist", max_reject_share=1.0, **bounds)
+    edition = public_edition(full, tmp_path / "edition")
+    last = pl.read_parquet(full / "data/sources/*.parquet")["uri"][-1]
+    for page in pages.glob("*.txt"):
+        if page.name != last:
+            page.unlink()
+    written: list[int] = []
+    write = TableWriter.write
+
+    def noted(writer: TableWriter, rows: pl.DataFrame) -> None:
+        written.append(rows.height)
+        write(writer, rows)
+
+    monkeypatch.setattr(TableWriter, "write", noted)
+    result = hydrate(edition, [pages], tmp_path / "again")
+    assert (len(result.missing), result.filled_count > 0) == (59, True)
+    files = list((edition / "data" / "passages").glob("*.parquet"))
+    group_rows = [
+        pq.ParquetFile(file).metadata.row_group(group).num_rows
+        for file in files
+        for group in range(pq.ParquetFile(file).num_row_groups)
+    ]
+    assert len(group_rows) > 10
+    assert max(written) <= 2 * max(group_rows)
+    assert sum(written) >= sum(group_rows)
 
 
 def test_what_is_missing_is_named_and_the_rest_is_written(
