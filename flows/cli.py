@@ -204,7 +204,7 @@ def build(
 
     for warning in built.warnings:
         print_error(f"warning: {warning}")
-    tables = {name: pl.scan_parquet(table_files(built.released.path, name)) for name in TABLES}
+    tables = {name: pl.scan_parquet(table_files(built.released.path, name), glob=False) for name in TABLES}
     summary(tables, built.counts, built.released, Console(highlight=False, markup=False, emoji=False))
 
 

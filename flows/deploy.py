@@ -337,13 +337,13 @@ def _counts(release: Path) -> dict[str, int]:
 
 
 def _rejects_by_rule(release: Path) -> dict[str, int]:
-    rows = pl.scan_parquet(table_files(release, "rejects")).group_by("rule").len().sort("rule").collect()
+    rows = pl.scan_parquet(table_files(release, "rejects"), glob=False).group_by("rule").len().sort("rule").collect()
     return dict(rows.iter_rows())
 
 
 def _numbers(release: Path, counts: Mapping[str, int]) -> dict[str, float]:
     """What would show that a source, a reader or a rule has gone wrong: shares and means, which do not grow."""
-    articles = pl.scan_parquet(table_files(release, "articles"))
+    articles = pl.scan_parquet(table_files(release, "articles"), glob=False)
     row = (
         articles.select(
             count=pl.len(),
@@ -398,7 +398,9 @@ def _show(job: Job, run: Run) -> None:
     release = versions.newest(job.out)
     rejects = []
     if release is not None and run.rejects:
-        rows = pl.scan_parquet(table_files(release, "rejects")).select("stage", "rule", "uri", "record", "detail")
+        rows = pl.scan_parquet(table_files(release, "rejects"), glob=False).select(
+            "stage", "rule", "uri", "record", "detail"
+        )
         rejects = rows.head(LISTED).collect().to_dicts()
     try:
         create_markdown_artifact(

@@ -148,7 +148,6 @@ class _Documents:
         rows = [batch.filter(wanted).select(_PLACES) for batch in table_batches(edition, "sources", [*_PLACES, "text"])]
         self._sources = pl.concat([TABLES["sources"].empty().select(_PLACES), *rows])
         self._places = Places(self._sources)
-        self._temporary = temporary
         self._settings = settings
         (temporary / "heaps").mkdir()
         self.heaps = Heaps(temporary / "heaps", settings.shard_bytes)
@@ -157,7 +156,7 @@ class _Documents:
         """Look for them in files and folders."""
         waiting: list[tuple[str, int, str]] = []
         inputs = [str(path) for path in sources]
-        for uri, document in documents_again(inputs, self._places.files, self._temporary, self._settings, columns):
+        for uri, document in documents_again(inputs, self._places.files, self._settings, columns):
             for index in self._places.of(uri, document):
                 row = self._sources.row(index, named=True)
                 problem = difference(row | {"text_digest": None}, document)

@@ -21,6 +21,8 @@ import hashlib
 
 import polars as pl
 
+from flows.buffers import text_runs
+
 # Stands between the parts of what is hashed. No uri holds it: ingest escapes control characters in them.
 _SEPARATOR = "\0"
 
@@ -82,9 +84,11 @@ def _digests(sources: pl.DataFrame, joined: pl.Expr) -> pl.Series:
 
 def sha256_of(texts: pl.Series) -> pl.Series:
     """SHA-256 of each text in UTF-8, in hexadecimal digits; null of null."""
-    values = texts.cast(pl.Binary).to_arrow(compat_level=pl.CompatLevel.oldest())
-    digests = [hashlib.sha256(value.as_buffer()).hexdigest() if value.is_valid else None for value in values]
-    return pl.Series("sha256", digests, dtype=pl.String)
+    digests: list[str] = []
+    for data, starts, stops in text_runs(texts):
+        places = zip(starts.tolist(), stops.tolist(), strict=True)
+        digests += [hashlib.sha256(data.data[start:stop]).hexdigest() for start, stop in places]
+    return pl.Series("sha256", digests, dtype=pl.String).set(texts.is_null(), None)
 
 
 def article_id(place: pl.Expr, ordinal: pl.Expr) -> pl.Expr:

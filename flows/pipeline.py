@@ -775,6 +775,8 @@ def _parts(work: Path, sizes: Mapping[str, ShardSize]) -> Iterator[dict[str, pl.
         tables = {name: read_rows(work / name / shard) for name in OF_SHARD}
         tables["articles"], tables["passages"] = with_repeats(tables["articles"], tables["passages"], found)
         yield tables
+        # Whoever writes a table lets go of it when it is written, while the next ones are read here.
+        del tables
         progress.done(size)
     del found, clusters, repeats
     for rows in batches(files["overlaps"]):

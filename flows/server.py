@@ -35,7 +35,7 @@ _ENVIRONMENT = {
     "DO_NOT_TRACK": "1",
     "PREFECT_SERVER_ANALYTICS_ENABLED": "false",
     "PREFECT_UI_ENABLED": "0",
-    # No block is used here. To look for their types, it would import all that is installed beside Prefect, Dask included.
+    # No block is used here. To look for their types, it would import what is installed beside Prefect, Dask included.
     "PREFECT_SERVER_REGISTER_BLOCKS_ON_START": "false",
     "PREFECT_SERVER_MEMOIZE_BLOCK_AUTO_REGISTRATION": "false",
     "PREFECT__SERVER_EPHEMERAL": "1",

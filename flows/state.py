@@ -103,7 +103,7 @@ class KeptRows:
 
     def _rows(self, shard: KeptShard, facts: pl.DataFrame) -> dict[str, pl.DataFrame]:
         """The rows of a kept shard whose sources are among those asked for, and known by the same facts."""
-        tables = {name: pl.read_parquet(self.folder / name / shard.name) for name in shard.files}
+        tables = {name: read_rows(self.folder / name / shard.name) for name in shard.files}
         same = tables[FACTS].join(facts, on=["source_id", "facts"], how="semi", maintain_order="left")
         return tables if same.height == tables[FACTS].height else _of_sources(tables, same)
 

@@ -8,7 +8,6 @@ import hashlib
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
-from tempfile import TemporaryDirectory
 from typing import Any
 
 import polars as pl
@@ -246,11 +245,10 @@ def _check_sources(
     settings = _settings(manifest, findings)
     if columns is None:
         columns = _columns(manifest, findings)
-    with TemporaryDirectory(prefix="copydesk-") as folder:
-        inputs = [str(path) for path in paths]
-        for uri, document in documents_again(inputs, places.files, Path(folder), settings, columns):
-            for index in places.of(uri, document):
-                places.settle(index, difference(rows.row(index, named=True), document))
+    inputs = [str(path) for path in paths]
+    for uri, document in documents_again(inputs, places.files, settings, columns):
+        for index in places.of(uri, document):
+            places.settle(index, difference(rows.row(index, named=True), document))
     for index, problem in enumerate(places.problems):
         if problem is not None:
             findings.fail(table.file_of(index), "source", f"source {rows['uri'][index]}: {problem}")

@@ -13,7 +13,8 @@ import polars as pl
 
 def read_rows(file: Path, columns: Sequence[str] | None = None) -> pl.DataFrame:
     """The rows of a table, or some columns of them."""
-    return pl.read_parquet(file, columns=None if columns is None else list(columns))
+    # No pattern: a folder of releases may have brackets in its name.
+    return pl.read_parquet(file, columns=None if columns is None else list(columns), glob=False)
 
 
 def read_all_rows(folder: Path, columns: Sequence[str] | None = None) -> pl.DataFrame:

@@ -3,6 +3,7 @@
 import dataclasses
 import itertools
 import random
+import tempfile
 import unicodedata
 from pathlib import Path
 
@@ -14,7 +15,7 @@ from hypothesis import strategies as st
 
 from flows.compiled import compiled, plain
 from flows.deduplicate import passage_kernels
-from flows.deduplicate.passages import Passages, read_passages
+from flows.deduplicate.passages import Passages, read_passages, words_of_articles
 from flows.deduplicate.places import located
 from flows.deduplicate.reuse import firsts_of, reworded_passages
 from flows.settings import Settings
@@ -177,3 +178,48 @@ def test_an_alignment_ends_where_the_texts_part() -> None:
     for kernels in (plain(passage_kernels), compiled(passage_kernels)):
         lengths = kernels["_extend"](words.astype(np.uint32), 0, 80, 80, 79, 1, 12, *room)
         assert lengths == (30, 29, 29)
+
+
+@given(
+    of_passages=st.lists(st.tuples(st.integers(0, 4), st.booleans(), st.integers(1, 5)), min_size=1, max_size=25),
+    memory_bytes=st.sampled_from([40, 1_000_000]),
+)
+def test_words_of_articles_come_to_lie_side_by_side_wherever_their_passages_stand(
+    of_passages: list[tuple[int, bool, int]], memory_bytes: int
+) -> None:
+    """Of articles that follow one another, that stand in another order, and whose passages stand between others'."""
+    count = len(of_passages)
+    passages = pl.DataFrame(
+        {
+            "source_id": ["0" * 16] * count,
+            "passage_id": [f"{'0' * 16}-{number:04}" for number in range(count)],
+            "article_id": [f"{'0' * 16}-{article:02}" for article, _, _ in of_passages],
+            "ordinal": range(count),
+            "role": ["body" if is_body else "navigation" for _, is_body, _ in of_passages],
+            "char_start": [0] * count,
+            "char_count": [1] * count,
+            "text": [
+                "\n".join(f"word{number}of{line}" for line in range(lines))
+                for number, (_, _, lines) in enumerate(of_passages)
+            ],
+        }
+    )
+    articles = pl.DataFrame({"article_id": sorted(set(passages["article_id"]))}).select(
+        "article_id", source_id=pl.lit("0" * 16), kind=pl.lit("article"), ordinal=pl.int_range(pl.len())
+    )
+    settings = Settings.model_construct(**{**Settings().model_dump(), "deduplicate_memory_bytes": memory_bytes})
+    with tempfile.TemporaryDirectory() as work:
+        corpus = read_passages([table("articles", articles)], [table("passages", passages)], settings, Path(work))
+        before = dataclasses.replace(corpus.store, words=corpus.store.words.copy())
+        before.line_hashes, before.line_words = before.line_hashes.copy(), before.line_words.copy()
+        store = words_of_articles(corpus, Path(work))
+    assert not len(corpus.store.words)
+    for number, article in enumerate(articles["article_id"].str.tail(2).cast(pl.Int64)):
+        rows = [row for row, (own, is_body, _) in enumerate(of_passages) if own == article and is_body]
+        for values, starts, moved, moved_starts in (
+            (before.words, before.starts, store.words, store.starts),
+            (before.line_hashes, before.line_starts, store.line_hashes, store.line_starts),
+            (before.line_words, before.line_starts, store.line_words, store.line_starts),
+        ):
+            own = moved[moved_starts[number] : moved_starts[number + 1]].tolist()
+            assert own == [value for row in rows for value in values[starts[row] : starts[row + 1]].tolist()]

@@ -3,6 +3,7 @@
 import itertools
 import re
 import unicodedata
+from collections import Counter
 
 import numpy as np
 import polars as pl
@@ -13,6 +14,7 @@ from hypothesis import strategies as st
 from flows.deduplicate.cluster import star_clusters
 from flows.deduplicate.kernels import CLASS_BITS, FIGURE, INITIAL, NAME, PLAIN, SPACELESS
 from flows.deduplicate.links import linked_pairs
+from flows.deduplicate.pairs import added_up, counted, distinct, paired, sides
 from flows.deduplicate.words import words_of
 from flows.deduplicate.wordstore import words_of_batches
 
@@ -104,3 +106,17 @@ def test_each_member_has_an_edge_to_its_survivor(edges: set[tuple[int, int]]) ->
     # No survivor could have joined an earlier one.
     survivors = set(clusters.values())
     assert not [edge for edge in edges if survivors.issuperset(edge)]
+
+
+@given(st.lists(st.lists(st.tuples(st.integers(0, 9), st.integers(0, 9)), max_size=30), max_size=4))
+def test_pairs_are_counted_over_all_pieces(pieces: list[list[tuple[int, int]]]) -> None:
+    found = []
+    for piece in pieces:
+        one, other = (np.array([pair[side] for pair in piece], np.int64) for side in (0, 1))
+        found.append(counted(np.sort(paired(one, other))))
+    expected = Counter((min(pair), max(pair)) for piece in pieces for pair in piece)
+    if found:
+        pairs, times = (np.concatenate(column) for column in zip(*added_up(found, 10), strict=True))
+        a, b = sides(pairs)
+        assert dict(zip(zip(a.tolist(), b.tolist(), strict=True), times.tolist(), strict=True)) == expected
+        assert pairs.tolist() == distinct(np.concatenate([own for own, _ in found])).tolist()

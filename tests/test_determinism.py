@@ -60,13 +60,13 @@ def test_bytes_do_not_depend_on_what_is_around(environment, bytes_of_a_build, tm
     pages = write(tmp_path / "pages", files, names)
     with Builder(**environment) as build:
         done(build(pages, tmp_path / "early", clock=-20 * YEAR, umask=0o077))
-        # Each file by itself, in another order, and a clock that has passed 2038.
+        # Each file by itself, in another order, a clock that has passed 2038, and a folder whose name is no pattern.
         alone = [pages / name for name in names if name != "sources.toml"]
-        done(build(alone, tmp_path / "late", clock=20 * YEAR, umask=0))
+        done(build(alone, tmp_path / "late [2038", clock=20 * YEAR, umask=0))
         # Shards, whose number is a setting that the manifest states.
         done(build(pages, tmp_path / "shards", settings={"shard_bytes": 2_000}))
     assert digest(tmp_path / "early" / "1.0.0") == bytes_of_a_build
-    assert digest(tmp_path / "late" / "1.0.0") == bytes_of_a_build
+    assert digest(tmp_path / "late [2038" / "1.0.0") == bytes_of_a_build
     tables = {name: sha256 for name, sha256 in bytes_of_a_build.items() if name.startswith("data/")}
     assert tables.items() <= digest(tmp_path / "shards" / "1.0.0").items()
 
@@ -77,9 +77,9 @@ def test_batches_end_in_the_tables_of_one_build(bytes_of_a_build, tmp_path):
     with Builder() as build:
         for batch in range(BATCHES):
             pages = write(tmp_path / "pages", files, names[batch::BATCHES])
-            last = done(build(pages, tmp_path / "out"))
+            last = done(build(pages, tmp_path / "out [a]"))
             assert last.step == ("minor" if batch else "first")
-    release = tmp_path / "out" / last.version
+    release = tmp_path / "out [a]" / last.version
     tables = {name: sha256 for name, sha256 in bytes_of_a_build.items() if name.startswith("data/")}
     assert tables.items() <= digest(release).items()
     manifest = json.loads((release / "manifest.json").read_text(encoding="utf-8"))

@@ -10,6 +10,7 @@ from pathlib import Path
 from tempfile import TemporaryDirectory
 
 import polars as pl
+import pyarrow.parquet as pq
 import pytest
 from hypothesis import given
 from hypothesis import settings as hypothesis_settings
@@ -18,6 +19,7 @@ from hypothesis import strategies as st
 from flows.errors import CopydeskError, UsageError
 from flows.ids import article_id, passage_id, place_id, place_ids, source_id, source_ids
 from flows.ingest.documents import day_of, instant_of
+from flows.ingest.heaps import Heaps
 from flows.ingest.run import Ingested, ingest
 from flows.settings import Settings
 from schemas.provenance import Provenance
@@ -269,6 +271,74 @@ def test_a_gzip_bomb_is_stopped(tmp_path):
     result.assert_conserved(1)
     assert result.rules == ["too_large"]
     assert "max_container_bytes" in result.rejects["detail"][0]
+
+
+def write_spoilt_gzip(file: Path, records: list[dict[str, object]]) -> Path:
+    """Whole but for its check sum, which stands at the end."""
+    data = gzip.compress(b"".join(json.dumps(record).encode() + b"\n" for record in records))
+    file.write_bytes(data[:-8] + b"\0\0\0\0" + data[-4:])
+    return file
+
+
+def write_spoilt_parquet(file: Path, records: list[dict[str, object]]) -> Path:
+    """Whole but for one bit in its last column."""
+    rows = pl.DataFrame(records, schema={"uri": pl.String, "published_date": pl.String, "text": pl.String})
+    pq.write_table(rows.to_arrow(), file, row_group_size=100, write_page_checksum=True, compression="none")
+    group = pq.read_metadata(file).row_group(len(records) // 100 - 1).column(2)
+    data = bytearray(file.read_bytes())
+    data[group.data_page_offset + group.total_compressed_size // 2] ^= 1
+    file.write_bytes(data)
+    return file
+
+
+@pytest.mark.parametrize("shard_bytes", [1_000, 1_000_000])
+@pytest.mark.parametrize(
+    ("name", "write", "rule"),
+    [("b.jsonl.gz", write_spoilt_gzip, "corrupt_gzip"), ("b.parquet", write_spoilt_parquet, "unreadable_parquet")],
+)
+def test_nothing_of_a_spoilt_container_stays(tmp_path, name, write, rule, shard_bytes):
+    """Although it had been taken over by then: rows, refusals, notes and claims of uris that others have, too."""
+    write_jsonl(tmp_path / "a.jsonl", *[{"text": f"Text {n}", "uri": f"https://news.example/{n}"} for n in range(500)])
+    (tmp_path / "c.txt").write_text("The ferry is late.")
+    write_jsonl(tmp_path / "d.jsonl", {"text": "Text", "publisher": "two\nlines"}, {"text": ""})
+    without = run(tmp_path, shard_bytes=shard_bytes)
+    spoilt: list[dict[str, object]] = [
+        {"text": f"A text {n}" if n % 3 else "", "uri": f"https://news.example/{n * 7}", "published_date": "noon"}
+        for n in range(1_000)
+    ]
+    write(tmp_path / name, spoilt)
+    result = run(tmp_path, shard_bytes=shard_bytes)
+    result.assert_conserved(504)
+    assert result.sources.equals(without.sources)
+    assert result.provenance.equals(without.provenance)
+    assert result.ingested.warnings == without.ingested.warnings
+    more = result.rejects.join(without.rejects, on="reject_id", how="anti")
+    assert more.select("uri", "record", "rule").rows() == [(name, None, rule)]
+
+
+@given(
+    st.lists(st.integers(0, 40) | st.sampled_from(["mark", "cut_back"]), max_size=30),
+    st.sampled_from([0, 60, 10_000]),
+)
+def test_heaps_give_back_what_was_put_and_not_taken_back(steps, waiting_bytes):
+    with TemporaryDirectory() as folder:
+        heaps = Heaps(Path(folder), waiting_bytes)
+        put: list[int] = []
+        marked = 0
+        for number, step in enumerate(steps):
+            if step == "mark":
+                heaps.mark()
+                marked = len(put)
+            elif step == "cut_back":
+                heaps.cut_back()
+                del put[marked:]
+            elif isinstance(step, int):
+                rows = [(f"{(number * 37 + n) % 256:02x}{number:06x}", 3, number * 100 + n) for n in range(step)]
+                schema = {"source_id": pl.String, "byte_count": pl.UInt64, "number": pl.UInt32}
+                heaps.put(pl.DataFrame(rows, schema=schema, orient="row"))
+                put += [row[2] for row in rows]
+        taken = [frame["number"].to_list() for frame in heaps.take()]
+        assert sorted(number for frame in taken for number in frame) == sorted(put)
 
 
 def test_unclear_values_are_left_unknown_and_told(tmp_path):

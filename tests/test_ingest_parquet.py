@@ -1,13 +1,13 @@
 """Parquet files are foreign: what is in them is read, and what they do to their reader is survived."""
 
+import io
 import os
 import random
-import re
-from collections.abc import Iterator
+import time
+from collections.abc import Generator, Iterator
 from contextlib import contextmanager
 from datetime import UTC, date, datetime
 from pathlib import Path
-from tempfile import TemporaryDirectory
 
 import polars as pl
 import pyarrow as pa
@@ -16,10 +16,20 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from flows.errors import NO_ROOM, CopydeskError
 from flows.ingest.again import documents_again
-from flows.ingest.documents import Document, Notes, Records, Refusal, document_of, plain_records, record_columns
+from flows.ingest.documents import (
+    Document,
+    Notes,
+    Records,
+    Refusal,
+    SpoiltError,
+    document_of,
+    plain_records,
+    record_columns,
+)
 from flows.ingest.parquet import ParquetReader
+from flows.ingest.parquet_worker import answer
+from flows.ingest.patient import PatientPipe
 from flows.ingest.run import ingest
 from flows.settings import Settings
 
@@ -29,18 +39,21 @@ Found = list[Document | Refusal]
 @pytest.fixture(scope="module")
 def reader() -> Iterator[ParquetReader]:
     """One worker process for all tests, as for all files of a run."""
-    with TemporaryDirectory() as folder, ParquetReader(Path(folder)) as opened:
+    with ParquetReader() as opened:
         yield opened
-        assert not list(Path(folder).iterdir())
 
 
 def read(
     reader: ParquetReader, file: Path, columns: dict[str, str] | None = None, **settings: int
 ) -> tuple[Found, list[str]]:
+    """All records; of a spoilt file its refusal alone."""
     notes = Notes()
     found: Found = []
-    for one in reader(file, record_columns(columns or {}), Settings.model_validate(settings), notes):
-        found += one.documents() if isinstance(one, Records) else [one]
+    try:
+        for one in reader(file, record_columns(columns or {}), Settings.model_validate(settings), notes):
+            found += one.documents() if isinstance(one, Records) else [one]
+    except SpoiltError as error:
+        found = [error.refusal]
     return sorted(found, key=lambda one: one.record or 0), notes.lines("feed.parquet")
 
 
@@ -191,7 +204,7 @@ def test_a_bomb_is_stopped(tmp_path, reader):
 
 def test_memory_is_limited(tmp_path):
     bomb = write_bomb(tmp_path / "bomb.parquet", 30_000_000, 64)
-    with ParquetReader(tmp_path) as reader:
+    with ParquetReader() as reader:
         (found,), _ = read(reader, bomb, parquet_memory_bytes=1_000_000_000)
     assert isinstance(found, Refusal)
     assert found.rule == "unreadable_parquet"
@@ -204,7 +217,7 @@ def worker_that(tmp_path: Path, monkeypatch: pytest.MonkeyPatch, does: str) -> I
     script.write_text(f"#!/bin/sh\nread request\n{does}\n")
     script.chmod(0o755)
     monkeypatch.setattr("sys.executable", str(script))
-    with ParquetReader(tmp_path) as reader:
+    with ParquetReader() as reader:
         yield reader
 
 
@@ -279,15 +292,98 @@ def decoded(value: bytes | None) -> str | bytes | None:
         return value
 
 
-@pytest.mark.parametrize("number", NO_ROOM)
-def test_no_room_for_what_was_read_is_no_fault_of_the_file(tmp_path, monkeypatch, number):
-    write(tmp_path / "feed.parquet", text=pa.array(["a"]))
+# --- a file that turns out to be spoilt ---
 
-    def no_room(**_: object) -> None:
-        raise OSError(number, os.strerror(number))
 
-    monkeypatch.setattr("flows.ingest.parquet.tempfile.NamedTemporaryFile", no_room)
-    with pytest.raises(CopydeskError, match=re.escape(os.strerror(number))):
-        list(documents_again([str(tmp_path)], ["feed.parquet"], tmp_path, Settings(), {}))
-    with pytest.raises(OSError, match=re.escape(os.strerror(number))):
-        ingest([str(tmp_path)], tmp_path / "staging", Settings(), {})
+def given_by(file: Path, **settings: int) -> bytes:
+    """What the worker says of a file."""
+    request = {
+        "file": str(file),
+        "columns": record_columns({}),
+        "max_bytes": Settings.model_validate(settings).max_container_bytes,
+        "seconds": 600,
+    }
+    sink = io.BytesIO()
+    answer(request, sink)
+    return sink.getvalue()
+
+
+def test_an_answer_that_breaks_off_anywhere_is_a_refusal(tmp_path, monkeypatch):
+    file = write(tmp_path / "feed.parquet", text=pa.array([f"text {n}" for n in range(150)]))
+    whole = given_by(file)
+    for end in (*range(0, len(whole), len(whole) // 30), len(whole) - 1):
+        (tmp_path / "answer").write_bytes(whole[:end])
+        with worker_that(tmp_path, monkeypatch, f"cat '{tmp_path}/answer'") as reader:
+            assert texts(read(reader, file)[0]) == ["unreadable_parquet"], end
+    (tmp_path / "answer").write_bytes(whole)
+    with worker_that(tmp_path, monkeypatch, f"cat '{tmp_path}/answer'") as reader:
+        assert len(read(reader, file)[0]) == 150
+
+
+def test_rows_are_handed_on_while_the_file_is_read(tmp_path, monkeypatch):
+    """Else a core idles; it is the end of the answer that tells whether they count."""
+    monkeypatch.setattr("flows.ingest.parquet._TABLE_BYTES", 1)
+    file = write(tmp_path / "feed.parquet", text=pa.array([f"text {n}" for n in range(150)]))
+    (tmp_path / "answer").write_bytes(given_by(file)[:-1])
+    with worker_that(tmp_path, monkeypatch, f"cat '{tmp_path}/answer'; exec sleep 60") as reader:
+        found = reader(file, record_columns({}), Settings(parquet_timeout_seconds=1), Notes())
+        first = next(found)
+        assert isinstance(first, Records)
+        assert first.rows["text"].to_list() == [f"text {n}" for n in range(64)]
+        with pytest.raises(SpoiltError):
+            list(found)
+
+
+def test_a_reader_that_was_left_reads_the_next_file(tmp_path, monkeypatch):
+    """Nobody waits for the rest of an answer, and it is not taken for that of the next file."""
+    monkeypatch.setattr("flows.ingest.parquet._TABLE_BYTES", 1)
+    one = write(tmp_path / "one.parquet", text=pa.array(["x" * 100_000] * 1_000))
+    two = write(tmp_path / "two.parquet", text=pa.array(["a"]))
+    with ParquetReader() as reader:
+        left = reader(one, record_columns({}), Settings(), Notes())
+        next(left)
+        assert isinstance(left, Generator)
+        left.close()
+        assert texts(read(reader, two)[0]) == ["a"]
+
+
+def test_a_worker_that_is_never_waited_for_has_its_time_all_the_same(tmp_path, monkeypatch):
+    """Rows that keep coming for ever would fill the disk, or the list of refusals."""
+    monkeypatch.setattr("flows.ingest.parquet.PatientPipe", lambda pipe, _: PatientPipe(pipe, 600))
+    bomb = write_bomb(tmp_path / "bomb.parquet", 100, 4_000_000)
+    began = time.monotonic()
+    with ParquetReader() as reader, pytest.raises(SpoiltError) as spoilt:
+        for _ in reader(bomb, record_columns({}), Settings(parquet_timeout_seconds=1), Notes()):
+            pass
+    assert spoilt.value.refusal.rule == "unreadable_parquet"
+    assert time.monotonic() - began < 60
+
+
+def test_only_waiting_counts_against_the_limit_of_time():
+    taken, given = os.pipe()
+    with os.fdopen(taken, "rb", buffering=0) as end, os.fdopen(given, "wb", buffering=0) as other:
+        pipe = PatientPipe(end, 0.2)
+        for _ in range(3):
+            other.write(b"abc")
+            time.sleep(0.1)
+            assert pipe.readinto(bytearray(10)) == 3
+        began = time.monotonic()
+        with pytest.raises(TimeoutError):
+            pipe.readinto(bytearray(10))
+        assert 0.1 < time.monotonic() - began < 5
+        with pytest.raises(TimeoutError):
+            pipe.readinto(bytearray(10))
+
+
+def test_long_rows_come_one_by_one(tmp_path):
+    """So that no more than one of them is held at once, beside those that make a table."""
+    file = write(tmp_path / "feed.parquet", text=pa.array(["x" * 1_000_000, "y" * 2_000_000] * 32))
+    with pa.ipc.open_stream(given_by(file)) as stream:
+        assert [batch.num_rows for batch in stream] == [1] * 64
+
+
+def test_what_stood_in_a_spoilt_container_is_compared_all_the_same(tmp_path):
+    file = write(tmp_path / "feed.parquet", text=pa.array(["x" * 1_000] * 100))
+    settings = Settings(max_container_bytes=80_000)
+    found = [document for _, document in documents_again([str(file)], ["feed.parquet"], settings, {})]
+    assert texts(found) == ["x" * 1_000] * 64 + ["too_large"]

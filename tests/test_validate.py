@@ -1,5 +1,6 @@
 """What passes the gate before a release, what does not, and what goes with it."""
 
+from collections import Counter
 from dataclasses import dataclass
 from datetime import date
 from typing import Any
@@ -13,7 +14,7 @@ from hypothesis import strategies as st
 from flows.errors import CopydeskError
 from flows.settings import Settings
 from flows.text import joined_texts
-from flows.validate.between import NOWHERE, between_failures, clusters_of, keys_of, repeats_of
+from flows.validate.between import NOWHERE, OverlapCounts, between_failures, clusters_of, keys_of, repeats_of
 from flows.validate.codepoints import CodePoints
 from flows.validate.conservation import check_reject_share, conservation
 from flows.validate.failures import no_failures
@@ -207,15 +208,51 @@ def test_a_passage_is_found_by_its_id_and_nothing_else_is():
     # A passage outside any article, and one that is missing, as where something was taken down.
     passages = tables["passages"]
     shards[1]["passages"] = shards[1]["passages"][1:].with_columns(article_id=pl.lit(None, pl.String))
-    keys = keys_of(shards)
     left = pl.concat([shard["passages"] for shard in shards])
+    # Rows that do not stand in order, and one that belongs to no source.
+    strays = shards[2]["passages"][:1].with_columns(source_id=pl.lit("f" * 16))
+    shards[2]["passages"] = pl.concat([strays, shards[2]["passages"].reverse()])
+    keys = keys_of(shards)
     assert keys.find(left["passage_id"]).tolist() == list(range(left.height))
     assert keys.start.tolist() == left["char_start"].to_list()
     names = dict(keys.articles.select("article", "article_id").iter_rows()) | {NOWHERE: None}
     assert [names[article] for article in keys.article] == left["article_id"].to_list()
     (gone,) = set(passages["passage_id"]) - set(left["passage_id"])
-    others = [gone, None, "", "0" * 16, f"{'0' * 16}-0000", f"{left['source_id'][0]}-99999999999", "no id at all-0001"]
+    others = [gone, None, "", "0" * 16, f"{'0' * 16}-0000", f"{'f' * 16}-0000", "no id at all-0001"]
+    others += [f"{left['source_id'][0]}-{ordinal}" for ordinal in ("0099", "99999999999", "-001", "")]
     assert set(keys.find(pl.Series(others, dtype=pl.String)).tolist()) == {NOWHERE}
+
+
+def test_overlaps_are_counted_for_each_two_articles():
+    """Batch by batch, whichever of the two comes first; with more articles than 32 bits hold the square of."""
+    rng = np.random.default_rng(5)
+    one, other = rng.integers(-1, 100_000, (2, 3_000))
+    one[:1_000], other[:1_000] = rng.integers(90_000, 90_020, (2, 1_000))
+    counts = OverlapCounts()
+    for batch in range(0, 3_000, 700):
+        counts.add(one[batch : batch + 700], other[batch : batch + 700])
+    pairs = [tuple(sorted(pair)) for pair in zip(one.tolist(), other.tolist(), strict=True)]
+    expected = Counter(pair for pair in pairs if pair[0] != NOWHERE)
+    wanted = [*expected, (3, 4)]
+    for first, second in ((0, 1), (1, 0)):
+        found = counts.of(*(np.array([pair[side] for pair in wanted]) for side in (first, second)))
+        assert found.tolist() == [*expected.values(), 0]
+
+
+def test_references_hold_wherever_in_the_corpus_they_lead():
+    """Indices are put together into one number for each two articles: neither of these two is the first."""
+    tables = two_stories()
+    before = {name: tables[name][:1].with_columns(source_id=pl.lit("0" * 16)) for name in ("sources", "passages")}
+    before["articles"] = tables["articles"][:1].with_columns(source_id=pl.lit("0" * 16), article_id=pl.lit("0" * 16))
+    found = {name: tables[name].with_row_index("row") for name in ("articles", "passages", "overlaps", "relations")}
+    failures = between_failures(
+        clusters_of(found["articles"]),
+        [repeats_of(found["passages"])],
+        [found["overlaps"]],
+        found["relations"],
+        keys_of([before, tables]),
+    )
+    assert failures.is_empty()
 
 
 def test_a_value_whose_evidence_fails_is_withdrawn():

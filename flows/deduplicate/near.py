@@ -11,7 +11,7 @@ words) are reported where a form has few of them, because a reader would call th
 Jaccard similarity alone would miss truncated and edited copies, and would take two stories in one template for copies.
 """
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -39,14 +39,13 @@ from flows.deduplicate.kernels import (
     sketch,
     trim,
 )
-from flows.deduplicate.portions import ON_THREADS, Array, Arrays, Spread, shared_out
+from flows.deduplicate.pairs import Counted, Pairs, added_up, counted, distinct, paired, sides
+from flows.deduplicate.portions import Arrays, Spread, shared_out
 from flows.deduplicate.verdict import ALIKE, INSIDE_LENGTH, Verdict
 from flows.deduplicate.wordstore import WordStore, give_back, put_words, sealed, shared_words, words_of_batches
 from flows.settings import Settings
 
 Indexes = npt.NDArray[np.int64]
-# Two texts in one number: the lower one << 32 | the higher one.
-Pairs = npt.NDArray[np.uint64]
 
 # Edges between documents as the stage numbers them.
 EDGE_SCHEMA = pl.Schema(
@@ -365,7 +364,7 @@ def _edges(corpus: _Corpus) -> pl.DataFrame:
     is_marked = mark_slots(
         corpus.words, corpus.starts, corpus.ends, _alike(corpus, tried, measured), is_compiled=corpus.is_compiled
     )
-    again = np.flatnonzero(np.logical_or(*(is_marked[side] for side in _sides(tried))))
+    again = np.flatnonzero(np.logical_or(*(is_marked[side] for side in sides(tried))))
     measured[again] = _measured_pairs(corpus, tried[again])
     fillings = _fillings(corpus, tried, measured)
     missing = _not_in(_of_like_length(corpus, _pairs_within(fillings)), tried)
@@ -397,9 +396,9 @@ def _likely_pairs(corpus: _Corpus, firsts: Indexes) -> npt.NDArray[np.uint64]:
     # Keys, their sorted copy and the pairs of one partition exist side by side.
     parts = 1 + 4 * expected // settings.deduplicate_memory_bytes
     counts = np.zeros(len(corpus.sizes), np.int32)
-    found: list[tuple[Pairs, Indexes]] = []
+    found: list[Counted] = []
     for linked in _links(corpus, firsts, parts, counts):
-        found = _counted([*found, *linked], len(corpus.sizes))
+        found = added_up([*found, *linked], len(corpus.sizes))
     pairs, shared = (np.concatenate(column) for column in zip(*found, strict=True))
     is_likely = np.empty(len(pairs), np.bool_)
     tell = kernel(likely, is_compiled=corpus.is_compiled)
@@ -407,9 +406,7 @@ def _likely_pairs(corpus: _Corpus, firsts: Indexes) -> npt.NDArray[np.uint64]:
     return pairs[is_likely]
 
 
-def _links(
-    corpus: _Corpus, firsts: Indexes, parts: int, counts: npt.NDArray[np.int32]
-) -> Iterator[list[tuple[Pairs, Indexes]]]:
+def _links(corpus: _Corpus, firsts: Indexes, parts: int, counts: npt.NDArray[np.int32]) -> Iterator[list[Counted]]:
     """Of each partition, pairs, in sorted pieces, and how many 4-grams link each; fills in how many the texts have.
 
     Here each partition is sampled anew, so that no more than one exists; elsewhere all at once, into files. Either way
@@ -476,7 +473,7 @@ def _sketched(
     return keys, counts, cuts
 
 
-def _linked(most: int, is_compiled: bool, *pieces: Pairs) -> tuple[Pairs, Indexes]:
+def _linked(most: int, is_compiled: bool, *pieces: Pairs) -> Counted:
     """A portion of `_links`: the pairs that a partition links, sorted, and how often each."""
     keys = np.concatenate([np.empty(0, np.uint64), *pieces])
     keys.sort()
@@ -485,37 +482,7 @@ def _linked(most: int, is_compiled: bool, *pieces: Pairs) -> tuple[Pairs, Indexe
     run(keys, most, linked)
     del keys
     linked.sort()
-    starts = np.flatnonzero(np.concatenate([np.ones(min(len(linked), 1), np.bool_), linked[1:] != linked[:-1]]))
-    return linked[starts], np.diff(np.append(starts, len(linked)))
-
-
-def _counted(found: Sequence[tuple[Pairs, Indexes]], text_count: int) -> list[tuple[Pairs, Indexes]]:
-    """Add up how often pairs were found: each once, sorted, in pieces by their first text.
-
-    Args:
-        found: sorted pairs, and how often each.
-        text_count: how many texts there are.
-    """
-    bounds = (np.arange(_RANGES + 1, dtype=np.uint64) * np.uint64(text_count)) // np.uint64(_RANGES) << np.uint64(32)
-    cuts = [np.searchsorted(pairs, bounds) for pairs, _ in found]
-    portions = [
-        (
-            *(pairs[cut[number] : cut[number + 1]] for (pairs, _), cut in zip(found, cuts, strict=True)),
-            *(times[cut[number] : cut[number + 1]] for (_, times), cut in zip(found, cuts, strict=True)),
-        )
-        for number in range(_RANGES)
-    ]
-    return [(pairs, times) for pairs, times in ON_THREADS(_added_up, portions)]
-
-
-def _added_up(*pieces: Array) -> Arrays:
-    """A portion of `_counted`: pieces of pairs, then as many of how often each."""
-    pairs = np.concatenate(pieces[: len(pieces) // 2])
-    times = np.concatenate(pieces[len(pieces) // 2 :])
-    order = np.argsort(pairs, kind="stable")
-    pairs = pairs[order]
-    starts = np.flatnonzero(np.concatenate([np.ones(min(len(pairs), 1), np.bool_), pairs[1:] != pairs[:-1]]))
-    return pairs[starts], np.add.reduceat(times[order], starts)
+    return counted(linked)
 
 
 def _of_like_length(corpus: _Corpus, pairs: Pairs) -> Pairs:
@@ -524,7 +491,7 @@ def _of_like_length(corpus: _Corpus, pairs: Pairs) -> Pairs:
     One text of a whole archive would else be aligned with every story in it, from beginning to end each time.
     """
     lengths = corpus.ends - corpus.starts
-    a, b = (lengths[side] for side in _sides(pairs))
+    a, b = (lengths[side] for side in sides(pairs))
     shortest = min(corpus.settings.min_longer_coverage, INSIDE_LENGTH)
     is_possible: npt.NDArray[np.bool_] = np.minimum(a, b) >= shortest * np.maximum(a, b)
     return pairs[is_possible]
@@ -532,13 +499,8 @@ def _of_like_length(corpus: _Corpus, pairs: Pairs) -> Pairs:
 
 def _measured_pairs(corpus: _Corpus, pairs: npt.NDArray[np.uint64]) -> npt.NDArray[np.int32]:
     """What `compare` measures of each pair."""
-    a, b = _sides(pairs)
+    a, b = sides(pairs)
     return _measured(corpus.words, corpus.starts, corpus.ends, a, b, corpus.spread, is_compiled=corpus.is_compiled)
-
-
-def _sides(pairs: npt.NDArray[np.uint64]) -> tuple[Indexes, Indexes]:
-    """The two texts of each pair."""
-    return (pairs >> np.uint64(32)).astype(np.int64), (pairs & np.uint64(0xFFFFFFFF)).astype(np.int64)
 
 
 def _measured(
@@ -605,7 +567,7 @@ def _recount_short(
 
 def _verdict(corpus: _Corpus, pairs: Pairs, measured: npt.NDArray[np.int32]) -> Verdict:
     """What the measures of pairs say."""
-    a, b = _sides(pairs)
+    a, b = sides(pairs)
     lengths = corpus.ends - corpus.starts
     return Verdict.of(
         measured,
@@ -623,7 +585,7 @@ def _verified(
     corpus: _Corpus, pairs: Pairs, measured: npt.NDArray[np.int32], is_rare: npt.NDArray[np.bool_]
 ) -> pl.DataFrame:
     """Those of the measured pairs that are copies: columns of EDGE_SCHEMA, sorted."""
-    a, b = _sides(pairs)
+    a, b = sides(pairs)
     verdict = _verdict(corpus, pairs, measured)
     is_of_one_source = (corpus.sources[a] == corpus.sources[b]) & (corpus.sources[a] >= 0)
     possible = verdict.tells_one_story & (verdict.is_same_story | ~is_of_one_source)
@@ -633,7 +595,7 @@ def _verified(
 
 def _edge_rows(pairs: Pairs, verdict: Verdict, is_copy: npt.NDArray[np.bool_]) -> pl.DataFrame:
     """The pairs that are copies: columns of EDGE_SCHEMA, sorted."""
-    a, b = _sides(pairs)
+    a, b = sides(pairs)
     kind = pl.Series("kind", verdict.is_part[is_copy]).replace_strict(
         {True: "contains", False: "near_duplicate_of"}, return_dtype=pl.String
     )
@@ -659,7 +621,7 @@ def _witnessed(corpus: _Corpus, pairs: Pairs, measured: npt.NDArray[np.int32]) -
     How much of the longer is common and how long differing stretches are tells nothing more then.
     """
     verdict = _verdict(corpus, pairs, measured)
-    a, b = _sides(pairs)
+    a, b = sides(pairs)
     is_of_one_source = (corpus.sources[a] == corpus.sources[b]) & (corpus.sources[a] >= 0)
     is_copy = (verdict.shorter_coverage >= _WITNESSED_COVERAGE) & ~verdict.is_form & ~is_of_one_source
     return _edge_rows(pairs, verdict, is_copy)
@@ -676,8 +638,7 @@ def _with_vouched(corpus: _Corpus, edges: pl.DataFrame) -> pl.DataFrame:
     across = hubs[a] != hubs[b]
     inner, outer = np.concatenate([a[across], b[across]]), np.concatenate([b[across], a[across]])
     hub = hubs[outer]
-    asked = (np.minimum(inner, hub).astype(np.uint64) << np.uint64(32)) | np.maximum(inner, hub).astype(np.uint64)
-    pairs, voices = np.unique(asked, return_counts=True)
+    pairs, voices = counted(np.sort(paired(inner, hub)))
     pairs = _of_like_length(corpus, _not_in(pairs[voices >= _LEAST_VOUCHERS], _pairs_of(edges)))
     vouched = _witnessed(corpus, pairs, _measured_pairs(corpus, pairs))
     return pl.concat([edges, vouched]).sort("a", "b")
@@ -685,15 +646,13 @@ def _with_vouched(corpus: _Corpus, edges: pl.DataFrame) -> pl.DataFrame:
 
 def _pairs_of(edges: pl.DataFrame) -> Pairs:
     """The two texts of each edge in one number."""
-    a, b = (edges[side].to_numpy().astype(np.uint64) for side in ("a", "b"))
-    pairs: Pairs = (a << np.uint64(32)) | b
-    return pairs
+    return paired(edges["a"].to_numpy(), edges["b"].to_numpy())
 
 
 def _fillings(corpus: _Corpus, pairs: Pairs, measured: npt.NDArray[np.int32]) -> Indexes:
     """The first of the fillings of its form that each text is, itself if it is none: shape (texts)."""
     verdict = _verdict(corpus, pairs, measured)
-    a, b = (side[verdict.tells_one_story & verdict.is_form] for side in _sides(pairs))
+    a, b = (side[verdict.tells_one_story & verdict.is_form] for side in sides(pairs))
     return _connected(a, b, len(corpus.sizes))
 
 
@@ -708,13 +667,13 @@ def _pairs_within(groups: Indexes) -> Pairs:
         together = groups[one] == groups[other]
         if not together.any():
             break
-        found.append((one[together].astype(np.uint64) << np.uint64(32)) | other[together].astype(np.uint64))
+        found.append(paired(one[together], other[together]))
     return np.sort(np.concatenate(found))
 
 
 def _alike(corpus: _Corpus, pairs: Pairs, measured: npt.NDArray[np.int32]) -> Indexes:
     """The text with most others like it that each text is like, copies or fillings of one form: shape (texts)."""
-    a, b = _sides(pairs)
+    a, b = sides(pairs)
     verdict = _verdict(corpus, pairs, measured)
     alike = verdict.tells_one_story | verdict.is_form
     edges = pl.DataFrame({"a": a[alike], "b": b[alike]}).cast(pl.UInt32)
@@ -738,14 +697,12 @@ def _unasked(edges: pl.DataFrame, tried: npt.NDArray[np.uint64], hubs: Indexes) 
         members = np.flatnonzero(np.isin(hubs, hubs[inner]))
         one = np.concatenate([one, central[hubs[members]], central[hubs[inner]]])
         other = np.concatenate([other, members, outer])
-    asked = (np.minimum(one, other).astype(np.uint64) << np.uint64(32)) | np.maximum(one, other).astype(np.uint64)
-    return _not_in(asked[one != other], tried)
+    return _not_in(paired(one, other)[one != other], tried)
 
 
 def _not_in(pairs: Pairs, tried: Pairs) -> Pairs:
     """Those of the pairs that have not been tried, each once, sorted."""
-    pairs = np.sort(pairs)
-    pairs = pairs[np.append(True, pairs[1:] != pairs[:-1])[: len(pairs)]]
+    pairs = distinct(pairs)
     known = np.sort(tried)
     place = np.minimum(np.searchsorted(known, pairs), max(len(known) - 1, 0))
     return pairs[known[place] != pairs] if len(known) else pairs
@@ -844,8 +801,7 @@ def _with_survivors(corpus: _Corpus, edges: pl.DataFrame) -> tuple[pl.DataFrame,
     np.minimum.at(first_of, hubs, np.arange(count))
     survivors = first_of[hubs]
     members = np.flatnonzero(survivors != np.arange(count))
-    asked = (survivors[members].astype(np.uint64) << np.uint64(32)) | members.astype(np.uint64)
-    missing = _not_in(asked, _pairs_of(edges))
+    missing = _not_in(paired(survivors[members], members), _pairs_of(edges))
     found = _witnessed(corpus, missing, _measured_pairs(corpus, missing))
     edges = pl.concat([edges.select(EDGE_SCHEMA.names()), found]).sort("a", "b")
     a, b = (edges[side].to_numpy().astype(np.int64) for side in ("a", "b"))

@@ -44,10 +44,11 @@ def repeated_passages(passages: Passages, equal: tuple[Indexes, Indexes], matche
     b_row = np.concatenate([equal[1], passages.rows[whole["b"].to_numpy()]])
     kind = pl.concat([pl.repeat("verbatim", len(equal[0]), dtype=pl.String, eager=True), whole["kind"]])
     order = np.argsort(b_row, kind="stable")
+    ids = passages.ids_of(np.concatenate([b_row[order], a_row[order]]))
     return pl.DataFrame(
         {
-            "passage_id": passages.ids_of(b_row[order]),
-            "repeats_passage_id": passages.ids_of(a_row[order]),
+            "passage_id": ids.head(len(order)),
+            "repeats_passage_id": ids.tail(len(order)),
             "repeat_kind": kind.gather(order),
         }
     )
@@ -86,36 +87,46 @@ def overlapping(passages: Passages, equal: tuple[Indexes, Indexes], matches: pl.
         *views(passages.store, *(others[name].to_numpy() for name in ("b_row", "b_first", "b_end")), is_chosen)
     )
     others = others.filter(pl.Series(is_chosen))
+    rows, froms, tos = (
+        np.concatenate([_numbers(others[f"{side}_{name}"]) for side in ("a", "b")]) for name in ("row", "from", "to")
+    )
+    starts, counts = located(passages, rows, froms, tos)
+    a, b = slice(None, others.height), slice(others.height, None)
     is_apart = _are_apart(passages, *equal)
     first, repeat = equal[0][is_apart], equal[1][is_apart]
     found = pl.concat(
         [
-            pl.DataFrame({"a_row": first, "b_row": repeat}, schema=dict.fromkeys(("a_row", "b_row"), pl.Int64)).select(
-                "a_row", "b_row", kind=pl.lit("verbatim"), score=pl.lit(1.0), method=pl.lit(_SAME_WORDS)
+            pl.DataFrame(
+                {
+                    "a_row": first,
+                    "b_row": repeat,
+                    "a_char_start": passages.char_start[first],
+                    "a_char_count": passages.char_count[first],
+                    "b_char_start": passages.char_start[repeat],
+                    "b_char_count": passages.char_count[repeat],
+                }
+            ).with_columns(kind=pl.lit("verbatim"), score=pl.lit(1.0), method=pl.lit(_SAME_WORDS)),
+            others.select(
+                "a_row",
+                "b_row",
+                pl.Series("a_char_start", starts[a]),
+                pl.Series("a_char_count", counts[a]),
+                pl.Series("b_char_start", starts[b]),
+                pl.Series("b_char_count", counts[b]),
+                "kind",
+                "score",
+                "method",
             ),
-            others.select("a_row", "b_row", "kind", "score", "method"),
         ]
     )
-    whole = np.full(len(first), -1)
-    rows, froms, tos = (
-        np.concatenate([found["a_row"], found["b_row"]]),
-        *(
-            np.concatenate([column for side in ("a", "b") for column in (whole, _words(others[f"{side}_{end}"]))])
-            for end in ("from", "to")
-        ),
-    )
-    starts, counts = located(passages, rows, froms, tos)
-    a, b = slice(None, found.height), slice(found.height, None)
-    found = found.with_columns(
-        a_char_start=starts[a], a_char_count=counts[a], b_char_start=starts[b], b_char_count=counts[b]
-    )
-    return found.sort("a_row", "b_row")
+    # No pair stands there twice. Numbers of one column are sorted in a fifth of the time of rows.
+    return found[np.argsort((found["a_row"].to_numpy() << 32) | found["b_row"].to_numpy())]
 
 
-def _words(numbers: pl.Series) -> Indexes:
-    """Numbers of words as `located` takes them."""
-    words: Indexes = numbers.cast(pl.Int64).fill_null(-1).to_numpy()
-    return words
+def _numbers(column: pl.Series) -> Indexes:
+    """Rows or words as `located` takes them."""
+    numbers: Indexes = column.cast(pl.Int64).fill_null(-1).to_numpy()
+    return numbers
 
 
 def _are_apart(passages: Passages, a: Indexes, b: Indexes) -> npt.NDArray[np.bool_]:
@@ -129,10 +140,11 @@ def _are_apart(passages: Passages, a: Indexes, b: Indexes) -> npt.NDArray[np.boo
 
 def overlap_rows(passages: Passages, found: pl.DataFrame) -> pl.DataFrame:
     """Rows of the table `overlaps`, from what `overlapping` gives."""
-    sources = passages.articles["source_id"]
-    columns = {}
-    for side in ("a", "b"):
-        rows = found[f"{side}_row"].to_numpy()
-        columns[f"{side}_passage_id"] = passages.ids_of(rows)
-        columns[f"{side}_source_id"] = sources.gather(passages.article[rows])
-    return found.drop("a_row", "b_row").with_columns(**columns)
+    rows = np.concatenate([found["a_row"], found["b_row"]])
+    ids, sources = passages.ids_of(rows), passages.articles["source_id"].gather(passages.article[rows])
+    return found.drop("a_row", "b_row").with_columns(
+        a_passage_id=ids.head(found.height),
+        b_passage_id=ids.tail(found.height),
+        a_source_id=sources.head(found.height),
+        b_source_id=sources.tail(found.height),
+    )

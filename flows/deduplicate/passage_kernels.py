@@ -32,6 +32,7 @@ from flows.deduplicate.kernels import (
 )
 
 Words = npt.NDArray[np.uint32]
+Values = npt.NDArray[Any]
 Indexes = npt.NDArray[np.int64]
 
 # Columns of what `compare_passages` measures: words that both have, each as often as it stands; whether b has a figure
@@ -49,16 +50,16 @@ _MIX_B = 0x045D9F3B
 
 
 def gather(
-    words: Words, starts: Indexes, rows: Indexes, gathered: Words, gathered_starts: Indexes, first: int, last: int
+    words: Values, starts: Indexes, rows: Indexes, gathered: Values, gathered_starts: Indexes, first: int, last: int
 ) -> None:
-    """Copy the words of passages side by side.
+    """Copy the words or lines of passages side by side, one passage after the other and from its beginning on.
 
     Args:
-        words: words of all passages.
+        words: those of all passages.
         starts: shape (passages + 1).
         rows: shape (n): which passages.
-        gathered: out.
-        gathered_starts: shape (n + 1): where each goes.
+        gathered: out; it may be the same array.
+        gathered_starts: shape (n): where each goes.
         first: the first of the slice.
         last: the one after the last.
     """

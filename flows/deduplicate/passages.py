@@ -3,14 +3,13 @@
 Text is read once for its words, and a second time, shard by shard, for the few passages that are looked at by letter.
 """
 
-import os
 import sys
-import tempfile
 from collections import deque
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
+from concurrent.futures import Future, ThreadPoolExecutor
 from dataclasses import dataclass
 from pathlib import Path
-from typing import IO, Any
+from typing import Any
 
 import numpy as np
 import numpy.typing as npt
@@ -22,6 +21,7 @@ from flows.deduplicate.cluster import survivor_order
 from flows.deduplicate.kernels import COMPILE_FROM_BYTES
 from flows.deduplicate.portions import ON_THREADS, Arrays, Spread, shared_out
 from flows.deduplicate.wordstore import (
+    Number,
     WordStore,
     give_back,
     put_words,
@@ -121,10 +121,8 @@ class Passages:
             A slice of `rows`, and the columns of those passages in that order; a shard, or a part of it, at a time.
         """
         bounds = np.searchsorted(rows, self.shard_starts)
-        for number, shard in enumerate(self.shards):
-            if bounds[number] == bounds[number + 1]:
-                continue
-            table = columns_of(shard, columns)
+        asked = np.flatnonzero(np.diff(bounds)).tolist()
+        for number, table in zip(asked, _tables([self.shards[number] for number in asked], columns), strict=True):
             for first in range(bounds[number], bounds[number + 1], _ROWS_AT_ONCE):
                 part = slice(first, min(first + _ROWS_AT_ONCE, int(bounds[number + 1])))
                 yield part, table[rows[part] - self.shard_starts[number]]
@@ -135,10 +133,14 @@ class Passages:
         Args:
             rows: which, in any order, as often as wanted.
         """
-        asked, places = np.unique(rows, return_inverse=True)
+        is_asked = np.zeros(len(self.items), np.bool_)
+        is_asked[rows] = True
+        asked = np.flatnonzero(is_asked)
+        places = np.empty(len(self.items), np.int32)
+        places[asked] = np.arange(len(asked), dtype=np.int32)
         parts = [table["passage_id"] for _, table in self.read(asked, "passage_id")]
         ids = pl.concat(parts) if parts else pl.Series("passage_id", [], dtype=pl.String)
-        return ids.rechunk().gather(places)
+        return ids.rechunk().gather(places[rows])
 
 
 def of_roles(roles: Iterable[str]) -> npt.NDArray[np.bool_]:
@@ -151,7 +153,19 @@ def columns_of(shard: Shard, columns: Sequence[str]) -> pl.DataFrame:
     """Some columns of a shard, in memory."""
     if isinstance(shard, pl.DataFrame):
         return shard.select(columns)
-    return pl.read_parquet(shard, columns=list(columns))
+    return pl.read_parquet(shard, columns=list(columns), glob=False)
+
+
+def _tables(shards: Iterable[Shard], columns: Sequence[str]) -> Iterator[pl.DataFrame]:
+    """Some columns of each shard; the next one is read while the last one is worked on."""
+    with ThreadPoolExecutor(1) as reader:
+        ahead: deque[Future[pl.DataFrame]] = deque()
+        for shard in shards:
+            ahead.append(reader.submit(columns_of, shard, columns))
+            if len(ahead) > 1:
+                yield ahead.popleft().result()
+        while ahead:
+            yield ahead.popleft().result()
 
 
 def read_passages(
@@ -161,32 +175,24 @@ def read_passages(
 
     Args:
         articles: shards of the table `articles`.
-        passages: shards of the table `passages` of the same sources, each sorted as it is released.
+        passages: shards of the table `passages`, each of the same sources and sorted as it is released.
         settings: `deduplicate_memory_bytes`.
         work: where words go that do not fit, and all if the work is done elsewhere.
         spread: who does the work.
     """
-    facts = pl.concat(
-        [TABLES["articles"].empty().select(_ARTICLE_FACTS), *(columns_of(shard, _ARTICLE_FACTS) for shard in articles)]
-    ).with_row_index("article")
+    of_shards = [columns_of(shard, _ARTICLE_FACTS) for shard in articles]
+    facts = pl.concat([TABLES["articles"].empty().select(_ARTICLE_FACTS), *of_shards]).with_row_index("article")
     facts = facts.join(survivor_order(facts), on="article_id", maintain_order="left")
-    sources = facts.select("source_id").unique(maintain_order=True).with_row_index("source")
-    of_pages = (
-        facts.sort("rank")
-        .unique("source_id", keep="first", maintain_order=True)
-        .select("source_id", page_article="article")
-        .join(sources, on="source_id")
-    )
-    of_articles = facts.select("article_id", "article")
+    ends = np.cumsum([own.height for own in of_shards])
     read: list[pl.DataFrame] = []
     counts: list[int] = []
 
     def tables(*columns: str) -> Iterator[pl.DataFrame]:
         """The shards, which are numbered on the way."""
-        for shard in passages:
-            table = columns_of(shard, ("source_id", "article_id", "role", "char_start", "char_count", *columns))
+        known = "source_id", "article_id", "role", "char_start", "char_count"
+        for table, own, end in zip(_tables(passages, (*known, *columns)), of_shards, ends, strict=True):
             counts.append(table.height)
-            read.append(_numbered(table, of_pages, of_articles))
+            read.append(_numbered(table, facts[end - own.height : end]))
             yield table
 
     if spread.is_elsewhere and len(passages) > 1:
@@ -194,7 +200,7 @@ def read_passages(
         deque(tables(), maxlen=0)
     else:
         texts = (table["text"] for table in tables("text"))
-        store = words_of_batches(texts, settings.deduplicate_memory_bytes // 4, work)
+        store = words_of_batches(texts, settings.deduplicate_memory_bytes * 5 // 8, work)
     rows = pl.concat([pl.DataFrame(schema=_ROW_SCHEMA), *read])
     read.clear()
     article = rows["article"].to_numpy()
@@ -222,9 +228,15 @@ def read_passages(
     )
 
 
-def _numbered(table: pl.DataFrame, of_pages: pl.DataFrame, of_articles: pl.DataFrame) -> pl.DataFrame:
-    """Columns of _ROW_SCHEMA: one row per passage of a shard; -1 for what is not known."""
+def _numbered(table: pl.DataFrame, articles: pl.DataFrame) -> pl.DataFrame:
+    """Columns of _ROW_SCHEMA: one row per passage of a shard, whose articles are given; -1 for what is not known."""
     ids = ("source_id", "article_id")
+    # The number of a source is that of its first article in survivor order.
+    of_pages = (
+        articles.select("source_id", "rank", page_article="article")
+        .sort("rank")
+        .unique("source_id", keep="first", maintain_order=True)
+    )
     # Passages of one article follow one another: each run of them is looked up once.
     is_new = pl.any_horizontal(pl.col(name).ne_missing(pl.col(name).shift(1)) for name in ids)
     numbered = table.select(
@@ -238,10 +250,10 @@ def _numbered(table: pl.DataFrame, of_pages: pl.DataFrame, of_articles: pl.DataF
         numbered.filter("is_new")
         .select(ids)
         .join(of_pages, on="source_id", how="left", maintain_order="left")
-        .join(of_articles, on="article_id", how="left", maintain_order="left")
+        .join(articles.select("article_id", "article"), on="article_id", how="left", maintain_order="left")
         .select(
             pl.coalesce("article", "page_article").cast(pl.Int32).fill_null(-1).alias("article"),
-            pl.col("source").cast(pl.Int32).fill_null(-1),
+            pl.col("page_article").cast(pl.Int32).fill_null(-1).alias("source"),
             is_inside=pl.col("article").is_not_null(),
         )
     )
@@ -249,82 +261,99 @@ def _numbered(table: pl.DataFrame, of_pages: pl.DataFrame, of_articles: pl.DataF
     return pl.concat([runs[run], numbered], how="horizontal").select(_ROW_SCHEMA.names())
 
 
-def words_of_articles(passages: Passages, settings: Settings, work: Path) -> WordStore:
-    """The words of each article's content, copied out of those of its passages: all of a kind side by side.
+def words_of_articles(passages: Passages, work: Path) -> WordStore:
+    """The words of each article's content side by side: those of its passages, which are let go.
 
     Args:
         passages: of all articles.
-        settings: `deduplicate_memory_bytes`.
-        work: where words go that do not fit.
+        work: where words go if the work is done elsewhere: there, to do a portion twice must be to do it once, so that
+            words are copied. Here they are moved to the front of where they lie.
     """
-    store = passages.store
     chosen = np.flatnonzero(passages.is_content & passages.is_inside)
     article = passages.article[chosen]
-    if (np.diff(article) < 0).any():
+    store = passages.store.let_go()
+    # Those of an article between passages of another one, or of a page whose articles stand in another order: few.
+    is_astray = np.minimum.accumulate(article[::-1])[::-1] < article
+    is_astray |= np.maximum.accumulate(article) > article
+    if is_astray.any():
         order = np.argsort(article, kind="stable")
         chosen, article = chosen[order], article[order]
-    count = passages.articles.height
-    lengths = np.diff(store.starts)[chosen]
-    line_counts = np.diff(store.line_starts)[chosen]
-    total = int(lengths.sum())
-    to = np.concatenate([np.zeros(1, np.int64), np.cumsum(lengths)])
-    file, name = None, None
-    if store.spread.is_elsewhere:
-        words, name = shared_words(work, total)
-    else:
-        # More than those of passages may take, which wait meanwhile: pairs of articles lie all over the place.
-        words, file = _room(total, settings.deduplicate_memory_bytes * 5 // 8, work)
-    bounds, spread = shared_out(len(chosen), _PASSAGES_PER_SLICE, store.spread)
-    starts = store.starts[chosen]
+    of_articles = np.searchsorted(article, np.arange(passages.articles.height + 1))
+    to, lines_to = _ends(store.starts, chosen), _ends(store.line_starts, chosen)
+    lines = store.line_starts, chosen, lines_to, is_astray
+    is_elsewhere = store.spread.is_elsewhere
+    return WordStore(
+        words=_copied(store, chosen, to, work)
+        if is_elsewhere
+        else _moved(store, store.words, store.starts, chosen, to, is_astray),
+        starts=to[of_articles],
+        line_hashes=_moved(store, store.line_hashes, *lines),
+        line_words=_moved(store, store.line_words, *lines),
+        line_starts=lines_to[of_articles],
+        is_compiled=store.is_compiled,
+        spread=store.spread,
+        file=None if is_elsewhere else store.file,
+    )
+
+
+def _moved(
+    store: WordStore,
+    values: npt.NDArray[Number],
+    starts: Indexes,
+    rows: Indexes,
+    to: Indexes,
+    is_astray: npt.NDArray[np.bool_],
+) -> npt.NDArray[Number]:
+    """Move what belongs to passages side by side, in the order given, to the front of where it all lies.
+
+    Args:
+        store: of all passages.
+        values: their words or lines, which are changed.
+        starts: shape (passages + 1): where those of each begin.
+        rows: shape (n): which passages.
+        to: shape (n + 1): where those of each go, and where the last ones end.
+        is_astray: shape (n): whether any of those before it in this order lies behind it, or the other way round. All
+            others go forward, one after the other, to where nobody's are needed any more.
+    """
+    gather = kernels_for(is_compiled=store.is_compiled)["gather"]
+    astray, others = np.flatnonzero(is_astray), np.flatnonzero(~is_astray)
+    ends = np.concatenate([np.zeros(1, np.int64), np.cumsum(to[astray + 1] - to[astray])])
+    aside = np.empty(int(ends[-1]), values.dtype)
+    gather(*views(store, values, starts, rows[astray], aside, ends), 0, len(astray))
+    for first in range(0, len(others), _PASSAGES_PER_SLICE):
+        own = others[first : first + _PASSAGES_PER_SLICE]
+        gather(*views(store, values, starts, rows[own], values, to[own]), 0, len(own))
+        give_back(values)
+    gather(*views(store, aside, ends, np.arange(len(astray)), values, to[astray]), 0, len(astray))
+    return values[: to[-1]]
+
+
+def _copied(store: WordStore, rows: Indexes, to: Indexes, work: Path) -> npt.NDArray[np.uint32]:
+    """Copy the words of passages side by side into another file."""
+    words, name = shared_words(work, int(to[-1]))
+    bounds, spread = shared_out(len(rows), _PASSAGES_PER_SLICE, store.spread)
+    starts = store.starts[rows]
     portions = [
-        (
-            store.words,
-            starts[first:last],
-            lengths[first:last],
-            store.is_compiled,
-            None if name else words[to[first] : to[last]],
-            name,
-            int(to[first]),
-        )
+        (store.words, starts[first:last], np.diff(to[first : last + 1]), store.is_compiled, name, int(to[first]))
         for first, last in bounds
     ]
     for _ in spread(_gathered, portions):
         pass
-    if name is not None:
-        words = sealed(words)
-    lines = _ranges(store.line_starts[chosen], line_counts)
-    return WordStore(
-        words=words,
-        starts=_starts(article, lengths, count),
-        line_hashes=store.line_hashes[lines],
-        line_words=store.line_words[lines],
-        line_starts=_starts(article, line_counts, count),
-        is_compiled=store.is_compiled,
-        spread=store.spread,
-        _file=file,
-    )
+    return sealed(words)
 
 
 def _gathered(
-    words: npt.NDArray[np.uint32],
-    starts: Indexes,
-    lengths: Indexes,
-    is_compiled: bool,
-    room: npt.NDArray[np.uint32] | None,
-    file: str | None,
-    offset: int,
+    words: npt.NDArray[np.uint32], starts: Indexes, lengths: Indexes, is_compiled: bool, file: str, offset: int
 ) -> Arrays:
-    """A portion of `words_of_articles`: the words of some passages, put into the room or the file given."""
-    own = np.empty(int(lengths.sum()), np.uint32) if room is None else room
+    """A portion of `_copied`: the words of some passages, put into the file from the word with this number on."""
+    own = np.empty(int(lengths.sum()), np.uint32)
     to = np.concatenate([np.zeros(1, np.int64), np.cumsum(lengths)])
     # As the kernel asks for them: where each passage begins, and behind that where it ends.
     ends = np.stack([starts, starts + lengths], axis=1).ravel()
     arrays = views_of(words, ends, np.arange(0, len(ends), 2), own, to, is_compiled=is_compiled)
     kernels_for(is_compiled=is_compiled)["gather"](*arrays, 0, len(lengths))
-    if file is not None:
-        put_words(file, offset, own)
+    put_words(file, offset, own)
     give_back(words)
-    give_back(own)
     return ()
 
 
@@ -382,21 +411,11 @@ def views_of(*arrays: npt.NDArray[Any], is_compiled: bool) -> tuple[Any, ...]:
     return arrays if is_compiled else tuple(array.data for array in arrays)
 
 
-def _room(count: int, memory_bytes: int, work: Path) -> tuple[npt.NDArray[np.uint32], IO[bytes] | None]:
-    """Room for so many words, in memory or in a temporary file."""
-    if count * 4 <= memory_bytes:
-        return np.empty(count, np.uint32), None
-    file = tempfile.TemporaryFile(prefix="copydesk-words-", dir=work)  # noqa: SIM115 - lives as long as the store
-    # Reserved, not only promised: where a page of a mapped file finds the disk full, the process ends with SIGBUS.
-    os.posix_fallocate(file.fileno(), 0, count * 4)
-    return np.memmap(file, np.uint32, "r+", shape=(count,)), file
-
-
-def _starts(owner: npt.NDArray[np.int32], lengths: Indexes, count: int) -> Indexes:
-    """Where the parts of each owner begin when they stand side by side: shape (count + 1)."""
-    ends = np.concatenate([np.zeros(1, np.int64), np.cumsum(lengths)])
-    starts: Indexes = ends[np.searchsorted(owner, np.arange(count + 1))]
-    return starts
+def _ends(starts: Indexes, rows: Indexes) -> Indexes:
+    """Where what belongs to each passage begins when all stands side by side, and its end: shape (n + 1)."""
+    ends = np.zeros(len(rows) + 1, np.int64)
+    np.cumsum(starts[rows + 1] - starts[rows], out=ends[1:])
+    return ends
 
 
 def _ranges(starts: Indexes, counts: Indexes) -> Indexes:

@@ -18,6 +18,7 @@ import polars as pl
 from flows.compiled import compiled, plain
 from flows.deduplicate import align_kernels, restated_kernels
 from flows.deduplicate.kernels import in_slices
+from flows.deduplicate.pairs import distinct
 from flows.deduplicate.passages import Indexes, Passages
 from flows.deduplicate.restated_kernels import A_FROM, A_TO, A_UNIT, B_FROM, B_TO, B_UNIT, COVERAGE, EVIDENCE
 from flows.deduplicate.reuse import MATCH_SCHEMA
@@ -169,7 +170,7 @@ def _different(words: Indexes, starts: Indexes, ends: Indexes, number_count: int
     lengths = ends - starts
     of_unit = np.repeat(np.arange(len(starts)), lengths)
     within = np.arange(len(of_unit)) - np.repeat(np.cumsum(lengths) - lengths, lengths)
-    pairs = np.unique(of_unit * number_count + words[starts[of_unit] + within])
+    pairs = distinct(of_unit * number_count + words[starts[of_unit] + within])
     return pairs % number_count, np.searchsorted(pairs // number_count, np.arange(len(starts)), side="right")
 
 

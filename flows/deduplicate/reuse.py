@@ -16,6 +16,7 @@ import polars as pl
 
 from flows.deduplicate.align import align, align_pairs
 from flows.deduplicate.kernels import shuffled
+from flows.deduplicate.pairs import Counted, Pairs, added_up, counted, sides
 from flows.deduplicate.passage_kernels import (
     A_FROM,
     A_TO,
@@ -34,9 +35,6 @@ from flows.settings import Settings
 from schemas.columns import CONTENT_ROLES, ROLES
 
 __all__ = ["MATCH_SCHEMA", "Firsts", "align", "align_pairs", "firsts_of", "reworded_passages"]
-
-# Two passages in one number: the lower one << 32 | the higher one.
-Pairs = npt.NDArray[np.uint64]
 
 MATCH_SCHEMA = pl.Schema(
     {
@@ -216,19 +214,16 @@ def _likely_pairs(passages: Passages, rows: Indexes, settings: Settings) -> tupl
     words = int((store.starts[rows + 1] - store.starts[rows]).sum())
     # About two fingerprints in five words, of eight bytes; beside them a range or two, and pairs.
     parts = 1 + words * 4 // settings.deduplicate_memory_bytes
-    rare, common = np.empty(0, np.uint64), np.empty(0, np.uint64)
-    shared = np.empty(0, np.int64)
-    for few, many in _links(passages, rows, item_bits, parts, settings):
-        rare = np.union1d(rare, few)
-        common, shared = _counted(common, shared, many)
-    pairs = np.union1d(rare, common[shared >= _LIKELY_COMMON])
-    return (pairs >> np.uint64(32)).astype(np.int64), (pairs & np.uint64(0xFFFFFFFF)).astype(np.int64)
+    found: list[Counted] = []
+    for linked in _links(passages, rows, item_bits, parts, settings):
+        found = added_up([*found, *linked], len(rows))
+    return sides(np.concatenate([pairs[shared >= _LIKELY_COMMON] for pairs, shared in found]))
 
 
 def _links(
     passages: Passages, rows: Indexes, item_bits: int, parts: int, settings: Settings
-) -> Iterator[tuple[Pairs, Pairs]]:
-    """The pairs of each partition: through fingerprints that few have, and, sorted, through those that many have.
+) -> Iterator[list[Counted]]:
+    """The pairs of each partition, in sorted pieces, and how much the fingerprints that link each count.
 
     Here each partition is sought anew, so that no more than one exists; elsewhere all at once, into files that are cut
     by ranges, and shuffled: each range is then read from all of them.
@@ -245,8 +240,11 @@ def _links(
             (*fixed, *(keys[cuts[number] : cuts[number + 1]] for keys, cuts in files)) for number in range(cut_into)
         ]
         del files
-        few, many = zip(*spread(_linked_range, portions), strict=True)
-        yield np.concatenate(few), np.sort(np.concatenate(many))
+        yield [
+            linked
+            for few, worth, many, times in spread(_linked_range, portions)
+            for linked in ((few, worth), (many, times))
+        ]
 
 
 def _keys(
@@ -256,8 +254,8 @@ def _keys(
     store = passages.store
     groups = groups_of_roles()[passages.role[rows]]
     bounds, spread = shared_out(len(rows), _PASSAGES_PER_SLICE, store.spread)
-    # Elsewhere passages that lie side by side go together.
-    order = np.argsort(rows) if spread.is_elsewhere else np.arange(len(rows))
+    # Passages that lie side by side go together.
+    order = np.argsort(rows)
     sizes = settings.shingle_words, item_bits, part, parts, cut_into
     portions = [
         (
@@ -298,13 +296,19 @@ def _fingerprints(
     return shuffled(keys, cut_into, is_compiled=is_compiled)
 
 
-def _linked_range(item_bits: int, most: int, is_compiled: bool, *pieces: Pairs) -> tuple[Pairs, Pairs]:
-    """The pairs of one range of fingerprints: columns of `_links`."""
+def _linked_range(
+    item_bits: int, most: int, is_compiled: bool, *pieces: Pairs
+) -> tuple[Pairs, Indexes, Pairs, Indexes]:
+    """The pairs of one range of fingerprints, linked by those that few passages have and by those that many have.
+
+    One fingerprint that few have counts as much as it takes, one that many have once.
+    """
     kernels = kernels_for(is_compiled=is_compiled)
     keys = np.concatenate([np.empty(0, np.uint64), *pieces])
     keys.sort()
-    few = np.unique(_linked(kernels["link_rare"], keys, item_bits, most))
-    return few, _linked(kernels["link_common"], keys, item_bits, most)
+    few, _ = counted(_linked(kernels["link_rare"], keys, item_bits, most))
+    many, times = counted(_linked(kernels["link_common"], keys, item_bits, most))
+    return few, np.full(len(few), _LIKELY_COMMON), many, times
 
 
 def _linked(run: Callable[..., int], keys: Pairs, item_bits: int, most: int) -> Pairs:
@@ -313,18 +317,6 @@ def _linked(run: Callable[..., int], keys: Pairs, item_bits: int, most: int) -> 
     run(keys, item_bits, most, pairs)
     pairs.sort()
     return pairs
-
-
-def _counted(pairs: Pairs, shared: Indexes, linked: Pairs) -> tuple[Pairs, Indexes]:
-    """Add sorted links to the pairs counted so far."""
-    starts = np.flatnonzero(np.concatenate([np.ones(min(len(linked), 1), np.bool_), linked[1:] != linked[:-1]]))
-    new, times = linked[starts], np.diff(np.append(starts, len(linked)))
-    if not len(pairs):
-        return new, times
-    both, places = np.unique(np.concatenate([pairs, new]), return_inverse=True)
-    totals = np.zeros(len(both), np.int64)
-    np.add.at(totals, places, np.concatenate([shared, times]))
-    return both, totals
 
 
 def _asked(passages: Passages, a: Indexes, b: Indexes, longer: Indexes, settings: Settings) -> tuple[Any, ...]:

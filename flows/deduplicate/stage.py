@@ -2,6 +2,7 @@
 
 import tempfile
 from collections.abc import Sequence
+from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -131,8 +132,10 @@ def _found(
     corpus = read_passages(articles, passages, settings, work, spread)
     facts = corpus.articles
     form = facts["kind"].replace({"interview": "article"}).rank("dense").to_numpy().astype(np.int64)
+    firsts = firsts_of(corpus, settings)
+    reworded = reworded_passages(corpus, firsts, settings)
     copies = copies_of_survivors(
-        words_of_articles(corpus, settings, work),
+        words_of_articles(corpus, work),
         facts["rank"].to_numpy().astype(np.int64),
         form,
         facts["source_id"].rank("dense").to_numpy().astype(np.int64),
@@ -140,25 +143,29 @@ def _found(
     )
     clusters = np.arange(facts.height, dtype=np.uint32)
     clusters[copies["b"].to_numpy()] = copies["a"].to_numpy()
-    firsts = firsts_of(corpus, settings)
     equal = firsts.repeats()
     matches = one_rule_each(
         [
-            reworded_passages(corpus, firsts, settings),
+            reworded,
             slot_matches(corpus, firsts, settings),
             restated_passages(corpus, equal[1], settings),
         ]
     )
     found = overlapping(corpus, equal, matches)
     ids = facts.sort("rank")["article_id"]
-    return Repeats(
-        clusters=pl.DataFrame({"article_id": ids.gather(copies["b"]), "cluster_id": ids.gather(copies["a"])}).sort(
-            "article_id"
-        ),
-        repeats=_in_order(repeated_passages(corpus, equal, matches), ("passage_id",)),
-        overlaps=_as_released("overlaps", overlap_rows(corpus, found)),
-        relations=_as_released("relations", relations_from(corpus, pl.Series(clusters), copies, found)),
-    )
+    # Much of each is work for one core.
+    with ThreadPoolExecutor(2) as pool:
+        relations = pool.submit(relations_from, corpus, pl.Series(clusters), copies, found)
+        repeats = pool.submit(repeated_passages, corpus, equal, matches)
+        overlaps = pool.submit(overlap_rows, corpus, found)
+        return Repeats(
+            clusters=pl.DataFrame({"article_id": ids.gather(copies["b"]), "cluster_id": ids.gather(copies["a"])}).sort(
+                "article_id"
+            ),
+            repeats=_in_order(repeats.result(), ("passage_id",)),
+            overlaps=_as_released("overlaps", overlaps.result()),
+            relations=_as_released("relations", relations.result()),
+        )
 
 
 def _of_range(rows: pl.DataFrame, ids: pl.Series) -> pl.DataFrame:

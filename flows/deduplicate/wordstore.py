@@ -10,10 +10,10 @@ import tempfile
 from collections import deque
 from collections.abc import Iterable, Iterator
 from concurrent.futures import Future, ThreadPoolExecutor
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 from queue import Empty, SimpleQueue
-from typing import IO, TypeVar
+from typing import IO, Any, TypeVar
 
 import numpy as np
 import numpy.typing as npt
@@ -46,6 +46,7 @@ class WordStore:
         line_starts: int64, shape (texts + 1): where the lines of each text begin.
         is_compiled: whether there is enough text for compiled kernels.
         spread: who does the work on them; elsewhere, `words` lies in a file that has a name.
+        file: the temporary file that `words` lies in, if any: it is there as long as it is held.
     """
 
     words: npt.NDArray[np.uint32]
@@ -55,7 +56,7 @@ class WordStore:
     line_starts: npt.NDArray[np.int64]
     is_compiled: bool
     spread: Spread = ON_THREADS
-    _file: IO[bytes] | None = None
+    file: IO[bytes] | None = None
 
     @property
     def file_name(self) -> str:
@@ -67,16 +68,24 @@ class WordStore:
         """How many texts there are."""
         return len(self.starts) - 1
 
+    def let_go(self) -> "WordStore":
+        """Hand words and lines on to another one. How many words each text had stays known here."""
+        other = replace(self)
+        self.words, self.file = np.empty(0, np.uint32), None
+        self.line_hashes, self.line_words = np.empty(0, np.int64), np.empty(0, np.int32)
+        self.line_starts = np.zeros(1, np.int64)
+        return other
+
 
 def words_of_batches(batches: Iterable[pl.Series], memory_bytes: int, folder: Path | None = None) -> WordStore:
     """Read texts and keep their words.
 
     Args:
         batches: texts; null counts as empty.
-        memory_bytes: bytes of words from which on they go to a temporary file.
+        memory_bytes: words of more bytes go to a temporary file.
         folder: where that file lies; where temporary files usually do if None.
     """
-    words: npt.NDArray[np.uint32] = np.empty(0, np.uint32)
+    room = _room(memory_bytes)
     file: IO[bytes] | None = None
     word_ends: list[npt.NDArray[np.int64]] = []
     line_ends: list[npt.NDArray[np.int64]] = []
@@ -88,19 +97,18 @@ def words_of_batches(batches: Iterable[pl.Series], memory_bytes: int, folder: Pa
         line_ends.append(part.line_ends + line_total)
         hashes.append(part.line_hashes)
         line_words.append(part.line_words)
+        if file is None and word_total + len(part.words) > len(room):
+            file = tempfile.TemporaryFile(prefix="copydesk-words-", dir=folder)  # noqa: SIM115 - lives as long as the store
+            file.write(room[:word_total].data)
+            room = np.empty(0, np.uint32)
+        if file is None:
+            room[word_total : word_total + len(part.words)] = part.words
+        else:
+            file.write(part.words.data)
         word_total += len(part.words)
         line_total += len(part.line_words)
         byte_total += part.byte_count
-        if file is not None:
-            file.write(part.words.data)
-            continue
-        # Grows where it lies: the system moves pages, not words, so that they are never held twice.
-        words.resize(word_total, refcheck=False)
-        words[word_total - len(part.words) :] = part.words
-        if words.nbytes > memory_bytes:
-            file = tempfile.TemporaryFile(prefix="copydesk-words-", dir=folder)  # noqa: SIM115 - lives as long as the store
-            file.write(words.data)
-            words = np.empty(0, np.uint32)
+    words = room[:word_total]
     if file is not None:
         file.flush()
         words = np.memmap(file, np.uint32, "r+", shape=(word_total,))
@@ -111,11 +119,21 @@ def words_of_batches(batches: Iterable[pl.Series], memory_bytes: int, folder: Pa
         line_words=_joined(line_words, np.int32),
         line_starts=np.concatenate([np.zeros(1, np.int64), *line_ends]),
         is_compiled=byte_total >= COMPILE_FROM_BYTES,
-        _file=file,
+        file=file,
     )
 
 
-def give_back(words: npt.NDArray[np.uint32]) -> None:
+def _room(memory_bytes: int) -> npt.NDArray[np.uint32]:
+    """Room for words of so many bytes, or of as many as the machine has.
+
+    It lies where it lies, so that words are never held twice, and what is not written to takes no memory. NumPy asks
+    for huge pages, of which a thousand are given in the time of ten thousand small ones.
+    """
+    machine_bytes = os.sysconf("SC_PHYS_PAGES") * os.sysconf("SC_PAGE_SIZE")
+    return np.empty(min(memory_bytes, machine_bytes) // 4, np.uint32)
+
+
+def give_back(words: npt.NDArray[Any]) -> None:
     """Take the pages of a file's words out of this process's memory; they are read again when they are needed."""
     mapped = getattr(words, "_mmap", None)
     if mapped is not None and hasattr(mmap, "MADV_DONTNEED"):

@@ -2,10 +2,8 @@
 
 from collections.abc import Collection, Iterator, Mapping, Sequence
 from contextlib import ExitStack
-from pathlib import Path
 
-from flows.errors import CopydeskError
-from flows.ingest.documents import Document, Notes, Records, Refusal, record_columns
+from flows.ingest.documents import Document, Notes, Records, Refusal, SpoiltError, record_columns
 from flows.ingest.formats import Formats
 from flows.ingest.inputs import InputFile, find_inputs
 from flows.ingest.reading import bytes_of_document, records_of_container
@@ -13,40 +11,33 @@ from flows.settings import Settings
 
 
 def documents_again(
-    inputs: Sequence[str], uris: Collection[str], folder: Path, settings: Settings, columns: Mapping[str, str]
+    inputs: Sequence[str], uris: Collection[str], settings: Settings, columns: Mapping[str, str]
 ) -> Iterator[tuple[str, Document | Refusal]]:
     """The documents of the files with these uris as they are now, each with the uri of its file.
 
-    Unlike a build, this settles no quarrel between documents of one uri: all of them come.
+    Unlike a build, this settles no quarrel between documents of one uri: all of them come. So do those of a container
+    that turns out to be spoilt, before its refusal: each is compared by its own hash.
 
     Args:
         inputs: files or folders, as a build is given them.
         uris: of the files to read; all others are passed over.
-        folder: for temporary files.
         settings: bounds of what is read.
         columns: our column of a record → its name in the containers, where they differ.
 
     Raises:
         UsageError: an input is empty, or a column unknown.
-        CopydeskError: there is no room for temporary files.
     """
     renamed = record_columns(columns)
     with ExitStack() as stack:
-        formats = Formats(stack, folder)
+        formats = Formats(stack)
         found = find_inputs(inputs, formats.suffixes)
         for uri, refusal in sorted(found.refused.items()):
             if uri in uris:
                 yield uri, refusal
         for file in sorted(found.files):
             if file.uri in uris:
-                try:
-                    for document in _documents(file, formats, settings, renamed):
-                        yield file.uri, document
-                except OSError as error:
-                    raise CopydeskError(
-                        f"no temporary file can be written beside {folder}: {error.strerror}; name a folder with "
-                        "room in TMPDIR"
-                    ) from error
+                for document in _documents(file, formats, settings, renamed):
+                    yield file.uri, document
 
 
 def _documents(
@@ -56,8 +47,11 @@ def _documents(
         data = bytes_of_document(file, settings)
         yield data if isinstance(data, Refusal) else formats.documents[file.suffix](data)
         return
-    for found in records_of_container(file, formats.containers[file.suffix], columns, settings, Notes()):
-        if isinstance(found, Records):
-            yield from found.documents()
-        else:
-            yield found
+    try:
+        for found in records_of_container(file, formats.containers[file.suffix], columns, settings, Notes()):
+            if isinstance(found, Records):
+                yield from found.documents()
+            else:
+                yield found
+    except SpoiltError as error:
+        yield error.refusal

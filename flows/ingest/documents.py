@@ -76,6 +76,15 @@ class Refusal:
     record: int | None = None
 
 
+class SpoiltError(Exception):
+    """A container cannot be read to its end as its format demands: none of its records counts, but this refusal."""
+
+    def __init__(self, refusal: Refusal) -> None:
+        """The refusal of the whole container."""
+        super().__init__(refusal.rule)
+        self.refusal = refusal
+
+
 @dataclass
 class Notes:
     """What a person should know of one container although nothing was turned away.

@@ -3,7 +3,6 @@
 from collections.abc import Callable, Iterator
 from contextlib import ExitStack
 from pathlib import Path
-from tempfile import TemporaryDirectory
 
 from flows.ingest.documents import Document, Notes, Records, Refusal
 from flows.ingest.jsonl import records_of_jsonl, records_of_jsonl_gz
@@ -20,16 +19,17 @@ class Formats:
 
     Attributes:
         documents: suffix → reader of a file that is one document, from its bytes.
-        containers: suffix → reader of a file that holds records: path, our columns → theirs, settings, notes.
+        containers: suffix → reader of a file that holds records: path, our columns → theirs, settings, notes. It raises
+            `SpoiltError` where a format tells only at the end whether what was read before was right.
     """
 
-    def __init__(self, stack: ExitStack, folder: Path) -> None:
-        """Readers that put temporary files into this folder; the stack ends what they have started."""
+    def __init__(self, stack: ExitStack) -> None:
+        """Readers; the stack ends what they have started."""
         self.documents: dict[str, DocumentReader] = {".txt": document_of_text}
         self.containers: dict[str, RecordReader] = {
             ".jsonl": records_of_jsonl,
             ".jsonl.gz": records_of_jsonl_gz,
-            ".parquet": stack.enter_context(ParquetReader(folder)),
+            ".parquet": stack.enter_context(ParquetReader()),
         }
 
     @property
@@ -40,5 +40,5 @@ class Formats:
 
 def known_suffixes() -> tuple[str, ...]:
     """The suffixes of files that are read."""
-    with TemporaryDirectory() as folder, ExitStack() as stack:
-        return Formats(stack, Path(folder)).suffixes
+    with ExitStack() as stack:
+        return Formats(stack).suffixes

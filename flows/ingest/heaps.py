@@ -1,5 +1,6 @@
 """Rows put aside by the first digits of their `source_id`, so that more of them can be sorted than memory holds."""
 
+import os
 from collections.abc import Iterator
 from pathlib import Path
 
@@ -12,14 +13,36 @@ _HEAP_DIGITS = 2
 
 
 class Heaps:
-    """Takes rows in any order and gives them back heap by heap, in ascending order of the heaps."""
+    """Takes rows in any order and gives them back heap by heap, in ascending order of the heaps.
+
+    Rows that came since a mark can be taken back.
+    """
 
     def __init__(self, folder: Path, waiting_bytes: int) -> None:
-        """Heaps in this folder, which must exist; so many bytes of text wait in memory before they are put aside."""
+        """Heaps in this folder, which must be empty; so many bytes of text wait in memory before they are put aside."""
         self._folder = folder
         self._waiting_bytes = waiting_bytes
         self._waiting: list[pl.DataFrame] = []
         self._byte_count = 0
+        self._sizes: dict[str, int] = {}
+        self.mark()
+
+    def mark(self) -> None:
+        """What is put from here on can be taken back."""
+        self._marked_count = len(self._waiting)
+        self._marked_sizes = self._sizes.copy()
+
+    def cut_back(self) -> None:
+        """Forgets what was put since the mark."""
+        del self._waiting[self._marked_count :]
+        self._byte_count = sum(int(rows["byte_count"].sum()) for rows in self._waiting)
+        for heap, size in self._sizes.items():
+            marked = self._marked_sizes.get(heap, 0)
+            if not marked:
+                (self._folder / heap).unlink()
+            elif marked < size:
+                os.truncate(self._folder / heap, marked)
+        self._sizes = self._marked_sizes.copy()
 
     def put(self, rows: pl.DataFrame) -> None:
         """Rows with the columns `source_id` and `byte_count`, all frames with the same columns."""
@@ -29,16 +52,27 @@ class Heaps:
             self._put_aside()
 
     def _put_aside(self) -> None:
-        waiting = pl.concat(self._waiting)
-        heaps = waiting.with_columns(heap=pl.col("source_id").str.head(_HEAP_DIGITS)).partition_by(
-            "heap", include_key=False, as_dict=True
+        before, since = self._waiting[: self._marked_count], self._waiting[self._marked_count :]
+        if before:
+            self._append(before)
+            self._marked_count, self._marked_sizes = 0, self._sizes.copy()
+        if since:
+            self._append(since)
+        self._waiting.clear()
+        self._byte_count = 0
+
+    def _append(self, waiting: list[pl.DataFrame]) -> None:
+        """Rows behind those that the files of their heaps hold."""
+        heaps = (
+            pl.concat(waiting)
+            .with_columns(heap=pl.col("source_id").str.head(_HEAP_DIGITS))
+            .partition_by("heap", include_key=False, as_dict=True)
         )
         for (heap,), rows in heaps.items():
             # A stream behind those that are there, rather than 256 files held open.
             with (self._folder / str(heap)).open("ab") as file:
-                rows.write_ipc_stream(file, compat_level=CompatLevel.oldest())
-        self._waiting.clear()
-        self._byte_count = 0
+                rows.write_ipc_stream(file, compat_level=CompatLevel.newest())
+                self._sizes[str(heap)] = file.tell()
 
     def take(self) -> Iterator[pl.DataFrame]:
         """The rows of each heap, unsorted; all of them as one heap if none was put aside.

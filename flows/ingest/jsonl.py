@@ -2,15 +2,16 @@
 
 import codecs
 import gzip
+import io
 import zlib
 from collections.abc import Iterator
 from io import BufferedReader
 from pathlib import Path
-from typing import cast
+from typing import Any
 
 import orjson
 
-from flows.ingest.documents import Document, Notes, Refusal, document_of
+from flows.ingest.documents import Document, Notes, Refusal, SpoiltError, document_of
 from flows.settings import Settings
 
 _CHUNK_BYTES = 1 << 20
@@ -24,7 +25,7 @@ def records_of_jsonl(
     Raises:
         OSError: the file cannot be read.
     """
-    with file.open("rb") as stream:
+    with BufferedReader(file.open("rb", buffering=0), _CHUNK_BYTES) as stream:
         yield from _records(stream, columns, settings, notes)
 
 
@@ -33,38 +34,51 @@ def records_of_jsonl_gz(
 ) -> Iterator[Document | Refusal]:
     """As `records_of_jsonl`. A file that is cut or corrupt, or unpacks to too much, is one refusal as a whole.
 
-    It is therefore unpacked twice: gzip tells only at the end whether what it gave was right.
-
     Raises:
         OSError: the file cannot be read.
+        SpoiltError: it cannot be unpacked to its end; gzip tells only there whether what it gave was right.
     """
-    problem = _gzip_problem(file, settings.max_container_bytes)
-    if problem:
-        yield problem
-        return
-    with gzip.open(file, "rb") as stream:
-        yield from _records(cast("BufferedReader", stream), columns, settings, notes)
+    with gzip.open(file, "rb") as packed:
+        unpacked = BufferedReader(_Unpacked(packed, settings.max_container_bytes), _CHUNK_BYTES)
+        yield from _records(unpacked, columns, settings, notes)
 
 
-def _gzip_problem(file: Path, max_bytes: int) -> Refusal | None:
-    byte_count = 0
-    try:
-        with gzip.open(file, "rb") as stream:
-            while chunk := stream.read(_CHUNK_BYTES):
-                byte_count += len(chunk)
-                if byte_count > max_bytes:
-                    return Refusal(
-                        "too_large",
-                        f"Unpacks to more than {max_bytes} bytes; split it, or raise the limit with "
-                        "--set max_container_bytes=BYTES.",
-                    )
-    except (gzip.BadGzipFile, EOFError, zlib.error):
-        return Refusal("corrupt_gzip", "The gzip data is cut or corrupt; fetch or compress the file again.")
-    return None
+class _Unpacked(io.RawIOBase):
+    """What a gzip file unpacks to.
+
+    Raises:
+        SpoiltError: it is cut or corrupt, or that is too much.
+    """
+
+    def __init__(self, file: gzip.GzipFile, max_bytes: int) -> None:
+        self._file = file
+        self._bytes_left = max_bytes
+        self._max_bytes = max_bytes
+
+    def readable(self) -> bool:
+        return True
+
+    def readinto(self, buffer: Any) -> int:
+        try:
+            byte_count = self._file.readinto(buffer)
+        except (gzip.BadGzipFile, EOFError, zlib.error) as error:
+            raise SpoiltError(
+                Refusal("corrupt_gzip", "The gzip data is cut or corrupt; fetch or compress the file again.")
+            ) from error
+        self._bytes_left -= byte_count
+        if self._bytes_left < 0:
+            raise SpoiltError(
+                Refusal(
+                    "too_large",
+                    f"Unpacks to more than {self._max_bytes} bytes; split it, or raise the limit with "
+                    "--set max_container_bytes=BYTES.",
+                )
+            )
+        return byte_count
 
 
 def _records(
-    stream: BufferedReader, columns: dict[str, str], settings: Settings, notes: Notes
+    stream: "BufferedReader[Any]", columns: dict[str, str], settings: Settings, notes: Notes
 ) -> Iterator[Document | Refusal]:
     if stream.peek(2)[:2] in (codecs.BOM_UTF16_LE, codecs.BOM_UTF16_BE):
         yield Refusal("not_utf8", "The file is UTF-16 and JSON lines must be UTF-8; convert it with iconv -t UTF-8.")
@@ -101,7 +115,7 @@ def _records(
         ]
 
 
-def _lines(stream: BufferedReader, max_bytes: int) -> Iterator[bytes | None]:
+def _lines(stream: "BufferedReader[Any]", max_bytes: int) -> Iterator[bytes | None]:
     """Lines without a byte order mark before the first; null for one that is too long, which is never held whole."""
     is_first = True
     while line := stream.readline(max_bytes + 1):

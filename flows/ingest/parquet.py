@@ -1,13 +1,11 @@
 """Parquet files: a row is a record. They are foreign files, so a process that may die reads them."""
 
 import contextlib
+import io
 import json
-import os
-import selectors
 import subprocess
 import sys
-import tempfile
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator
 from pathlib import Path
 from types import TracebackType
 from typing import Any, Self
@@ -15,7 +13,8 @@ from typing import Any, Self
 import polars as pl
 import pyarrow as pa
 
-from flows.ingest.documents import Document, Notes, Records, Refusal, document_of, plain_records
+from flows.ingest.documents import Document, Notes, Records, Refusal, SpoiltError, document_of, plain_records
+from flows.ingest.patient import PatientPipe
 from flows.settings import Settings
 
 # Rows of about so many bytes are looked at in one go.
@@ -28,9 +27,8 @@ class ParquetReader:
     A context manager: it ends the worker.
     """
 
-    def __init__(self, folder: Path) -> None:
-        """Reader that puts what the worker has read into a hidden file in this folder until it is taken over."""
-        self._folder = folder
+    def __init__(self) -> None:
+        """A reader that has no worker yet."""
         self._worker: subprocess.Popen[bytes] | None = None
 
     def __enter__(self) -> Self:
@@ -39,79 +37,107 @@ class ParquetReader:
     def __exit__(
         self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
     ) -> None:
-        self._end()
+        if self._worker is not None:
+            _end(self._worker)
 
     def __call__(
         self, file: Path, columns: dict[str, str], settings: Settings, notes: Notes
     ) -> Iterator[Document | Records | Refusal]:
-        """A document or refusal for each row; a file that cannot be read to its end is one refusal.
+        """A document or refusal for each row, while the worker reads on.
 
         Raises:
-            OSError: the file cannot be opened, or the spool not be written.
+            OSError: the file cannot be opened.
+            SpoiltError: it cannot be read to its end.
         """
         with file.open("rb"):
             pass  # what the operating system refuses is no fault of the Parquet format
-        with tempfile.NamedTemporaryFile(dir=self._folder, prefix=".parquet-") as spool:
-            request = {
-                "file": str(file.absolute()),
-                "spool": spool.name,
-                "columns": columns,
-                "max_bytes": settings.max_container_bytes,
-            }
-            answer = self._ask(request, settings)
-            if answer is None:
-                yield Refusal(
-                    "unreadable_parquet",
-                    f"Reading it failed, or took more than {settings.parquet_timeout_seconds} seconds or "
-                    f"{settings.parquet_memory_bytes} bytes of memory: it is corrupt, or too large for "
-                    "--set parquet_timeout_seconds=SECONDS or parquet_memory_bytes=BYTES.",
-                )
-            elif "errno" in answer:
-                raise OSError(answer["errno"], os.strerror(answer["errno"]))
-            elif "rule" in answer:
-                yield Refusal(answer["rule"], answer["detail"])
-            else:
-                notes.sentences += answer["sentences"]
-                yield from _records(Path(spool.name), settings, notes)
+        request = {
+            "file": str(file.absolute()),
+            "columns": columns,
+            "max_bytes": settings.max_container_bytes,
+            "seconds": settings.parquet_timeout_seconds,
+        }
+        said: dict[str, Any] = {}
+        with self._asked(request, settings) as answer:
+            try:
+                yield from _records(_batches(answer, said), settings, notes)
+            except _NoAnswerError as error:
+                raise SpoiltError(
+                    Refusal(
+                        "unreadable_parquet",
+                        f"Reading it failed, or took more than {settings.parquet_timeout_seconds} seconds or "
+                        f"{settings.parquet_memory_bytes} bytes of memory: it is corrupt, or too large for "
+                        "--set parquet_timeout_seconds=SECONDS or parquet_memory_bytes=BYTES.",
+                    )
+                ) from error
+        if "rule" in said:
+            raise SpoiltError(Refusal(said["rule"], said["detail"]))
+        notes.sentences += said["sentences"]
 
-    def _ask(self, request: dict[str, object], settings: Settings) -> dict[str, Any] | None:
-        """The worker's answer; null if it died or took too long."""
-        if self._worker is None:
-            # -P: a file in the current folder must not pass for a module.
-            command = [sys.executable, "-P", "-m", "flows.ingest.parquet_worker", str(settings.parquet_memory_bytes)]
-            self._worker = subprocess.Popen(  # noqa: S603 - our own module, no shell
-                command, stdin=subprocess.PIPE, stdout=subprocess.PIPE, stderr=subprocess.DEVNULL
-            )
-        assert self._worker.stdin is not None
-        assert self._worker.stdout is not None
-        line = b""
-        with contextlib.suppress(BrokenPipeError), selectors.DefaultSelector() as selector:
-            self._worker.stdin.write(json.dumps(request).encode() + b"\n")
-            self._worker.stdin.flush()
-            selector.register(self._worker.stdout, selectors.EVENT_READ)
-            if selector.select(settings.parquet_timeout_seconds):
-                line = self._worker.stdout.readline()
+    @contextlib.contextmanager
+    def _asked(self, request: dict[str, object], settings: Settings) -> Iterator[io.BufferedReader]:
+        """The worker's answer to a request; it gets another one only if this one's answer was read to its end."""
+        worker = self._worker or _started(settings.parquet_memory_bytes)
+        self._worker = None
+        try:
+            assert worker.stdin is not None
+            assert worker.stdout is not None
+            with contextlib.suppress(BrokenPipeError):  # it died: there will be no answer
+                worker.stdin.write(json.dumps(request).encode() + b"\n")
+                worker.stdin.flush()
+            yield io.BufferedReader(PatientPipe(worker.stdout, settings.parquet_timeout_seconds))
+            self._worker = worker
+        finally:
+            if self._worker is None:
+                _end(worker)
+
+
+class _NoAnswerError(Exception):
+    """The worker died or took too long."""
+
+
+def _started(memory_bytes: int) -> subprocess.Popen[bytes]:
+    # -P: a file in the current folder must not pass for a module.
+    command = [sys.executable, "-P", "-m", "flows.ingest.parquet_worker", str(memory_bytes)]
+    return subprocess.Popen(  # noqa: S603 - our own module, no shell
+        command, stdin=subprocess.PIPE, stdout=subprocess.PIPE, stderr=subprocess.DEVNULL
+    )
+
+
+def _end(worker: subprocess.Popen[bytes]) -> None:
+    worker.kill()
+    worker.wait()
+    for pipe in (worker.stdin, worker.stdout):
+        if pipe is not None:
+            with contextlib.suppress(BrokenPipeError):  # a request that it died over
+                pipe.close()
+
+
+def _batches(answer: io.BufferedReader, said: dict[str, Any]) -> Iterator[pa.RecordBatch]:
+    """The rows of an answer; what is said behind them is put into `said`.
+
+    Raises:
+        _NoAnswerError: the answer breaks off.
+    """
+    try:
+        with pa.ipc.open_stream(answer) as stream:
+            for batch in stream:
+                batch.validate(full=True)  # what kills the worker may have spoilt its memory before
+                yield batch
+        line = answer.readline()
         if not line.endswith(b"\n"):
-            self._end()
-            return None
-        answer: dict[str, Any] = json.loads(line)
-        return answer
-
-    def _end(self) -> None:
-        if self._worker is not None:
-            self._worker.kill()
-            self._worker.wait()
-            for pipe in (self._worker.stdin, self._worker.stdout):
-                if pipe is not None:
-                    with contextlib.suppress(BrokenPipeError):  # a request that it died over
-                        pipe.close()
-            self._worker = None
+            raise _NoAnswerError
+        said.update(json.loads(line))
+    except (pa.ArrowException, OSError, ValueError, MemoryError) as error:
+        raise _NoAnswerError from error
 
 
-def _records(spool: Path, settings: Settings, notes: Notes) -> Iterator[Document | Records | Refusal]:
-    """The rows of a spool, as columns where they are as they should be, one by one where they are not."""
+def _records(
+    batches: Iterable[pa.RecordBatch], settings: Settings, notes: Notes
+) -> Iterator[Document | Records | Refusal]:
+    """Rows as columns where they are as they should be, one by one where they are not."""
     first = 0
-    for table in _tables(spool):
+    for table in _tables(batches):
         values = pl.from_arrow(table)
         assert isinstance(values, pl.DataFrame)
         rows = values.with_row_index("record", first)
@@ -125,19 +151,18 @@ def _records(spool: Path, settings: Settings, notes: Notes) -> Iterator[Document
             yield document_of(record, found, settings.max_record_bytes, notes)
 
 
-def _tables(spool: Path) -> Iterator[pa.Table]:
-    """The batches of a spool put together to tables of about _TABLE_BYTES, mapped into memory."""
-    batches: list[pa.RecordBatch] = []
+def _tables(batches: Iterable[pa.RecordBatch]) -> Iterator[pa.Table]:
+    """Batches put together to tables of about _TABLE_BYTES."""
+    waiting: list[pa.RecordBatch] = []
     byte_count = 0
-    with pa.memory_map(str(spool)) as source, pa.ipc.open_stream(source) as reader:
-        for batch in reader:
-            batches.append(batch)
-            byte_count += batch.nbytes
-            if byte_count >= _TABLE_BYTES:
-                yield pa.Table.from_batches(batches)
-                batches, byte_count = [], 0
-        if batches:
-            yield pa.Table.from_batches(batches)
+    for batch in batches:
+        waiting.append(batch)
+        byte_count += batch.nbytes
+        if byte_count >= _TABLE_BYTES:
+            yield pa.Table.from_batches(waiting)
+            waiting, byte_count = [], 0
+    if waiting:
+        yield pa.Table.from_batches(waiting)
 
 
 def _decoded(value: bytes | None) -> str | bytes | None:

@@ -1,9 +1,9 @@
 """Reads foreign Parquet files in a process of its own, which may die: `python -m flows.ingest.parquet_worker`.
 
 A corrupt Parquet file can abort the process that reads it, and a hostile one can ask for more memory than there is.
-Each request is a line of JSON on the standard input and is answered by one on the standard output. The rows wanted
-are written to a spool file (Arrow IPC stream, one binary column each of ours), which the parent reads only after the
-whole file was read without an error.
+Each request is a line of JSON on the standard input. It is answered on the standard output by the rows wanted (an Arrow
+IPC stream, one binary column each of ours) while the file is being read, and behind them by a line of JSON, which
+tells whether the file was read to its end without an error: if not, the rows count for nothing.
 """
 
 import ctypes
@@ -14,16 +14,16 @@ import signal
 import sys
 from collections.abc import Iterator
 from pathlib import Path
-from typing import Any
+from typing import Any, BinaryIO
 
 import pyarrow as pa
 import pyarrow.compute as pc
 import pyarrow.parquet as pq
 
-from flows.errors import NO_ROOM
-
 # Few, because what a row holds is bounded only after it was read: the memory limit of the process is for this many.
 BATCH_ROWS = 64
+# A batch of more bytes is handed over row by row, so that the caller never holds much more than a row at once.
+_MESSAGE_BYTES = 16_000_000
 _BUFFER_BYTES = 1 << 20
 # linux/prctl.h
 _PR_SET_PDEATHSIG = 1
@@ -59,7 +59,8 @@ def _as_binary(column: str, values: pa.Array) -> pa.Array:
     Raises:
         pa.ArrowInvalid: the time zone of a timestamp is none.
     """
-    values = values.cast(_plain(values.type))
+    if pa.types.is_dictionary(values.type):
+        values = values.cast(values.type.value_type)
     if pa.types.is_timestamp(values.type):
         if values.type.tz is not None and column == "published_date":
             values = pc.local_timestamp(values)  # the day as it was written
@@ -107,11 +108,11 @@ def _batches(
         yield pa.record_batch(arrays)
 
 
-def spool(request: dict[str, Any]) -> dict[str, Any]:
-    """Writes the wanted columns of a Parquet file to the spool; answers with sentences to note, or with a refusal.
+def _rows(request: dict[str, Any]) -> Iterator[pa.RecordBatch | dict[str, Any]]:
+    """The wanted columns of a Parquet file batch by batch; at last sentences to note, or a refusal.
 
-    Args:
-        request: `file`, `spool` (paths), `columns` (ours → theirs), `max_bytes` of all values together.
+    Raises:
+        pa.ArrowException, OSError, ValueError, MemoryError: the file cannot be read any further.
     """
     columns: dict[str, str] = request["columns"]
     byte_count = 0
@@ -122,23 +123,56 @@ def spool(request: dict[str, Any]) -> dict[str, Any]:
     ):
         chosen, sentences = _chosen(file.schema_arrow, columns)
         if "text" not in chosen:
-            return _refusal(
+            yield _refusal(
                 "text_column_missing",
                 "There is no single column of texts with the name that is looked for; name it with --column text=NAME.",
             )
-        schema = pa.schema([(ours, pa.large_binary()) for ours in columns])
-        with pa.OSFile(request["spool"], "wb") as sink, pa.ipc.new_stream(sink, schema) as writer:
-            for batch in _batches(file, chosen, columns, unreadable):
-                byte_count += batch.nbytes
-                if byte_count > request["max_bytes"]:
-                    return _refusal(
-                        "too_large",
-                        f"Unpacks to more than {request['max_bytes']} bytes; split it, or raise the limit with "
-                        "--set max_container_bytes=BYTES.",
-                    )
-                writer.write_batch(batch)
+            return
+        for batch in _batches(file, chosen, columns, unreadable):
+            byte_count += batch.nbytes
+            if byte_count > request["max_bytes"]:
+                yield _refusal(
+                    "too_large",
+                    f"Unpacks to more than {request['max_bytes']} bytes; split it, or raise the limit with "
+                    "--set max_container_bytes=BYTES.",
+                )
+                return
+            yield batch
     sentences += [f"the time zone of the column for {ours} is unknown; not all of it was read" for ours in unreadable]
-    return {"sentences": sorted(sentences)}
+    yield {"sentences": sorted(sentences)}
+
+
+def _read(request: dict[str, Any]) -> Iterator[pa.RecordBatch | dict[str, Any]]:
+    """The same, with a refusal at the end of what can be read."""
+    try:
+        yield from _rows(request)
+    except (pa.ArrowException, OSError, ValueError, MemoryError):
+        yield _refusal("unreadable_parquet", "The file cannot be read as Parquet: it is cut, corrupt or no such file.")
+
+
+def answer(request: dict[str, Any], sink: BinaryIO) -> None:
+    """Writes the rows of a Parquet file and what is to be said of it; errors of the sink are not caught.
+
+    Args:
+        request: `file` (path), `columns` (ours → theirs), `max_bytes` of all values together, `seconds` of processor
+            time, after which the system ends this process.
+        sink: takes an Arrow IPC stream and a line of JSON.
+    """
+    signal.setitimer(signal.ITIMER_PROF, request["seconds"])
+    said: dict[str, Any] = {}
+    schema = pa.schema([(ours, pa.large_binary()) for ours in request["columns"]])
+    with pa.ipc.new_stream(sink, schema) as writer:
+        for found in _read(request):
+            if isinstance(found, dict):
+                said = found
+            elif found.nbytes <= _MESSAGE_BYTES:
+                writer.write_batch(found)
+            else:
+                for row in range(found.num_rows):
+                    writer.write_batch(found.slice(row, 1))
+    sink.write(json.dumps(said).encode() + b"\n")
+    sink.flush()
+    signal.setitimer(signal.ITIMER_PROF, 0)
 
 
 def _end_with_caller() -> None:
@@ -155,20 +189,10 @@ def main(memory_bytes: int) -> None:
     if hard_limit == resource.RLIM_INFINITY or memory_bytes < hard_limit:
         resource.setrlimit(resource.RLIMIT_AS, (memory_bytes, memory_bytes))
     # What libraries print must not mix with the answers.
-    answers = os.fdopen(os.dup(sys.stdout.fileno()), "w", encoding="utf-8")
-    os.dup2(sys.stderr.fileno(), sys.stdout.fileno())
-    for line in sys.stdin:
-        try:
-            answer = spool(json.loads(line))
-        except (pa.ArrowException, OSError, ValueError, MemoryError) as error:
-            if isinstance(error, OSError) and error.errno in NO_ROOM:
-                answer = {"errno": error.errno}  # of the spool; the file may be sound
-            else:
-                answer = _refusal(
-                    "unreadable_parquet", "The file cannot be read as Parquet: it is cut, corrupt or no such file."
-                )
-        answers.write(json.dumps(answer) + "\n")
-        answers.flush()
+    with os.fdopen(os.dup(sys.stdout.fileno()), "wb") as sink:
+        os.dup2(sys.stderr.fileno(), sys.stdout.fileno())
+        for line in sys.stdin:
+            answer(json.loads(line), sink)
 
 
 if __name__ == "__main__":

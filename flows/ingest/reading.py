@@ -2,7 +2,6 @@
 
 from collections.abc import Iterator
 
-from flows.errors import NO_ROOM
 from flows.ingest.documents import Document, Notes, Records, Refusal, too_large
 from flows.ingest.formats import RecordReader
 from flows.ingest.inputs import InputFile, unreadable, why_unreadable
@@ -28,10 +27,8 @@ def records_of_container(
 ) -> Iterator[Document | Records | Refusal]:
     """The records of a container; if it cannot be read any further, a refusal comes last.
 
-    Only errors of reading are the container's: where what was read cannot be written, the run has to end.
-
     Raises:
-        OSError: there is no room for what a reader puts aside.
+        SpoiltError: none of them counts.
     """
     problem = why_unreadable(file.path)
     if problem:
@@ -40,6 +37,4 @@ def records_of_container(
     try:
         yield from reader(file.path, columns, settings, notes)
     except OSError as error:
-        if error.errno in NO_ROOM:
-            raise
         yield unreadable(error)

@@ -6,20 +6,15 @@ from contextlib import ExitStack
 from dataclasses import dataclass, replace
 from pathlib import Path
 
-import polars as pl
-
 from flows.errors import ChangedError
-from flows.ids import reject_id
-from flows.ingest.documents import Document, Notes, Records, Refusal, record_columns
+from flows.ingest.documents import Document, Notes, Records, Refusal, SpoiltError, record_columns
 from flows.ingest.formats import Formats
 from flows.ingest.inputs import FileState, FoundInputs, InputFile, file_state, find_inputs, unreadable, why_unreadable
-from flows.ingest.known import Known
+from flows.ingest.known import Known, KnownSource
 from flows.ingest.reading import bytes_of_document, records_of_container
+from flows.ingest.rejects import Rejects
 from flows.ingest.shards import Shards
 from flows.settings import Settings
-from schemas.tables import TABLES
-
-_REJECTS_AT_A_TIME = 50_000
 
 
 @dataclass(frozen=True)
@@ -104,9 +99,8 @@ class _Ingest:
         self._settings = settings
         self._columns = columns
         self._shards = Shards(stack, staging, settings.shard_bytes)
-        self._formats = Formats(stack, staging)
-        self._rejects = [TABLES["rejects"].empty()]
-        self._refused: list[tuple[str, Refusal]] = []
+        self._formats = Formats(stack)
+        self._rejects = Rejects()
         self._met_count = 0
         self._repeated_file_count = 0
         self._opened: list[OpenedFile] = []
@@ -125,8 +119,10 @@ class _Ingest:
             if self._states is not None and file_state(file.path) != self._states[file.path]:
                 raise ChangedError(f"{file.uri} changed while it was read; run again when it is complete")
         for uri, refusal in self._shards.close():
-            self._add_reject(uri, refusal)
-        rejects = self._write_rejects()
+            self._rejects.add(uri, refusal)
+        rejects = self._rejects.rows()
+        (self._staging / "rejects").mkdir(exist_ok=True)
+        rejects.write_parquet(self._staging / "rejects" / "ingest.parquet")
         repeated_count = self._repeated_file_count + self._shards.repeated_count
         if found.link_count:
             self._warnings.append(f"{found.link_count} links to folders were not followed; give the folders themselves")
@@ -188,12 +184,7 @@ class _Ingest:
 
     def _refuse(self, uri: str, refusal: Refusal) -> None:
         self._met_count += 1
-        self._add_reject(uri, refusal)
-
-    def _add_reject(self, uri: str, refusal: Refusal) -> None:
-        self._refused.append((uri, refusal))
-        if len(self._refused) >= _REJECTS_AT_A_TIME:
-            self._pack_rejects()
+        self._rejects.add(uri, refusal)
 
     def _open(self, file: InputFile) -> OpenedFile | Refusal:
         problem = why_unreadable(file.path)
@@ -234,9 +225,31 @@ class _Ingest:
         self._opened.append(opened)
         known = self._known.of(file, opened.sha256)
         notes = Notes()
+        before = self._met_count
+        self._shards.mark()
+        self._rejects.mark()
+        try:
+            self._take_over(file, known, notes)
+        except SpoiltError as error:
+            self._shards.cut_back()
+            self._rejects.cut_back()
+            self._met_count = before
+            self._refuse(file.uri, error.refusal)
+            notes = Notes()
+        if self._met_count == before:
+            self._refuse(file.uri, Refusal("empty", "The file holds no record."))
+        if file_state(file.path) != state:
+            raise ChangedError(f"{file.uri} changed while it was read; run again when it is complete")
         if known.url:
             notes.sentences.append("its url in sources.toml is not that of a single document; it was not applied")
-        before = self._met_count
+        self._warnings += notes.lines(file.uri)
+
+    def _take_over(self, file: InputFile, known: KnownSource, notes: Notes) -> None:
+        """The records of a container, and the refusals of those that are no documents.
+
+        Raises:
+            SpoiltError: none of them counts.
+        """
         reader = self._formats.containers[file.suffix]
         for document in records_of_container(file, reader, self._columns, self._settings, notes):
             if isinstance(document, Refusal):
@@ -249,11 +262,6 @@ class _Ingest:
             self._met_count += 1
             named = self._named(document, file.uri, notes)
             self._shards.add(named, file.uri, hashlib.sha256(document.data).hexdigest(), known)
-        if self._met_count == before:
-            self._refuse(file.uri, Refusal("empty", "The file holds no record."))
-        if file_state(file.path) != state:
-            raise ChangedError(f"{file.uri} changed while it was read; run again when it is complete")
-        self._warnings += notes.lines(file.uri)
 
     def _named(self, document: Document, container: str, notes: Notes) -> Document:
         """The document without a uri that names a container: it would pass for another record of that one."""
@@ -271,31 +279,6 @@ class _Ingest:
         for record in records.rows.filter(is_taken)["record"]:
             notes.add("uri", record)
         return Records(records.rows.with_columns(uri=uri.set(is_taken, None)))
-
-    def _pack_rejects(self) -> None:
-        """Objects to columns, which take a tenth of the memory."""
-        rows = [
-            {
-                "reject_id": reject_id("ingest", refusal.rule, uri, refusal.record),
-                "stage": "ingest",
-                "rule": refusal.rule,
-                "uri": uri,
-                "record": refusal.record,
-                "detail": refusal.detail,
-            }
-            for uri, refusal in self._refused
-        ]
-        self._rejects.append(pl.DataFrame(rows, schema=TABLES["rejects"].dtypes))
-        self._refused.clear()
-
-    def _write_rejects(self) -> pl.DataFrame:
-        """Writes one row per refusal, sorted by uri and record."""
-        self._pack_rejects()
-        rejects = pl.concat(self._rejects).sort("uri", "record", "rule", "reject_id").rechunk()
-        folder = self._staging / "rejects"
-        folder.mkdir(parents=True, exist_ok=True)
-        rejects.write_parquet(folder / "ingest.parquet")
-        return rejects
 
 
 def _digest(file: Path) -> tuple[str, int]:

@@ -110,6 +110,17 @@ class Shards:
         """Records of the container with this uri, as `add` takes them one by one."""
         self._later(lambda: self._heaps.put(_rows_of_records(records, container, known)))
 
+    def mark(self) -> None:
+        """What is added from here on can be taken back, until there is another mark."""
+        self._pack()
+        self._later(self._heaps.mark)
+
+    def cut_back(self) -> None:
+        """Forgets what was added since the mark."""
+        self._rows.clear()
+        self._byte_count = 0
+        self._later(self._heaps.cut_back)
+
     def _later(self, work: Callable[[], None]) -> None:
         """Let the thread do it; waits until so little is unfinished that it can be held.
 

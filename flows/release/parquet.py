@@ -4,6 +4,7 @@ Files and row groups are cut by the bytes of the rows that go before in the tabl
 parts in which the rows come.
 """
 
+import base64
 from collections.abc import Iterator
 from concurrent.futures import Executor, Future, ThreadPoolExecutor
 from contextlib import suppress
@@ -24,6 +25,8 @@ from schemas.tables import TABLES
 DATA = "data"
 # What a value takes beside the bytes of a text, roughly; it only has to be the same everywhere.
 VALUE_BYTES = 8
+# Bytes of rows that are hashed in one go: their texts are copied end to end for it, into memory that is used again.
+HASHED_BYTES = 16_000_000
 # Columns of which nearly every value is another one: a dictionary of them would only be given up again.
 DISTINCT = ("text", "unique_text", "sha256", "uri")
 # Columns whose least and greatest value tell a reader nothing.
@@ -67,6 +70,7 @@ class TableWriter:
         self._settings = settings
         self._pool = pool
         self._schema = arrow_schema(rows)
+        self._views = pa.schema([(field.name, _viewed(field.type)) for field in self._schema])
         self._hash = RowsHash(name, self._schema)
         self._byte_count = 0
         self._group = 0
@@ -122,10 +126,13 @@ class TableWriter:
         if file_number != self._file_number:
             self._open_file(file_number)
         assert self._writer is not None
-        # Neither the parts in which the rows came nor how they lie in memory may leave a trace.
-        table = arrow_table(pl.concat(self._pending).rechunk()).cast(self._schema).combine_chunks()
+        # The parts in which the rows came must leave no trace.
+        rows = pl.concat(self._pending).rechunk()
         self._pending.clear()
-        self._hash.update(table)
+        for batch in rows.iter_slices(max(1, rows.height * HASHED_BYTES // self._settings.row_group_bytes)):
+            self._hash.update(arrow_table(batch))
+        # Texts are written from where they lie: end to end they would be a copy of all that is written.
+        table = rows.to_arrow(compat_level=pl.CompatLevel.newest()).cast(self._views)
         self._writer.write_table(table, row_group_size=table.num_rows)
 
     def _open_file(self, number: int) -> None:
@@ -137,7 +144,7 @@ class TableWriter:
         paths = {field.name: _path(field) for field in self._schema}
         self._writer = pq.ParquetWriter(
             self._file,
-            self._schema,
+            self._views,
             compression="zstd",
             compression_level=self._settings.compression_level,
             use_dictionary=[path for column, path in paths.items() if column not in distinct],
@@ -145,7 +152,10 @@ class TableWriter:
             write_page_index=True,
             write_page_checksum=True,
             use_content_defined_chunking=True,
+            store_schema=False,
         )
+        # What pyarrow would store of the schema says how texts lie in memory here. Readers get them as `string`.
+        self._writer.add_key_value_metadata({"ARROW:schema": base64.b64encode(self._schema.serialize()).decode()})
 
     def _seal(self) -> None:
         """Finish the file that is being written."""
@@ -192,6 +202,15 @@ def _plain(dtype: pa.DataType) -> pa.DataType:
         return pa.string()
     if pa.types.is_large_list(dtype):
         return pa.list_(_plain(dtype.value_type))
+    return dtype
+
+
+def _viewed(dtype: pa.DataType) -> pa.DataType:
+    """A type of `arrow_schema` as Parquet's writer is given it: texts in views of where they lie, as in polars."""
+    if pa.types.is_string(dtype):
+        return pa.string_view()
+    if pa.types.is_list(dtype):
+        return pa.list_(_viewed(dtype.value_type))
     return dtype
 
 

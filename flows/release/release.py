@@ -192,6 +192,7 @@ def _draft(parts: Iterable[Mapping[str, pl.DataFrame]], folder: Path, settings: 
         for part in parts:
             newest_date = max(filter(None, (newest_date, *_dates(part))), default=None)
             writers.write(part)
+            del part  # the writers have it, and let go of each table when it is written
         return Draft(folder, writers.close(), newest_date, settings, build)
 
 

@@ -68,7 +68,7 @@ class _Column:
             self.inner.update(values.flatten())
         elif self.kind == "text":
             data, starts = array_buffers(values)
-            self.lengths.update(np.diff(starts).astype("<u8").data)
+            self.lengths.update(np.diff(starts).astype("<i8", copy=False).data)
             self.data.update(data[starts[0] : starts[-1]].data)
         elif self.kind == "truth":
             self.data.update(_bytes(values.cast(pa.uint8()), "u1"))

@@ -103,7 +103,9 @@ def quarantine_between(found: Tables, failures: pl.DataFrame, keys: Keys, source
     rejected.append(named_rows("relations", found["relations"], owners["relations"], lost))
     kept = {
         "overlaps": overlaps.drop("row"),
-        "relations": relations.filter(~is_unproven).with_columns(overlap_count="found").drop("found", "row"),
+        "relations": relations.filter(~is_unproven)
+        .with_columns(overlap_count="found")
+        .select(TABLES["relations"].dtypes.keys()),
     }
     return Quarantined(kept, reject_rows(pl.concat(rejected), sources, sources["source_id"]))
 
