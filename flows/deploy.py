@@ -185,6 +185,11 @@ class Job:
     work: str | None
     runner: Runner
 
+    @property
+    def apart(self) -> tuple[Path, ...]:
+        """Folders with what earlier runs made, which are no inputs."""
+        return (self.out,) if self.state is None else (self.out, self.state)
+
     def fingerprint(self, inbox: Inbox) -> str:
         """SHA-256 over all that a release is made from: inbox, parameters, code, libraries, and the release before."""
         newest = versions.newest(self.out)
@@ -236,7 +241,7 @@ def _work(job: Job, began: Run, earlier: Sequence[Run]) -> Run:
     """
     beside = [] if job.takedowns is None else [Path(job.takedowns)]
     with mirrored(job.sources, job.out, job.settle) as inputs:
-        return _work_on(job, look(inputs, job.settle, time.time(), beside), beside, began, earlier)
+        return _work_on(job, look(inputs, job.settle, time.time(), beside, job.apart), beside, began, earlier)
 
 
 def _work_on(job: Job, inbox: Inbox, beside: Sequence[Path], began: Run, earlier: Sequence[Run]) -> Run:

@@ -54,7 +54,13 @@ class Inbox:
     inputs: Mirrored
 
 
-def look(inputs: Mirrored, settle_seconds: float, now: float, beside: Collection[Path] = ()) -> Inbox:
+def look(
+    inputs: Mirrored,
+    settle_seconds: float,
+    now: float,
+    beside: Collection[Path] = (),
+    apart: Collection[Path] = (),
+) -> Inbox:
     """Look at SOURCEs as `build` would find them.
 
     Args:
@@ -62,11 +68,12 @@ def look(inputs: Mirrored, settle_seconds: float, now: float, beside: Collection
         settle_seconds: for how long a file must not have changed to be complete.
         now: the time, in seconds of the epoch.
         beside: more files that a build reads, such as one with takedowns.
+        apart: folders with what earlier builds made, which are not looked into.
 
     Raises:
-        UsageError: a SOURCE is empty.
+        UsageError: a SOURCE is empty, or lies in a folder that is kept apart.
     """
-    found = find_inputs(inputs.local, known_suffixes(), [found_in(mirror) for mirror in inputs.mirrors])
+    found = find_inputs(inputs.local, known_suffixes(), [found_in(mirror) for mirror in inputs.mirrors], apart)
     files = sorted(found.files)
     states = {file: file_state(file.path) for file in files}
     sides = {path: file_state(path) for path in sorted({*_side_files(found), *beside})}

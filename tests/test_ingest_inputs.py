@@ -12,8 +12,9 @@ from flows.ingest.inputs import FoundInputs, find_inputs
 from flows.ingest.printable import one_line, printable
 
 
-def find(*sources: Path | str) -> FoundInputs:
-    return find_inputs([str(source) for source in sources], (".txt", ".jsonl.gz", ".parquet"))
+def find(*sources: Path | str, apart: Path | None = None) -> FoundInputs:
+    given = [str(source) for source in sources]
+    return find_inputs(given, (".txt", ".jsonl.gz", ".parquet"), apart=() if apart is None else (apart,))
 
 
 def uris(found: FoundInputs) -> list[str]:
@@ -121,6 +122,39 @@ def test_a_folder_that_cannot_be_listed_is_told(folder, monkeypatch):
     found = find(folder)
     assert found.refused["2025/may/"].rule == "unreadable"
     assert "2025/june/d.txt" in uris(found)
+
+
+@pytest.mark.parametrize("pattern", ["", "*", "**/*", "**/*.*"])
+def test_releases_are_not_read_again(tmp_path, pattern):
+    inbox = tmp_path / "inbox"
+    for name in ("out/1.0.0/a.txt", "pages/out/b.txt", "releases/1.0.0/c.parquet", "releases/.state/d.txt"):
+        (inbox / name).parent.mkdir(parents=True, exist_ok=True)
+        (inbox / name).touch()
+    assert "releases/1.0.0/c.parquet" in uris(find(inbox))
+    (tmp_path / "linked").symlink_to(inbox)
+    for seen in (inbox, tmp_path / "linked"):
+        for apart in (inbox / "releases", tmp_path / "linked" / "releases"):
+            assert uris(find(seen / pattern, apart=apart)) == ["out/1.0.0/a.txt", "pages/out/b.txt"]
+
+
+def test_releases_are_no_source(tmp_path, monkeypatch):
+    (tmp_path / "out" / "1.0.0").mkdir(parents=True)
+    (tmp_path / "out" / "a.txt").touch()
+    (tmp_path / "linked").symlink_to(tmp_path / "out")
+    monkeypatch.chdir(tmp_path)
+    for source in (
+        "out",
+        "out/a.txt",
+        "out/none.txt",
+        "out/1.0.0",
+        "out/*.txt",
+        "out/1.*/**",
+        "linked",
+        "linked/a.txt",
+    ):
+        with pytest.raises(UsageError, match=r"cannot be a SOURCE: it lies in .*/out,"):
+            find(source, apart=Path("out"))
+    assert uris(find("out*", apart=Path("out/1.0.0"))) == ["out/a.txt"]
 
 
 def test_an_empty_folder_holds_nothing(tmp_path):

@@ -4,7 +4,7 @@ import os
 import re
 import stat
 from collections import Counter
-from collections.abc import Iterable, Iterator, Sequence
+from collections.abc import Collection, Iterable, Iterator, Sequence
 from dataclasses import dataclass, field
 from fnmatch import fnmatchcase
 from pathlib import Path, PurePosixPath
@@ -58,7 +58,12 @@ class FoundInputs:
     link_count: int = 0
 
 
-def find_inputs(sources: Sequence[str], suffixes: Sequence[str], elsewhere: Iterable[FoundInputs] = ()) -> FoundInputs:
+def find_inputs(
+    sources: Sequence[str],
+    suffixes: Sequence[str],
+    elsewhere: Iterable[FoundInputs] = (),
+    apart: Collection[Path] = (),
+) -> FoundInputs:
     """The files that the SOURCEs mean, whatever order they are given in.
 
     Names that begin with a dot or end in .part or .tmp are passed over inside folders, and links to folders too.
@@ -67,11 +72,13 @@ def find_inputs(sources: Sequence[str], suffixes: Sequence[str], elsewhere: Iter
         sources: files, folders or patterns.
         suffixes: those that readers know.
         elsewhere: what was found in other ways, to be read together with it.
+        apart: folders with what earlier builds made, which are not looked into: read again, releases would grow by
+            themselves, and what was taken down would come back.
 
     Raises:
-        UsageError: a SOURCE is empty.
+        UsageError: a SOURCE is empty, or lies in a folder that is kept apart.
     """
-    return _Search(suffixes).run(sources, elsewhere)
+    return _Search(suffixes, apart).run(sources, elsewhere)
 
 
 def is_passed_over(name: str) -> bool:
@@ -91,8 +98,11 @@ def skipped_as(name: str) -> str:
 
 
 class _Search:
-    def __init__(self, suffixes: Sequence[str]) -> None:
+    def __init__(self, suffixes: Sequence[str], apart: Collection[Path]) -> None:
         self._suffixes = suffixes
+        self._apart = [_real(folder) for folder in apart]
+        # The same folders, as a walk that began above them meets them.
+        self._shut: set[str] = set()
         self._seen: set[tuple[str, Path]] = set()
         self._given = ""
         self.found = FoundInputs()
@@ -115,6 +125,7 @@ class _Search:
     def _add_source(self, source: str) -> None:
         path = _absolute(source)
         self._given = printable(source)
+        self._shut_below(path)
         try:
             path.lstat()
         except (FileNotFoundError, NotADirectoryError, ValueError):
@@ -130,6 +141,22 @@ class _Search:
             else:
                 self._add_all(path.parent, [path])
 
+    def _shut_below(self, place: Path) -> None:
+        """Let no walk from a place on come into a folder that is kept apart.
+
+        Raises:
+            UsageError: the place lies in one.
+        """
+        real = _real(place)
+        for folder in self._apart:
+            if real.is_relative_to(folder):
+                raise UsageError(
+                    f"{self._given} cannot be a SOURCE: it lies in {printable(str(folder))}, where releases or the "
+                    "state of earlier builds are; give the documents that those were made from"
+                )
+            if folder.is_relative_to(real):
+                self._shut.add(str(place / folder.relative_to(real)))
+
     def _refuse(self, rule: str, detail: str) -> None:
         self.found.refused[self._given] = Refusal(rule, detail)
 
@@ -137,6 +164,7 @@ class _Search:
         parts = Path(source).parts
         wild = next(position for position, part in enumerate(parts) if WILDCARD.search(part))
         base = _absolute(str(Path(*parts[:wild])))
+        self._shut_below(base)
         matches = set(self._matches(base, base, parts[wild:])) if base.is_dir() else set()
         if not matches:
             self._refuse("not_found", "The pattern matches no file; check it.")
@@ -169,7 +197,8 @@ class _Search:
     def _entries(self, folder: Path, base: Path) -> list[os.DirEntry[str]]:
         try:
             with os.scandir(folder) as entries:
-                return sorted(entries, key=lambda entry: entry.name)
+                open_ones = (entry for entry in entries if entry.path not in self._shut)
+                return sorted(open_ones, key=lambda entry: entry.name)
         except OSError as error:
             uri = self._given if folder == base else printable_path(folder.relative_to(base).as_posix()) + "/"
             self.found.refused[uri] = Refusal("unreadable", f"The folder cannot be listed: {error.strerror}.")
@@ -218,6 +247,11 @@ class _Search:
 def _absolute(path: str) -> Path:
     """Absolute, without `..`, links left as they are."""
     return Path(os.path.abspath(path))  # noqa: PTH100 - Path.resolve would follow the links
+
+
+def _real(path: Path) -> Path:
+    """Where a path leads, whether or not something is there; Path.resolve would fail where links go in a circle."""
+    return Path(os.path.realpath(path))
 
 
 def _is_link_to_folder(entry: os.DirEntry[str]) -> bool:

@@ -1,7 +1,7 @@
 """Bytes → sources: files are found, decoded and hashed; what cannot be read is turned away with a reason."""
 
 import hashlib
-from collections.abc import Iterable, Iterator, Mapping, Sequence
+from collections.abc import Collection, Iterable, Iterator, Mapping, Sequence
 from contextlib import ExitStack
 from dataclasses import dataclass, replace
 from pathlib import Path
@@ -62,6 +62,7 @@ def ingest(
     columns: Mapping[str, str],
     states: Mapping[Path, FileState | None] | None = None,
     elsewhere: Iterable[FoundInputs] = (),
+    apart: Collection[Path] = (),
 ) -> Ingested:
     """Reads all inputs into `staging/sources/`, `staging/provenance/` and `staging/rejects/ingest.parquet`.
 
@@ -75,14 +76,15 @@ def ingest(
         columns: our column of a record → its name in the containers, where they differ.
         states: files → what `file_state` said of them when they were complete; if given, no other file is read.
         elsewhere: inputs that were found in other ways, to be read together with them.
+        apart: folders with what earlier builds made, which are not looked into.
 
     Raises:
-        UsageError: an input is empty, or a column unknown.
+        UsageError: an input is empty or lies in a folder that is kept apart, or a column is unknown.
         CopydeskError: a `sources.toml` is wrong.
         ChangedError: a container changed while it was read, or a file since its state was taken.
     """
     with ExitStack() as stack:
-        return _Ingest(stack, staging, settings, record_columns(columns), states).run(inputs, elsewhere)
+        return _Ingest(stack, staging, settings, record_columns(columns), states).run(inputs, elsewhere, apart)
 
 
 class _Ingest:
@@ -106,8 +108,8 @@ class _Ingest:
         self._opened: list[OpenedFile] = []
         self._warnings: list[str] = []
 
-    def run(self, inputs: Sequence[str], elsewhere: Iterable[FoundInputs]) -> Ingested:
-        found = find_inputs(inputs, self._formats.suffixes, elsewhere)
+    def run(self, inputs: Sequence[str], elsewhere: Iterable[FoundInputs], apart: Collection[Path]) -> Ingested:
+        found = find_inputs(inputs, self._formats.suffixes, elsewhere, apart)
         if self._states is not None:
             found.files.intersection_update([file for file in found.files if file.path in self._states])
         self._known = Known(found.folders)
