@@ -72,8 +72,10 @@ def look(
 
     Raises:
         UsageError: a SOURCE is empty, or lies in a folder that is kept apart.
+        CopydeskError: a folder cannot be listed.
     """
     found = find_inputs(inputs.local, known_suffixes(), [found_in(mirror) for mirror in inputs.mirrors], apart)
+    found.check_listed()
     files = sorted(found.files)
     states = {file: file_state(file.path) for file in files}
     sides = {path: file_state(path) for path in sorted({*_side_files(found), *beside})}
@@ -108,7 +110,7 @@ def _is_changing(state: FileState | None, settle_seconds: float, now: float) -> 
 
 def _side_files(found: FoundInputs) -> Iterator[Path]:
     for folder in found.folders:
-        yield from (folder / name for name in SIDE_FILES if (folder / name).exists())
+        yield from (folder / name for name in SIDE_FILES if os.path.lexists(folder / name))
 
 
 def _feeds(files: Sequence[InputFile], states: Mapping[InputFile, FileState | None]) -> dict[str, Feed]:

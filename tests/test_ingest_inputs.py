@@ -1,5 +1,6 @@
 """Which files a SOURCE means, and what their names become."""
 
+import errno
 import os
 from pathlib import Path
 
@@ -7,7 +8,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from flows.errors import UsageError
+from flows.errors import CopydeskError, UsageError
 from flows.ingest.inputs import FoundInputs, find_inputs
 from flows.ingest.printable import one_line, printable
 
@@ -99,29 +100,55 @@ def test_a_name_with_wildcards_in_it_is_a_name(tmp_path):
 
 def test_what_is_not_there_is_named_as_given(folder, monkeypatch):
     monkeypatch.chdir(folder)
-    found = find("missing.txt", "none/*.txt", "a.txt/b.txt", "2025/may", "d.txt", "x" * 300)
+    Path("nowhere").symlink_to(folder / "disk" / "pages")
+    found = find("missing.txt", "none/*.txt", "a.txt/b.txt", "2025/may", "d.txt", "nowhere")
     assert uris(found) == ["d.txt"]
     assert {uri: refusal.rule for uri, refusal in found.refused.items()} == {
         "missing.txt": "not_found",
         "none/*.txt": "not_found",
         "a.txt/b.txt": "not_found",
+        "nowhere": "not_found",  # as a disk that is not mounted, behind a link
         "./d.txt": "not_found",  # not the one of 2025/may
-        "x" * 300: "unreadable",
     }
 
 
-def test_a_folder_that_cannot_be_listed_is_told(folder, monkeypatch):
+@pytest.mark.parametrize("source", [".", "2025", "2025/may", "*", "**/*.txt", "2025/may/*", "2025/m*/d.txt"])
+def test_a_folder_that_cannot_be_listed_is_no_empty_one(folder, monkeypatch, source):
     listing = os.scandir
 
     def scandir(path: Path) -> object:
         if Path(path).name == "may":
-            raise PermissionError(13, "Permission denied")
+            raise OSError(errno.ESTALE, os.strerror(errno.ESTALE))
+        return listing(path)
+
+    find(folder / source).check_listed()
+    monkeypatch.setattr("os.scandir", scandir)
+    found = find(folder / source)
+    with pytest.raises(CopydeskError, match=r"2025/may cannot be looked into: Stale file handle; nothing was released"):
+        found.check_listed()
+    # Nor does it count as a single document that was turned away.
+    assert {refusal.rule for refusal in found.refused.values()} <= {"not_found"}
+
+
+def test_a_place_that_may_not_be_looked_at_is_no_missing_one():
+    with pytest.raises(CopydeskError, match="xxx cannot be looked into: File name too long"):
+        find("x" * 300).check_listed()
+
+
+def test_a_folder_that_goes_while_files_are_looked_for_is_gone(folder, monkeypatch):
+    listing = os.scandir
+
+    def scandir(path: Path) -> object:
+        if Path(path).name == "may":
+            raise FileNotFoundError(errno.ENOENT, os.strerror(errno.ENOENT))
         return listing(path)
 
     monkeypatch.setattr("os.scandir", scandir)
     found = find(folder)
-    assert found.refused["2025/may/"].rule == "unreadable"
+    found.check_listed()
+    assert not found.refused
     assert "2025/june/d.txt" in uris(found)
+    assert "2025/may/d.txt" not in uris(found)
 
 
 @pytest.mark.parametrize("pattern", ["", "*", "**/*", "**/*.*"])

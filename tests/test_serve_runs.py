@@ -1,5 +1,6 @@
 """What a schedule knows by itself: the inbox, the records of its runs, and what is worth telling."""
 
+import errno
 import json
 import os
 import time
@@ -13,7 +14,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from flows import notices, runs
-from flows.errors import ChangedError
+from flows.errors import ChangedError, CopydeskError
 from flows.inbox import Feed, look
 from flows.ingest.inputs import file_state
 from flows.ingest.run import ingest
@@ -102,6 +103,26 @@ def test_a_file_that_waits_and_the_same_file_settled_are_not_the_same_inbox(fold
     (folder / "a.txt").write_text("A pier")
     os.utime(folder / "a.txt", (LATER, LATER))
     assert look(local(folder), 5, LATER).fingerprint != look(local(folder), 5, LATER + 99).fingerprint
+
+
+def test_a_folder_that_cannot_be_listed_is_no_empty_one(folder, tmp_path, monkeypatch):
+    for name in ("daily/a.txt", "weekly/b.txt"):
+        (folder / name).parent.mkdir()
+        (folder / name).write_text("A pier")
+    listing = os.scandir
+
+    def scandir(path: Path | int) -> object:
+        if str(path).endswith("weekly"):
+            raise PermissionError(errno.EACCES, os.strerror(errno.EACCES))
+        return listing(path)
+
+    monkeypatch.setattr("os.scandir", scandir)
+    for read in (
+        lambda: look(local(folder), 5, LATER),
+        lambda: ingest([str(folder)], tmp_path / "work", Settings(), {}),
+    ):
+        with pytest.raises(CopydeskError, match="weekly cannot be looked into: Permission denied"):
+            read()
 
 
 def test_looking_changes_nothing(folder):

@@ -80,7 +80,7 @@ def ingest(
 
     Raises:
         UsageError: an input is empty or lies in a folder that is kept apart, or a column is unknown.
-        CopydeskError: a `sources.toml` is wrong.
+        CopydeskError: a folder cannot be listed, or a `sources.toml` is wrong.
         ChangedError: a container changed while it was read, or a file since its state was taken.
     """
     with ExitStack() as stack:
@@ -110,6 +110,7 @@ class _Ingest:
 
     def run(self, inputs: Sequence[str], elsewhere: Iterable[FoundInputs], apart: Collection[Path]) -> Ingested:
         found = find_inputs(inputs, self._formats.suffixes, elsewhere, apart)
+        found.check_listed()
         if self._states is not None:
             found.files.intersection_update([file for file in found.files if file.path in self._states])
         self._known = Known(found.folders)
