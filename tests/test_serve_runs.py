@@ -105,6 +105,17 @@ def test_a_file_that_waits_and_the_same_file_settled_are_not_the_same_inbox(fold
     assert look(local(folder), 5, LATER).fingerprint != look(local(folder), 5, LATER + 99).fingerprint
 
 
+@pytest.mark.parametrize("away", ["a.txt", "weekly", ""])
+def test_what_goes_after_it_was_seen_is_not_taken_for_removed(folder, tmp_path, away):
+    for name in ("a.txt", "weekly/b.txt", "weekly/c.txt"):
+        (folder / name).parent.mkdir(exist_ok=True)
+        (folder / name).write_text("A pier")
+    states = look(local(folder), 5, LATER).ready
+    (folder / away).rename(tmp_path / "elsewhere")
+    with pytest.raises(ChangedError, match="has gone since it was seen"):
+        ingest([str(folder)], tmp_path / "work", Settings(), {}, states)
+
+
 def test_a_folder_that_cannot_be_listed_is_no_empty_one(folder, tmp_path, monkeypatch):
     for name in ("daily/a.txt", "weekly/b.txt"):
         (folder / name).parent.mkdir()

@@ -11,6 +11,7 @@ from flows.ingest.documents import Document, Notes, Records, Refusal, SpoiltErro
 from flows.ingest.formats import Formats
 from flows.ingest.inputs import FileState, FoundInputs, InputFile, file_state, find_inputs, unreadable, why_unreadable
 from flows.ingest.known import Known, KnownSource
+from flows.ingest.printable import printable
 from flows.ingest.reading import bytes_of_document, records_of_container
 from flows.ingest.rejects import Rejects
 from flows.ingest.shards import Shards
@@ -74,14 +75,14 @@ def ingest(
         staging: folder of this run; made if it is missing.
         settings: bounds of what is read.
         columns: our column of a record → its name in the containers, where they differ.
-        states: files → what `file_state` said of them when they were complete; if given, no other file is read.
+        states: files → what `file_state` said of them when they were complete; if given, these are read and no others.
         elsewhere: inputs that were found in other ways, to be read together with them.
         apart: folders with what earlier builds made, which are not looked into.
 
     Raises:
         UsageError: an input is empty or lies in a folder that is kept apart, or a column is unknown.
         CopydeskError: a folder cannot be listed, or a `sources.toml` is wrong.
-        ChangedError: a container changed while it was read, or a file since its state was taken.
+        ChangedError: a container changed while it was read, or a file since its state was taken, or one has gone.
     """
     with ExitStack() as stack:
         return _Ingest(stack, staging, settings, record_columns(columns), states).run(inputs, elsewhere, apart)
@@ -112,6 +113,9 @@ class _Ingest:
         found = find_inputs(inputs, self._formats.suffixes, elsewhere, apart)
         found.check_listed()
         if self._states is not None:
+            gone = self._states.keys() - {file.path for file in found.files}
+            if gone:
+                raise ChangedError(f"{printable(str(min(gone)))} has gone since it was seen; run again")
             found.files.intersection_update([file for file in found.files if file.path in self._states])
         self._known = Known(found.folders)
         self._container_uris = {file.uri for file in found.files if file.suffix in self._formats.containers}
