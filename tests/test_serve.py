@@ -91,6 +91,18 @@ def test_a_file_that_is_written_waits_and_a_released_one_holds_the_run(scheduled
     assert last(tmp_path).message == "waits for a.txt, which is being written"
 
 
+@pytest.mark.parametrize("name", ["inbox/takedowns.toml", "inbox/sources.toml", "own.toml"])
+def test_the_first_release_waits_for_what_speaks_of_its_documents(scheduled, inbox, tmp_path, monkeypatch, name):
+    page(inbox, "a.txt")
+    (tmp_path / name).write_text("")
+    taken = {"takedowns": str(tmp_path / name)} if name == "own.toml" else {}
+    written_at = (tmp_path / name).stat().st_mtime_ns
+    monkeypatch.setattr("flows.inbox._is_changing", lambda state, *_: state is not None and state[2] == written_at)
+    scheduled(settle=3600, **taken)
+    assert (last(tmp_path).status, last(tmp_path).version) == (UNCHANGED, None)
+    assert last(tmp_path).message == f"waits for {Path(name).name}, which is being written"
+
+
 def test_a_source_that_goes_takes_no_release_along(scheduled, inbox, tmp_path):
     page(inbox, "a.txt")
     other = tmp_path / "other"
