@@ -507,6 +507,8 @@ def build_release(
         newest = versions.newest(out)
         earlier = [] if newest is None else read_manifest(newest).get("takedowns", [])
         in_force = takedowns_in_force(None if takedowns is None else Path(takedowns), found.folders, earlier)
+        if inbox is not None:
+            inbox.check_beside(found.folders)
         try:
             with _timed("state", seconds):
                 kept = _done(read_kept_rows(state, return_state=True))

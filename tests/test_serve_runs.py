@@ -105,6 +105,33 @@ def test_a_file_that_waits_and_the_same_file_settled_are_not_the_same_inbox(fold
     assert look(local(folder), 5, LATER).fingerprint != look(local(folder), 5, LATER + 99).fingerprint
 
 
+def test_a_file_beside_the_documents_is_read_only_as_it_was_seen(folder, tmp_path):
+    (folder / "north").mkdir()
+    (folder / "north" / "a.txt").write_text("A pier")
+    (folder / "sources.toml").write_text("# all that is known")
+    own = tmp_path / "own.toml"
+    own.write_text("# all that is taken down")
+    folders = [folder, folder / "north"]
+    for change in (
+        lambda: (folder / "sources.toml").write_text(""),
+        (folder / "sources.toml").unlink,
+        (folder / "takedowns.toml").touch,
+        (folder / "north" / "sources.toml").touch,
+        own.unlink,
+    ):
+        seen = look(local(folder), 5, LATER, [own])
+        seen.check_beside(folders)
+        change()
+        with pytest.raises(ChangedError, match=r"\.toml changed since it was seen"):
+            seen.check_beside(folders)
+    # A folder that came later, with a file that nobody has looked at.
+    (folder / "south").mkdir()
+    seen = look(local(folder), 5, LATER, [own])
+    (folder / "south" / "takedowns.toml").touch()
+    with pytest.raises(ChangedError):
+        seen.check_beside([*folders, folder / "south"])
+
+
 @pytest.mark.parametrize("away", ["a.txt", "weekly", ""])
 def test_what_goes_after_it_was_seen_is_not_taken_for_removed(folder, tmp_path, away):
     for name in ("a.txt", "weekly/b.txt", "weekly/c.txt"):
