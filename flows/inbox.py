@@ -15,7 +15,7 @@ from flows.errors import ChangedError
 from flows.ingest.formats import known_suffixes
 from flows.ingest.inputs import SIDE_FILES, FileState, InputFile, file_state, find_inputs
 from flows.ingest.printable import printable
-from flows.mirror import Mirrored, found_in
+from flows.mirror import MAX_SECONDS, Mirrored, found_in
 
 # Arrivals of a feed that are told apart; its rhythm shows in fewer.
 ARRIVALS = 20
@@ -27,7 +27,9 @@ class Feed:
 
     Attributes:
         file_count: its files that can be read.
-        arrivals: when its newest files were last written, ascending, in whole seconds, at most ARRIVALS of them.
+        arrivals: when its newest files were last written, ascending, in whole seconds, at most ARRIVALS of them. Times
+            before 1970, or that Python has no date for, stand for the nearest others: file systems keep what they are
+            told.
     """
 
     file_count: int
@@ -140,7 +142,7 @@ def _feeds(files: Sequence[InputFile], states: Mapping[InputFile, FileState | No
             continue
         folder, slash, _ = file.uri.partition("/")
         name = folder if slash else "."
-        times.setdefault(name, set()).add(state[2] // 1_000_000_000)
+        times.setdefault(name, set()).add(min(max(state[2] // 1_000_000_000, 0), int(MAX_SECONDS)))
         counts[name] = counts.get(name, 0) + 1
     return {
         name: Feed(counts[name], tuple(datetime.fromtimestamp(at, UTC) for at in sorted(times[name])[-ARRIVALS:]))

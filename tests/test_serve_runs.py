@@ -178,6 +178,18 @@ def test_feeds_are_the_folders_of_a_source(folder):
     assert {name: feed.file_count for name, feed in found.feeds.items()} == {".": 1, "north": 2, "south": 1}
 
 
+@pytest.mark.parametrize(
+    ("seconds", "expected"), [(300_000_000_000, "9999-12-31T23:59:59"), (-70_000_000_000, "1970-01-01T00:00:00")]
+)
+def test_a_time_that_no_calendar_has_fails_no_run(folder, monkeypatch, seconds, expected):
+    (folder / "a.txt").write_text("A pier")
+    # Not every file system keeps such times.
+    monkeypatch.setattr("flows.inbox.file_state", lambda _: (1, 6, seconds * 10**9, 10**18))
+    found = look(local(folder), 5, LATER)
+    assert [runs.instant(at)[:19] for at in found.feeds["."].arrivals] == [expected]
+    assert notices.silent_feeds(found.feeds, [], NOON) == []
+
+
 def test_only_what_was_settled_is_read_and_only_as_it_was(folder, tmp_path):
     (folder / "a.txt").write_text("A pier is a pier, says the keeper of it.")
     states = look(local(folder), 5, LATER).ready
