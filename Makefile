@@ -13,7 +13,7 @@ SYNCED := .venv/.synced
 help: ## Show this list.
 	@grep -hE '^[a-z-]+:.*## ' $(MAKEFILE_LIST) | sed 's/:.*## /\t/' | expand -t 18
 
-release: $(SYNCED) ## Build dist/$(RELEASE) from seeds/; an unchanged release stays untouched.
+release: $(SYNCED) ## Build the release in dist/ from seeds/; an unchanged release stays untouched.
 	@$(BIN)/python tools/rebuild.py seeds dist $(RELEASE)
 
 test: $(SYNCED) ## Run the tests.

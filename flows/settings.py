@@ -276,4 +276,4 @@ class Settings(BaseModel):
             name = ".".join(str(part) for part in first["loc"])
             if first["type"] == "extra_forbidden":
                 raise UsageError(f"there is no setting {name}; flows/settings.py lists them") from error
-            raise UsageError(f"setting {name}: {first['msg'].lower()}") from error
+            raise UsageError(f"setting {name}: {first['msg'][:1].lower()}{first['msg'][1:]}") from error

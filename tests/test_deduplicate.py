@@ -19,6 +19,7 @@ from flows.deduplicate import restated_kernels
 from flows.deduplicate.stage import Deduplicated, deduplicate, find_repeats, with_repeats
 from flows.settings import Settings
 from flows.text import joined_texts
+from flows.validate.between import between_failures, keys_of
 from schemas.columns import CONTENT_ROLES
 from schemas.tables import TABLES
 
@@ -137,6 +138,20 @@ def test_the_same_words_on_two_pages_are_a_duplicate_of_the_earlier() -> None:
     assert unique_text(result, "late") == ""
     assert unique_text(result, "early").count("\n\n") == 7
     assert result.relations["overlap_count"].to_list() == [8]
+
+
+def test_lines_that_two_pages_share_outside_their_articles_prove_no_relation() -> None:
+    aside = [("boilerplate", "Share this with whoever may like it"), ("related_links", "Ten things to do in Esterby")]
+    articles, passages = tables(article("late", [*story(1), *aside]), article("early", [*story(1), *aside]))
+    is_aside = pl.col("role").is_in([role for role, _ in aside])
+    passages = passages.with_columns(article_id=pl.when(~is_aside).then("article_id"))
+    result = deduplicate(articles, passages, Settings())
+    assert result.overlaps.height == 10
+    assert result.relations.select("kind", "overlap_count").rows() == [("duplicate_of", 8)]
+    whole = {"sources": articles.select("source_id"), "articles": result.articles, "passages": result.passages}
+    one, other = (batch.with_row_index("row") for batch in (result.overlaps, result.relations))
+    none = result.articles.clear().select("article_id", "cluster_id").with_row_index("row")
+    assert between_failures(none, [], [one], other, keys_of([whole])).is_empty()
 
 
 @pytest.mark.parametrize(

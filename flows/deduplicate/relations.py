@@ -47,8 +47,13 @@ def relations_from(passages: Passages, clusters: pl.Series, copies: pl.DataFrame
 
 
 def _shared(passages: Passages, found: pl.DataFrame) -> pl.DataFrame:
-    """`earlier, later, overlap_count, content_chars, has_content`: one row per pair of articles with overlaps."""
+    """`earlier, later, overlap_count, content_chars, has_content`: one row per pair of articles with overlaps.
+
+    What stands on their pages before and after them is no part of them.
+    """
     a_row, b_row = found["a_row"].to_numpy(), found["b_row"].to_numpy()
+    is_inside = passages.is_inside[a_row] & passages.is_inside[b_row]
+    a_row, b_row = a_row[is_inside], b_row[is_inside]
     is_content = passages.is_content
     return (
         pl.DataFrame(
@@ -56,7 +61,7 @@ def _shared(passages: Passages, found: pl.DataFrame) -> pl.DataFrame:
                 "earlier": passages.ranks_of(a_row),
                 "later": passages.ranks_of(b_row),
                 "is_content": is_content[a_row] & is_content[b_row],
-                "char_count": found["b_char_count"],
+                "char_count": found["b_char_count"].filter(pl.Series(is_inside)),
             },
             schema_overrides={"earlier": pl.UInt32, "later": pl.UInt32},
         )
