@@ -301,6 +301,7 @@ def given_by(file: Path, **settings: int) -> bytes:
         "file": str(file),
         "columns": record_columns({}),
         "max_bytes": Settings.model_validate(settings).max_container_bytes,
+        "seconds": 600,
     }
     sink = io.BytesIO()
     answer(request, sink)
@@ -344,6 +345,18 @@ def test_a_reader_that_was_left_reads_the_next_file(tmp_path, monkeypatch):
         assert isinstance(left, Generator)
         left.close()
         assert texts(read(reader, two)[0]) == ["a"]
+
+
+def test_a_worker_that_is_never_waited_for_has_its_time_all_the_same(tmp_path, monkeypatch):
+    """Rows that keep coming for ever would fill the disk, or the list of refusals."""
+    monkeypatch.setattr("flows.ingest.parquet.PatientPipe", lambda pipe, _: PatientPipe(pipe, 600))
+    bomb = write_bomb(tmp_path / "bomb.parquet", 100, 4_000_000)
+    began = time.monotonic()
+    with ParquetReader() as reader, pytest.raises(SpoiltError) as spoilt:
+        for _ in reader(bomb, record_columns({}), Settings(parquet_timeout_seconds=1), Notes()):
+            pass
+    assert spoilt.value.refusal.rule == "unreadable_parquet"
+    assert time.monotonic() - began < 60
 
 
 def test_only_waiting_counts_against_the_limit_of_time():

@@ -25,7 +25,7 @@ def records_of_jsonl(
     Raises:
         OSError: the file cannot be read.
     """
-    with file.open("rb", buffering=_CHUNK_BYTES) as stream:
+    with BufferedReader(file.open("rb", buffering=0), _CHUNK_BYTES) as stream:
         yield from _records(stream, columns, settings, notes)
 
 

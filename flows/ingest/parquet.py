@@ -51,7 +51,12 @@ class ParquetReader:
         """
         with file.open("rb"):
             pass  # what the operating system refuses is no fault of the Parquet format
-        request = {"file": str(file.absolute()), "columns": columns, "max_bytes": settings.max_container_bytes}
+        request = {
+            "file": str(file.absolute()),
+            "columns": columns,
+            "max_bytes": settings.max_container_bytes,
+            "seconds": settings.parquet_timeout_seconds,
+        }
         said: dict[str, Any] = {}
         with self._asked(request, settings) as answer:
             try:

@@ -154,9 +154,11 @@ def answer(request: dict[str, Any], sink: BinaryIO) -> None:
     """Writes the rows of a Parquet file and what is to be said of it; errors of the sink are not caught.
 
     Args:
-        request: `file` (path), `columns` (ours → theirs), `max_bytes` of all values together.
+        request: `file` (path), `columns` (ours → theirs), `max_bytes` of all values together, `seconds` of processor
+            time, after which the system ends this process.
         sink: takes an Arrow IPC stream and a line of JSON.
     """
+    signal.setitimer(signal.ITIMER_PROF, request["seconds"])
     said: dict[str, Any] = {}
     schema = pa.schema([(ours, pa.large_binary()) for ours in request["columns"]])
     with pa.ipc.new_stream(sink, schema) as writer:
@@ -170,6 +172,7 @@ def answer(request: dict[str, Any], sink: BinaryIO) -> None:
                     writer.write_batch(found.slice(row, 1))
     sink.write(json.dumps(said).encode() + b"\n")
     sink.flush()
+    signal.setitimer(signal.ITIMER_PROF, 0)
 
 
 def _end_with_caller() -> None:
