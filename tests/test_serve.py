@@ -338,6 +338,8 @@ def test_the_command_says_when_it_polls_and_ends_with_0(client, inbox, tmp_path)
         (["--interval", "-5"], "--interval -5"),
         (["--interval", "9", "--repo", "a/b/c"], "a/b/c"),
         (["--interval", "9", "--column", "text"], "--column text"),
+        (["--interval", "9", "--source", "dist/1.0.0"], "dist/1.0.0 cannot be a SOURCE"),
+        (["--interval", "9", "--state", "inbox"], "inbox cannot be a SOURCE"),
     ],
 )
 def test_wrong_usage_is_told_before_anything_starts(options, words, tmp_path, monkeypatch):

@@ -94,7 +94,24 @@ def find_inputs(
     Raises:
         UsageError: a SOURCE is empty, or lies in a folder that is kept apart.
     """
+    check_apart(sources, apart)
     return _Search(suffixes, apart).run(sources, elsewhere)
+
+
+def check_apart(sources: Iterable[str], apart: Collection[Path]) -> None:
+    """Check that no SOURCE lies in a folder with what earlier builds made.
+
+    Raises:
+        UsageError: one does.
+    """
+    for source in sources:
+        place = _real(_absolute(source))
+        for folder in map(_real, apart):
+            if source.strip() and place.is_relative_to(folder):
+                raise UsageError(
+                    f"{printable(source)} cannot be a SOURCE: it lies in {printable(str(folder))}, where releases or "
+                    "the state of earlier builds are; give the documents that those were made from"
+                )
 
 
 def is_passed_over(name: str) -> bool:
@@ -159,18 +176,9 @@ class _Search:
                 self._add_all(path.parent, [path])
 
     def _shut_below(self, place: Path) -> None:
-        """Let no walk from a place on come into a folder that is kept apart.
-
-        Raises:
-            UsageError: the place lies in one.
-        """
+        """Let no walk from a place on come into a folder that is kept apart."""
         real = _real(place)
         for folder in self._apart:
-            if real.is_relative_to(folder):
-                raise UsageError(
-                    f"{self._given} cannot be a SOURCE: it lies in {printable(str(folder))}, where releases or the "
-                    "state of earlier builds are; give the documents that those were made from"
-                )
             if folder.is_relative_to(real):
                 self._shut.add(str(place / folder.relative_to(real)))
 
