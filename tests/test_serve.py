@@ -104,18 +104,17 @@ def test_the_first_release_waits_for_what_speaks_of_its_documents(scheduled, inb
 
 
 def test_what_is_known_of_documents_is_not_read_while_it_is_rewritten(scheduled, inbox, tmp_path, monkeypatch):
-    from flows import pipeline
+    from flows.ingest.run import ingest
 
     page(inbox, "a.txt")
     known = inbox / "sources.toml"
     known.write_text('[[source]]\nuri = "a.txt"\npublisher = "The Ember Post"\n')
-    read_all = pipeline.ingest
 
-    def ingest(*arguments: Any) -> Any:
+    def ingest_late(*arguments: Any) -> Any:
         known.write_text("")  # as an editor does before it writes the new contents
-        return read_all(*arguments)
+        return ingest(*arguments)
 
-    monkeypatch.setattr(pipeline, "ingest", ingest)
+    monkeypatch.setattr("flows.pipeline.ingest", ingest_late)
     assert scheduled().is_completed()
     assert (last(tmp_path).status, last(tmp_path).version) == (UNCHANGED, None)
     assert "sources.toml changed since it was seen" in last(tmp_path).message

@@ -9,7 +9,7 @@ from dataclasses import dataclass, field
 from fnmatch import fnmatchcase
 from pathlib import Path, PurePosixPath
 
-from flows.errors import CopydeskError, UsageError
+from flows.errors import ChangedError, CopydeskError, UsageError
 from flows.ingest.documents import Refusal
 from flows.ingest.printable import printable, printable_path
 
@@ -93,6 +93,7 @@ def find_inputs(
 
     Raises:
         UsageError: a SOURCE is empty, or lies in a folder that is kept apart.
+        ChangedError: a folder went meanwhile.
     """
     check_apart(sources, apart)
     return _Search(suffixes, apart).run(sources, elsewhere)
@@ -190,7 +191,7 @@ class _Search:
         wild = next(position for position, part in enumerate(parts) if WILDCARD.search(part))
         base = _absolute(str(Path(*parts[:wild])))
         self._shut_below(base)
-        matches = set(self._matches(base, parts[wild:]))
+        matches = set(self._matches(base, parts[wild:])) if base.is_dir() else set()
         if not matches:
             self._refuse("not_found", "The pattern matches no file; check it.")
         self._add_all(base, matches)
@@ -224,8 +225,9 @@ class _Search:
             with os.scandir(folder) as entries:
                 open_ones = (entry for entry in entries if entry.path not in self._shut)
                 return sorted(open_ones, key=lambda entry: entry.name)
-        except (FileNotFoundError, NotADirectoryError):
-            return []  # it has gone since its name was read
+        except (FileNotFoundError, NotADirectoryError) as error:
+            # What was in it may be in a place by now that has been looked into already.
+            raise ChangedError(f"{printable(str(folder))} has gone while files were looked for; run again") from error
         except OSError as error:
             self.found.unlisted[folder] = reason(error)
             return []
@@ -277,7 +279,10 @@ def _absolute(path: str) -> Path:
 
 def _real(path: Path) -> Path:
     """Where a path leads, whether or not something is there; Path.resolve would fail where links go in a circle."""
-    return Path(os.path.realpath(path))
+    try:
+        return Path(os.path.realpath(path))
+    except ValueError:  # of a NUL character
+        return path
 
 
 def _is_link_to_folder(entry: os.DirEntry[str]) -> bool:
