@@ -446,7 +446,8 @@ def serve(
     new makes no release.
     """
     stop_quietly()
-    from flows.addresses import absolute, checked_address
+    from flows.addresses import absolute, checked_address, is_address
+    from flows.ingest.inputs import check_apart
     from flows.settings import Settings
 
     settings = Settings.load(settings_file, overrides)
@@ -454,6 +455,8 @@ def serve(
     Runner.of(runner, scheduler)
     places = [absolute(checked_address(source)) for source in sources]
     work = None if place is None else absolute(checked_address(place))
+    apart = [out] if state is None else [out, state]
+    check_apart((source for source in places if not is_address(source)), apart)
     if (cron_expression is None) == (interval is None):
         raise UsageError("give either --cron or --interval")
     seconds = None if interval is None else _seconds(interval)
