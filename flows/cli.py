@@ -233,6 +233,9 @@ def _server(*, verbose: bool) -> Iterator["EmbeddedServer | None"]:
     if not verbose:
         # What Prefect has to say is in its own database; a failed task's stack trace helps nobody with a bad file.
         os.environ.setdefault("PREFECT_LOGGING_LEVEL", "CRITICAL")
+        # Nor what its threads could not tell a server that has ended: that it has is an error of ours, in one line.
+        os.environ.setdefault("PREFECT_LOGGING_INTERNAL_LEVEL", "CRITICAL")
+        logging.raiseExceptions = False
     with EmbeddedServer() if "PREFECT_API_URL" not in os.environ else nullcontext() as server:
         yield server
 

@@ -220,6 +220,73 @@ def test_what_is_no_record_is_passed_over(tmp_path, content):
     assert len(runs.records(tmp_path)) == 1
 
 
+@pytest.mark.parametrize(
+    "change",
+    [
+        {"started_at": "2031-05-04T12:00:00"},
+        {"started_at": "noon"},
+        {"started_at": None},
+        {"rejects": None},
+        {"rejects": {"empty": "many"}},
+        {"numbers": None},
+        {"feeds": ["north"]},
+        {"silent": "north"},
+        {"is_interrupted": "no"},
+        {"fingerprint": 7},
+    ],
+)
+def test_a_record_of_another_shape_stops_no_run(tmp_path, change):
+    file = runs.write(tmp_path, run())
+    file.write_text(json.dumps({**json.loads(file.read_text()), **change}))
+    assert runs.records(tmp_path) == []
+
+
+def test_a_record_of_another_version_is_one(tmp_path):
+    file = runs.write(tmp_path, run(counts={"read": 3}))
+    content = json.loads(file.read_text())
+    del content["fingerprint"], content["silent"]
+    file.write_text(json.dumps({**content, "mood": "good"}))
+    (known,) = runs.records(tmp_path)
+    assert (known.counts, known.fingerprint, known.silent) == ({"read": 3}, None, [])
+
+
+def test_feeds_stand_in_the_newest_record_that_knows_of_them(tmp_path):
+    feeds = {"north": {"file_count": 3, "newest_at": runs.instant(NOON)}}
+    for minute in range(3):
+        runs.write(
+            tmp_path, run(at=NOON + timedelta(minutes=minute), feeds=feeds, silent=["south"], counts={"read": 3})
+        )
+    runs.write(tmp_path, run(FAILED, at=NOON + timedelta(minutes=3)))
+    found = runs.records(tmp_path)
+    assert [(one.feeds, one.silent) for one in found] == [({}, []), ({}, []), (feeds, ["south"]), ({}, [])]
+    assert all(one.counts == {"read": 3} for one in found[:3])
+    assert notices.silent_feeds({}, found, NOON) == ["north", "south"]
+
+
+def test_the_newest_record_and_that_of_a_run_are_found_alone(tmp_path):
+    assert runs.last(tmp_path, NOON) is None
+    written = [run(at=NOON + timedelta(minutes=minute)) for minute in range(3)]
+    for one in written:
+        runs.write(tmp_path, one)
+    assert runs.last(tmp_path, NOON + timedelta(minutes=1)) == written[1]
+    assert runs.record_of(tmp_path, written[0].run_id) == written[0]
+    assert runs.record_of(tmp_path, str(uuid4())) is None
+
+
+def test_of_long_ago_only_the_runs_that_tell_something_are_kept(tmp_path, monkeypatch):
+    monkeypatch.setattr(runs, "KEPT_UNCHANGED", 10)
+    old = [
+        run(RELEASED),
+        *(run(UNCHANGED, message="nothing new") for _ in range(40)),
+        *(run(FAILED, message="disk full") for _ in range(40)),
+        *(run(FAILED, message="no rights") for _ in range(9)),
+    ]
+    for minute, one in enumerate([*old, *(run(UNCHANGED) for _ in range(10))]):
+        runs.write(tmp_path, replace(one, started_at=runs.instant(NOON + timedelta(minutes=minute))))
+    told = [(one.status, one.message) for one in runs.records(tmp_path)[:-10]]
+    assert told == [(RELEASED, "release 1.0.0"), (FAILED, "disk full"), (FAILED, "no rights")]
+
+
 def test_a_late_run_has_nothing_to_do_when_another_one_began_after_it_was_due():
     done = [run(at=NOON), run(UNCHANGED, at=NOON + timedelta(minutes=5))]
     assert runs.later_run(done, NOON + timedelta(minutes=4)) == done[1]
@@ -227,6 +294,17 @@ def test_a_late_run_has_nothing_to_do_when_another_one_began_after_it_was_due():
     assert runs.later_run(done, None) is None
     killed = [replace(done[1], status=FAILED, is_interrupted=True)]
     assert runs.later_run(killed, NOON) is None, "a run that was killed has done nobody's work"
+
+
+def test_a_record_from_a_clock_that_was_ahead_holds_no_run_back(tmp_path):
+    for at in (NOON, NOON + timedelta(days=3650)):
+        runs.write(tmp_path, run(UNCHANGED, at=at))
+    now = NOON + timedelta(days=1)
+    known = runs.records(tmp_path, now)
+    assert [one.started_at for one in known] == [runs.instant(NOON)]
+    assert runs.later_run(known, now - timedelta(minutes=1)) is None
+    assert runs.later_run(known, NOON) is not None
+    assert len(runs.records(tmp_path)) == 2, "it is left where it is"
 
 
 # --- notices ---
