@@ -234,6 +234,9 @@ def _server(*, verbose: bool) -> Iterator["EmbeddedServer | None"]:
     if not verbose:
         # What Prefect has to say is in its own database; a failed task's stack trace helps nobody with a bad file.
         os.environ.setdefault("PREFECT_LOGGING_LEVEL", "CRITICAL")
+        # Nor what its threads could not tell a server that has ended: that it has is an error of ours, in one line.
+        os.environ.setdefault("PREFECT_LOGGING_INTERNAL_LEVEL", "CRITICAL")
+        logging.raiseExceptions = False
     with EmbeddedServer() if "PREFECT_API_URL" not in os.environ else nullcontext() as server:
         yield server
 
@@ -447,7 +450,8 @@ def serve(
     new makes no release.
     """
     stop_quietly()
-    from flows.addresses import absolute, checked_address
+    from flows.addresses import absolute, checked_address, is_address
+    from flows.ingest.inputs import check_apart
     from flows.settings import Settings
 
     settings = Settings.load(settings_file, overrides)
@@ -455,6 +459,8 @@ def serve(
     Runner.of(runner, scheduler)
     places = [absolute(checked_address(source)) for source in sources]
     work = None if place is None else absolute(checked_address(place))
+    apart = [out] if state is None else [out, state]
+    check_apart((source for source in places if not is_address(source)), apart)
     if (cron_expression is None) == (interval is None):
         raise UsageError("give either --cron or --interval")
     seconds = None if interval is None else _seconds(interval)

@@ -13,6 +13,7 @@ import hashlib
 import json
 import logging
 import os
+import re
 import signal
 import socket
 import subprocess
@@ -48,7 +49,7 @@ from prefect.client.schemas.filters import (
 from prefect.client.schemas.objects import FlowRun, StateType
 from prefect.client.schemas.responses import OrchestrationResult, SetStateStatus
 from prefect.client.schemas.schedules import CronSchedule, IntervalSchedule
-from prefect.exceptions import ObjectNotFound
+from prefect.exceptions import ObjectNotFound, PrefectException
 from prefect.flow_engine import run_flow
 from prefect.futures import PrefectFuture
 from prefect.runtime import flow_run as current
@@ -82,6 +83,10 @@ POLL_SECONDS = 2.0
 RECONCILE_SECONDS = 20.0
 # A run that is told to end has so long; `serve` itself must have ended within 30 s.
 STOP_SECONDS = 20.0
+
+# What a schedule outlives, for it passes: a server that is gone or refuses, something deleted between two calls, a disk
+# that is full.
+TROUBLES = (httpx.HTTPError, PrefectException, CopydeskError, OSError)
 
 SKIPPED = "Skipped"
 # Rejects and waiting files that the artifacts list.
@@ -153,7 +158,7 @@ def scheduled(
     )
     try:
         with held(job.out, RUN_LOCK):
-            earlier = runs.records(job.out)
+            earlier = runs.records(job.out, _now())
             due = current.scheduled_start_time
             later = runs.later_run(earlier, due)
             if later is not None:
@@ -184,6 +189,11 @@ class Job:
     settle: float
     work: str | None
     runner: Runner
+
+    @property
+    def apart(self) -> tuple[Path, ...]:
+        """Folders with what earlier runs made, which are no inputs."""
+        return (self.out,) if self.state is None else (self.out, self.state)
 
     def fingerprint(self, inbox: Inbox) -> str:
         """SHA-256 over all that a release is made from: inbox, parameters, code, libraries, and the release before."""
@@ -224,7 +234,7 @@ def _leave(out: Path, run: Run, earlier: Sequence[Run]) -> Run:
     log.log(logging.ERROR if run.status == FAILED else logging.INFO, "%s", _summary(run))
     for notice in run.notices:
         log.warning("notice: %s", notice)
-    notices.send(f"Copydesk, {out.name}: {run.status}", run.notices)
+    notices.send(printable(f"Copydesk, {out.name}: {run.status}"), run.notices)
     return run
 
 
@@ -236,7 +246,7 @@ def _work(job: Job, began: Run, earlier: Sequence[Run]) -> Run:
     """
     beside = [] if job.takedowns is None else [Path(job.takedowns)]
     with mirrored(job.sources, job.out, job.settle) as inputs:
-        return _work_on(job, look(inputs, job.settle, time.time(), beside), beside, began, earlier)
+        return _work_on(job, look(inputs, job.settle, time.time(), beside, job.apart), beside, began, earlier)
 
 
 def _work_on(job: Job, inbox: Inbox, beside: Sequence[Path], began: Run, earlier: Sequence[Run]) -> Run:
@@ -257,14 +267,10 @@ def _work_on(job: Job, inbox: Inbox, beside: Sequence[Path], began: Run, earlier
             f"{inbox.missing[0]} is not there any more; nothing was released, as all that came from it would go. "
             "Bring it back, or take it out of --source."
         )
-    written = None if newest is None else _rewritten(inbox, newest, beside)
-    if newest is not None and written is not None:
-        return replace(run, message=f"waits for {written}, which is being written", counts=_counts(newest))
-    if newest is not None and inbox.missing:
-        raise CopydeskError(
-            f"{inbox.missing[0]} is not there any more; nothing was released, as all that came from it would go. "
-            "Bring it back, or take it out of --source."
-        )
+    written = _rewritten(inbox, newest, beside)
+    if written is not None:
+        counts = {"read": 0} if newest is None else _counts(newest)
+        return replace(run, message=f"waits for {written}, which is being written", counts=counts)
     if not inbox.ready:
         waiting = f", {counted(len(inbox.waiting), 'file')} being written" if inbox.waiting else ""
         return replace(run, message=f"no input{waiting}", counts={"read": 0})
@@ -324,9 +330,9 @@ def _published(job: Job, repo: str, release: Path, run: Run) -> Run:
     )
 
 
-def _rewritten(inbox: Inbox, newest: Path, beside: Sequence[Path]) -> str | None:
+def _rewritten(inbox: Inbox, newest: Path | None, beside: Sequence[Path]) -> str | None:
     """A file that is being written and that a release without it would lose or misread, if there is one."""
-    released = {str(one["uri"]) for one in read_manifest(newest)["inputs"]}
+    released = set() if newest is None else {str(one["uri"]) for one in read_manifest(newest)["inputs"]}
     needed = [uri for uri in inbox.waiting.values() if uri in released]
     sides = [uri for path, uri in inbox.waiting.items() if path.name in SIDE_FILES or path in beside]
     return min([*needed, *sides], default=None)
@@ -481,22 +487,33 @@ def serve(
     """
     out = Path(parameters["out"])
     os.environ[notices.NOTIFY_VARIABLE] = " ".join([*os.environ.get(notices.NOTIFY_VARIABLE, "").split(), *addresses])
+    has_polled = False
     with held(out, SERVE_LOCK):
         while True:
-            with ExitStack() as stack:
-                server = None
-                if not PREFECT_API_URL.value():
-                    server = stack.enter_context(EmbeddedServer(with_schedules=True))
-                    server.wait()
-                    stack.enter_context(temporary_settings({PREFECT_API_URL: server.api_url}))
-                else:
-                    pipeline.check_server()
-                client = stack.enter_context(get_client(sync_client=True))
-                watch = stack.enter_context(Watch(client, schedule, parameters))
-                try:
-                    watch.run(tell, server)
-                except ServerLostError:
-                    log.warning("Prefect's server has ended; starting another one")
+            try:
+                _fire(schedule, parameters, tell)
+            except ServerLostError:
+                has_polled = True
+                log.warning("Prefect's server has ended; starting another one")
+            except TROUBLES as error:
+                if not has_polled:
+                    raise
+                log.warning("%s; trying on", _one_line(error))
+                time.sleep(RECONCILE_SECONDS)
+
+
+def _fire(schedule: Schedule, parameters: Mapping[str, Any], tell: Callable[[str], None]) -> NoReturn:
+    """Fire a schedule as long as its server lives: the one that Prefect's settings name, else one of its own."""
+    with ExitStack() as stack:
+        server = None
+        if not PREFECT_API_URL.value():
+            server = stack.enter_context(EmbeddedServer(with_schedules=True))
+            server.wait()
+            stack.enter_context(temporary_settings({PREFECT_API_URL: server.api_url}))
+        else:
+            pipeline.check_server()
+        client = stack.enter_context(get_client(sync_client=True))
+        stack.enter_context(Watch(client, schedule, parameters)).run(tell, server)
 
 
 class Watch:
@@ -512,7 +529,8 @@ class Watch:
         self._child: subprocess.Popen[bytes] | None = None
         self._child_run: UUID | None = None
         self._reconciled_at = float("-inf")
-        self._is_answering = True
+        # What keeps it from firing, as it was told; empty while nothing does.
+        self._trouble = ""
 
     def __enter__(self) -> "Watch":
         return self
@@ -522,7 +540,7 @@ class Watch:
             return
         self._end_child()
         # What the server cannot be told now, the next start tells it.
-        with suppress(httpx.HTTPError, ObjectNotFound):
+        with suppress(*TROUBLES):
             one = self._client.read_flow_run(self._child_run)
             if one.state is not None and not one.state.is_final():
                 self._bury(one)
@@ -543,14 +561,22 @@ class Watch:
                 if not is_told:
                     tell(f"{scheduled.name}/{self._name}")
                     is_told = True
-                if not self._is_answering:
-                    self._is_answering = True
-                    log.info("Prefect's server answers again")
-            except httpx.HTTPError as error:
-                if self._is_answering:
-                    self._is_answering = False
-                    log.warning("Prefect's server does not answer (%s); trying on", type(error).__name__)
+                if self._trouble:
+                    self._trouble = ""
+                    log.info("it works again")
+            except TROUBLES as error:
+                self._tell_of(error)
             time.sleep(POLL_SECONDS)
+
+    def _tell_of(self, error: Exception) -> None:
+        """Say what is wrong in a line, once as long as it stays the same."""
+        if isinstance(error, httpx.HTTPError):
+            trouble = f"Prefect's server does not answer ({type(error).__name__})"
+        else:
+            trouble = _one_line(error) or type(error).__name__
+        if trouble != self._trouble:
+            self._trouble = trouble
+            log.warning("%s; trying on", trouble)
 
     def _tick(self) -> None:
         """One look at what is due."""
@@ -574,8 +600,12 @@ class Watch:
             self._set(one.id, Completed(name=SKIPPED, message=f"skipped: {why}"))
 
     def _start(self, run_id: UUID) -> None:
-        """Run a flow run in a process of its own, unless Prefect's limit keeps it waiting."""
-        answer: OrchestrationResult[Any] = self._client.set_flow_run_state(run_id, Pending())
+        """Run a flow run in a process of its own, unless Prefect's limit keeps it waiting, or it has been deleted."""
+        try:
+            answer: OrchestrationResult[Any] = self._client.set_flow_run_state(run_id, Pending())
+        except ObjectNotFound:
+            log.info("Prefect does not know run %s any more", run_id)
+            return
         if answer.status != SetStateStatus.ACCEPT:
             log.info("Prefect does not let run %s begin yet", run_id)
             return
@@ -601,22 +631,23 @@ class Watch:
             elif self._child is None and _is_free(self._out):
                 is_interrupted = True
                 self._bury(one)
-        records = runs.records(self._out)
-        if is_first and (is_interrupted or (records and records[-1].is_interrupted)):
+        if not is_first:
+            return
+        last = runs.last(self._out, _now())
+        if is_interrupted or (last is not None and last.is_interrupted):
             self._client.create_flow_run_from_deployment(self._deployment)
 
     def _bury(self, one: FlowRun) -> None:
         """End a flow run whose process is dead as its record says; without a record it crashed."""
-        records = [run for run in runs.records(self._out) if run.run_id == str(one.id)]
-        if records and not records[-1].is_interrupted:
-            done = records[-1]
+        done = runs.record_of(self._out, str(one.id))
+        if done is not None and not done.is_interrupted:
             self._set(one.id, (Failed if done.status == FAILED else Completed)(message=done.message))
             return
         message = "its process was killed, or ended with the machine"
-        if not records and one.state is not None and one.state.is_running():
+        if done is None and one.state is not None and one.state.is_running():
             began = one.start_time or one.expected_start_time or _now()
             run = Run(str(one.id), FAILED, message, runs.instant(began), "", is_interrupted=True)
-            _leave(self._out, run, runs.records(self._out))
+            _leave(self._out, run, runs.records(self._out, _now()))
         self._set(one.id, Crashed(message=message))
 
     def _apply(self) -> UUID:
@@ -627,7 +658,9 @@ class Watch:
             schedules=[DeploymentScheduleCreate(schedule=self._schedule, active=True)],
             concurrency_limit=1,
             parameters=self._parameters,
-            description=f"Takes what is new in {', '.join(self._parameters['sources'])} to a release in {self._out}.",
+            description=printable(
+                f"Takes what is new in {', '.join(self._parameters['sources'])} to a release in {self._out}."
+            ),
             entrypoint="flows.deploy.scheduled",
             paused=False,
             enforce_parameter_schema=False,
@@ -672,7 +705,8 @@ def deployment_name(out: Path) -> str:
     """Names the deployment of a folder of releases: two folders have two, also on two machines with one server."""
     place = out.resolve()
     digest = hashlib.sha256(json.dumps([socket.gethostname(), str(place)]).encode()).hexdigest()
-    return f"{place.name.encode('ascii', 'replace').decode().replace('/', '-') or 'root'}-{digest[:8]}"
+    # Prefect refuses some characters in names, and terminals obey some; what tells folders apart is the digest.
+    return f"{re.sub(r'[^A-Za-z0-9._-]', '-', place.name) or 'root'}-{digest[:8]}"
 
 
 def interval(seconds: float) -> IntervalSchedule:
@@ -709,7 +743,11 @@ def _run_one(run_id: str) -> int:
     except httpx.HTTPError as error:
         log.warning("run %s did not begin: Prefect's server does not answer (%s)", run_id, type(error).__name__)
         return 1
-    state = run_flow(scheduled, flow_run=one, return_type="state")
+    try:
+        state = run_flow(scheduled, flow_run=one, return_type="state")
+    except pipeline.SERVER_LOST as error:
+        log.warning("run %s: Prefect's server does not learn what came of it (%s)", run_id, type(error).__name__)
+        return 1
     return 0 if isinstance(state, State) and state.is_completed() else 1
 
 

@@ -35,17 +35,23 @@ for _name, _value in {
     # A fresh database can take longer to set up than the 20 s that are the default.
     "PREFECT_SERVER_EPHEMERAL_STARTUP_TIMEOUT_SECONDS": "120",
     "PREFECT_LOGGING_EXTRA_LOGGERS": "copydesk",
+    # `serve` logs between runs, too: no reason for a warning each time.
+    "PREFECT_LOGGING_TO_API_WHEN_MISSING_FLOW": "ignore",
 }.items():
     os.environ.setdefault(_name, _value)
 
+import httpx
 import polars as pl
 from prefect import Flow, State, Task, flow, task
 from prefect.artifacts import create_markdown_artifact
 from prefect.cache_policies import NO_CACHE
 from prefect.client.orchestration import get_client
+from prefect.events.clients import PrefectEventsClient
+from prefect.events.worker import EventsWorker
+from prefect.exceptions import CrashedRun, ObjectNotFound
 from prefect.futures import PrefectFuture
 from prefect.logging.handlers import APILogHandler
-from prefect.settings import PREFECT_API_URL, temporary_settings
+from prefect.settings import PREFECT_API_URL, PREFECT_CLIENT_MAX_RETRIES, temporary_settings
 from prefect.states import Completed, Failed
 from prefect.task_runners import ProcessPoolTaskRunner, TaskRunner, ThreadPoolTaskRunner
 
@@ -54,7 +60,7 @@ from flows.deduplicate.kernels import thread_count
 from flows.deduplicate.portions import ON_THREADS as BY_THREADS
 from flows.deduplicate.portions import InFiles, Spread, work_off
 from flows.deduplicate.stage import Repeats, find_repeats, with_repeats
-from flows.errors import CopydeskError, NetworkError, UsageError
+from flows.errors import CopydeskError, LockedError, NetworkError, UsageError
 from flows.inbox import Inbox
 from flows.ingest.inputs import FileState
 from flows.ingest.run import Ingested, ingest
@@ -68,7 +74,7 @@ from flows.release.harmless import markdown
 from flows.release.manifest import Input, read_manifest
 from flows.release.parquet import read_table
 from flows.release.release import BuildInfo, Released, release_parts
-from flows.release.staging import Lock, locked, reason_of
+from flows.release.staging import LOCK, Lock, held, locked, reason_of
 from flows.runners import LOOPBACK, ON_THREADS, PROCESSES, THREADS, Runner, follow_parent
 from flows.server import EmbeddedServer
 from flows.settings import Settings
@@ -105,6 +111,12 @@ REPEATS = ("clusters", "repeats", "overlaps", "relations")
 
 # The files of all shards, as names in a workplace.
 SHARDS = tuple(f"{name}/" for name in OF_SHARD)
+
+# What a run meets whose server has ended, or forgotten it.
+SERVER_LOST = (httpx.HTTPError, CrashedRun, ObjectNotFound)
+# A request to a server of the run's own is tried again so often, after 2 s and 4 s: a database that is busy for a
+# moment answers then. By default it is 62 s, and a server on loopback that does not answer has ended.
+OWN_SERVER_RETRIES = 2
 
 # A scheduler that does not answer within so many seconds is not there.
 CONNECT_SECONDS = 15
@@ -157,10 +169,11 @@ def ingest_sources(
     columns: Mapping[str, str],
     states: Mapping[Path, FileState | None] | None,
     mirrors: Sequence[Path],
+    apart: Sequence[Path],
 ) -> Ingested:
     """Files → shards of `sources` and `provenance`; what is no document → `rejects`."""
     with work.here((), ("sources/", "provenance/", "rejects/")) as folder:
-        return ingest(inputs, folder, settings, columns, states, [found_in(mirror) for mirror in mirrors])
+        return ingest(inputs, folder, settings, columns, states, [found_in(mirror) for mirror in mirrors], apart)
 
 
 @task(name="state", cache_policy=NO_CACHE)
@@ -362,10 +375,10 @@ def publish(
         published = verify_and_send(Path(release), repo, visibility, include_reserved_text=include_reserved_text)
     except CopydeskError as error:
         return Failed(message=str(error), data=error)
-    create_markdown_artifact(
-        key="copydesk-publish",
-        description="What a publication came to.",
-        markdown=f"**{published.tag}** in {markdown(published.repository)}: {published.outcome}, "
+    _leave_artifact(
+        "copydesk-publish",
+        "What a publication came to.",
+        f"**{published.tag}** in {markdown(published.repository)}: {published.outcome}, "
         f"{published.sent_count:,} files sent, {published.edition} edition, {markdown(published.address)}",
     )
     return Completed(message=f"{published.tag} {published.outcome}", data=published)
@@ -392,9 +405,16 @@ def run_build(server: EmbeddedServer | None, **parameters: Any) -> Built:
 
     Raises:
         CopydeskError: no release came of it.
-        NetworkError: the server that Prefect's settings name does not answer.
+        NetworkError: Prefect's server does not answer, or has ended in the middle; it says whether there is a release.
     """
-    built = _run(build, server, parameters)
+    out = Path(parameters["out"])
+    before = versions.newest(out)
+    try:
+        built = _run(build, server, parameters)
+    except SERVER_LOST as error:
+        newest = versions.newest(out)
+        came = "nothing was released" if newest in (None, before) else f"release {newest.name} is whole, in {newest}"
+        raise NetworkError(f"Prefect's server has ended in the middle of the build ({_kind(error)}); {came}") from error
     assert isinstance(built, Built)
     return built
 
@@ -405,9 +425,19 @@ def run_publish(server: EmbeddedServer | None, **parameters: Any) -> Published:
     Raises:
         CopydeskError: as `publish_release`; a NetworkError also where Prefect's server does not answer.
     """
-    published = _run(publish, server, parameters)
+    try:
+        published = _run(publish, server, parameters)
+    except SERVER_LOST as error:
+        raise NetworkError(
+            f"Prefect's server has ended in the middle of the publication ({_kind(error)}); run it again: what is on "
+            "the Hub is not sent twice"
+        ) from error
     assert isinstance(published, Published)
     return published
+
+
+def _kind(error: BaseException) -> str:
+    return type(error).__name__
 
 
 def _run(one: Flow[..., Any], server: EmbeddedServer | None, parameters: Mapping[str, Any]) -> object:
@@ -418,12 +448,16 @@ def _run(one: Flow[..., Any], server: EmbeddedServer | None, parameters: Mapping
         check_server()
         return _outcome(one(**parameters, return_state=True))
     server.wait()
-    with temporary_settings({PREFECT_API_URL: server.api_url}):
+    # Of events, too, each is tried ten times by default.
+    EventsWorker.set_client_override(PrefectEventsClient, api_url=server.api_url, reconnection_attempts=1)
+    with temporary_settings({PREFECT_API_URL: server.api_url, PREFECT_CLIENT_MAX_RETRIES: OWN_SERVER_RETRIES}):
         try:
             return _outcome(one(**parameters, return_state=True))
         finally:
-            # Logs go out in batches: Prefect would try for a minute to send the last one when the server has gone.
-            APILogHandler().flush()
+            EventsWorker.set_client_override(None)
+            if server.is_running:
+                # Logs go out in batches: Prefect would try to send the last one when the server has gone.
+                APILogHandler().flush()
 
 
 def check_server() -> None:
@@ -495,7 +529,9 @@ def build_release(
         states = None if inbox is None else inbox.ready
         with _timed("ingest", seconds):
             found = _done(
-                ingest_sources(inputs.local, work, settings, columns, states, inputs.mirrors, return_state=True)
+                ingest_sources(
+                    inputs.local, work, settings, columns, states, inputs.mirrors, (out, state), return_state=True
+                )
             )
         log.info("ingest: %s read, %s rejected", counted(found.read_count, "document"), f"{found.rejected_count:,}")
         if not found.read_count:
@@ -504,6 +540,8 @@ def build_release(
         newest = versions.newest(out)
         earlier = [] if newest is None else read_manifest(newest).get("takedowns", [])
         in_force = takedowns_in_force(None if takedowns is None else Path(takedowns), found.folders, earlier)
+        if inbox is not None:
+            inbox.check_beside(found.folders)
         try:
             with _timed("state", seconds):
                 kept = _done(read_kept_rows(state, return_state=True))
@@ -675,21 +713,26 @@ def _check_workers(client: Any) -> None:
 
 @contextmanager
 def _locked_state(state: Path, out: Path) -> Iterator[None]:
-    """Hold the lock on the folder of the state; one inside the folder of releases is covered by the lock on that.
+    """Hold the lock on the folder of the state: two folders of releases may have one state.
 
     Raises:
         UsageError: it would lie among the releases.
         LockedError: another run holds the lock.
     """
     place, releases = state.resolve(), out.resolve()
-    if not place.is_relative_to(releases):
-        with locked(state):
-            yield
-        return
-    inside = place.relative_to(releases).parts
-    if not inside or not inside[0].startswith("."):
+    if place == releases or (
+        place.is_relative_to(releases) and not place.relative_to(releases).parts[0].startswith(".")
+    ):
         raise UsageError(f"the state cannot lie in {state}: only releases and hidden files are in {out}")
-    yield
+    with ExitStack() as stack:
+        try:
+            stack.enter_context(held(state, LOCK))
+        except LockedError:
+            raise
+        except CopydeskError as error:
+            # It may not be writable: then the next build takes longer, which `_keep` says, and nothing else.
+            log.debug("%s", error)
+        yield
 
 
 def _keep(state: Path, work: Workplace, shards: Sequence[str]) -> tuple[str, ...]:
@@ -869,9 +912,15 @@ def _tell(built: Built) -> None:
         "| --- | ---: |",
         *(f"| {stage} | {seconds:.2f} |" for stage, seconds in built.seconds.items()),
     ]
-    create_markdown_artifact(
-        key="copydesk-build", description="What a build read and released.", markdown="\n".join(lines)
-    )
+    _leave_artifact("copydesk-build", "What a build read and released.", "\n".join(lines))
+
+
+def _leave_artifact(key: str, description: str, text: str) -> None:
+    """Leave a page of Markdown; a server that does not take it costs a line in the log, never the run."""
+    try:
+        create_markdown_artifact(key=key, description=description, markdown=text)
+    except httpx.HTTPError as error:
+        log.warning("Prefect's server took no artifact: %s", _kind(error))
 
 
 def _done(state: State[Result]) -> Result:

@@ -6,11 +6,14 @@ These files are what the schedule knows of its past. Prefect's database tells th
 import json
 import os
 import re
-from collections.abc import Iterator, Mapping, Sequence
-from dataclasses import asdict, dataclass, field, fields
+from collections.abc import Iterable, Iterator, Sequence
+from dataclasses import asdict, dataclass, field, replace
 from datetime import UTC, datetime
+from itertools import islice
 from pathlib import Path
 from typing import Any
+
+from pydantic import TypeAdapter
 
 from flows.release.staging import clear_errors, flush
 
@@ -22,7 +25,8 @@ SERVE_LOCK = ".serve.lock"
 
 RELEASED, UNCHANGED, FAILED = "released", "unchanged", "failed"
 
-# Records of runs without news that are kept, of all others there are few: with a run a minute, some three weeks.
+# The newest records, of which all are kept: with a run a minute, some three weeks. Of those before them only the ones
+# that tell something are, which are few.
 KEPT_UNCHANGED = 30_000
 # Records that are looked at to see what is usual.
 LOOKED_AT = 2_000
@@ -47,8 +51,9 @@ class Run:
         seconds: stage → wall time.
         rejects: rule → rows of `rejects`.
         numbers: what is compared with earlier releases.
-        feeds: place that documents come from → `file_count` and `newest_at`.
-        silent: feeds of which nothing new came for unusually long.
+        feeds: place that documents come from → `file_count` and `newest_at`; in the newest record that has them only,
+            as an inbox may have thousands.
+        silent: feeds of which nothing new came for unusually long; likewise.
         waiting: uris of files that were still being written.
         publication: `repository`, `tag`, `outcome` and `address` on the Hub.
         notices: what was worth a notification.
@@ -77,6 +82,10 @@ class Run:
     fingerprint: str | None = None
 
 
+# A field that another version has added is passed over.
+_RECORD = TypeAdapter(Run)
+
+
 def instant(at: datetime) -> str:
     """An instant as the records state it."""
     return at.astimezone(UTC).isoformat(timespec="microseconds")
@@ -89,23 +98,53 @@ def write(out: Path, run: Run) -> Path:
         CopydeskError: the folder cannot be written to.
     """
     folder = out / RUNS
-    began = datetime.fromisoformat(run.started_at).astimezone(UTC)
-    file = folder / f"{began:%Y%m%dT%H%M%S%fZ}-{run.run_id}.json"
+    file = folder / f"{_stamp(datetime.fromisoformat(run.started_at))}-{run.run_id}.json"
     with clear_errors(out):
         folder.mkdir(parents=True, exist_ok=True)
-        unfinished = folder / f".{file.name}"
-        unfinished.write_text(json.dumps(asdict(run), indent=2, allow_nan=False) + "\n", encoding="ascii")
-        flush(unfinished)
-        unfinished.replace(file)
+        _put(file, run)
+        if run.feeds or run.silent:
+            _forget_feeds(one for one in reversed(_files(folder)) if one.name < file.name)
         flush(folder)
         _prune(folder)
     return file
 
 
-def records(out: Path) -> list[Run]:
-    """The records of the last LOOKED_AT runs, the oldest first; what is no record is passed over."""
-    found = (_read(file) for file in _files(out / RUNS)[-LOOKED_AT:])
+def _put(file: Path, run: Run) -> None:
+    unfinished = file.with_name(f".{file.name}")
+    unfinished.write_text(json.dumps(asdict(run), indent=2, allow_nan=False) + "\n", encoding="ascii")
+    flush(unfinished)
+    unfinished.replace(file)
+
+
+def _forget_feeds(earlier: Iterable[Path]) -> None:
+    """Take the feeds out of the records that are looked at: that of the run before has them still."""
+    for file in islice(earlier, LOOKED_AT):
+        run = _read(file)
+        if run is not None and (run.feeds or run.silent):
+            _put(file, replace(run, feeds={}, silent=[]))
+
+
+def records(out: Path, until: datetime | None = None) -> list[Run]:
+    """The records of the last LOOKED_AT runs, the oldest first; what is no record is passed over.
+
+    Args:
+        out: folder of releases.
+        until: the time now. What claims to have begun later was left while the clock was ahead, and tells nothing of
+            what comes before or after what.
+    """
+    found = (_read(file) for file in _files(out / RUNS, until)[-LOOKED_AT:])
     return [run for run in found if run is not None]
+
+
+def last(out: Path, until: datetime) -> Run | None:
+    """The newest record, as `records` has it, without a look at the others."""
+    return next((run for file in reversed(_files(out / RUNS, until)) if (run := _read(file)) is not None), None)
+
+
+def record_of(out: Path, run_id: str) -> Run | None:
+    """The record of a run, if it has left one."""
+    found = (_read(file) for file in _files(out / RUNS) if file.name.endswith(f"-{run_id}.json"))
+    return next((run for run in found if run is not None), None)
 
 
 def later_run(earlier: Sequence[Run], due: datetime | None) -> Run | None:
@@ -116,46 +155,50 @@ def later_run(earlier: Sequence[Run], due: datetime | None) -> Run | None:
     return done[-1] if done else None
 
 
-def _files(folder: Path) -> list[Path]:
-    """The records by the time at which their runs began."""
+def _stamp(at: datetime) -> str:
+    """An instant as the names of records begin: their order is that of time."""
+    return f"{at.astimezone(UTC):%Y%m%dT%H%M%S%fZ}"
+
+
+def _files(folder: Path, until: datetime | None = None) -> list[Path]:
+    """The records by the time at which their runs began, until some instant."""
     try:
         with os.scandir(folder) as entries:
-            return sorted(Path(entry.path) for entry in entries if _NAME.fullmatch(entry.name))
+            files = sorted(Path(entry.path) for entry in entries if _NAME.fullmatch(entry.name))
     except FileNotFoundError:
         return []
+    return files if until is None else [file for file in files if file.name.partition("-")[0] <= _stamp(until)]
 
 
 def _read(file: Path) -> Run | None:
+    """A record as it was written, by this or another version of the program; None for what none of them would write."""
     try:
-        content = json.loads(file.read_bytes())
+        run = _RECORD.validate_json(file.read_bytes(), strict=True)
+        # Without its zone an instant can be compared with none.
+        is_instant = datetime.fromisoformat(run.started_at).tzinfo is not None
     except (OSError, ValueError):
         return None
-    return _run(content) if isinstance(content, Mapping) else None
-
-
-def _run(content: Mapping[str, Any]) -> Run | None:
-    """A record as it was written, by this or another version of the program."""
-    known = {one.name: content[one.name] for one in fields(Run) if one.name in content}
-    try:
-        run = Run(**known)
-        datetime.fromisoformat(run.started_at)
-    except (TypeError, ValueError):
-        return None
-    return run
+    return run if is_instant else None
 
 
 def _prune(folder: Path) -> None:
-    """Remove the oldest records of runs that changed nothing, when there are many."""
+    """Remove the oldest records of runs that tell nothing, when there are many."""
     files = _files(folder)
     # Looked at now and then only: telling which may go means reading them.
     if len(files) <= KEPT_UNCHANGED or len(files) % 100:
         return
-    for file in _of_unchanged(files[: len(files) - KEPT_UNCHANGED]):
+    for file in _without_news(files[: len(files) - KEPT_UNCHANGED]):
         file.unlink(missing_ok=True)
 
 
-def _of_unchanged(files: Sequence[Path]) -> Iterator[Path]:
+def _without_news(files: Sequence[Path]) -> Iterator[Path]:
+    """Runs that changed nothing, and those that failed as the one before them did."""
+    before = None
     for file in files:
         run = _read(file)
-        if run is not None and run.status == UNCHANGED:
+        if run is None:
+            continue
+        is_repeated = before is not None and (before.status, before.message) == (run.status, run.message)
+        if run.status == UNCHANGED or (run.status == FAILED and is_repeated):
             yield file
+        before = run

@@ -11,8 +11,10 @@ It ends with the caller, however the caller ends, because it watches a pipe that
         …                     # with PREFECT_API_URL = server.api_url
 """
 
+import fcntl
 import gc
 import os
+import re
 import socket
 import subprocess
 import sys
@@ -21,14 +23,23 @@ import threading
 import time
 import urllib.error
 import urllib.request
+from collections.abc import Iterator
+from contextlib import ExitStack, contextmanager, suppress
+from pathlib import Path
 from types import TracebackType
 from typing import IO, Self
 
 from flows.errors import CopydeskError
+from flows.ingest.printable import printable
 
 # Setting up a fresh database takes 5 to 20 s on two cores.
 START_SECONDS = 120
 STOP_SECONDS = 5
+# In Prefect's home, held by a server while it comes up.
+START_LOCK = ".copydesk-start.lock"
+
+# The last line of a trace: the kind of error and what it says.
+_ERROR = re.compile(r"[A-Za-z_][\w.]*(?:Error|Exception|Interrupt|Exit)\b")
 
 # As Prefect sets it for a server that lives as long as a run.
 _ENVIRONMENT = {
@@ -101,14 +112,14 @@ class EmbeddedServer:
         deadline = time.monotonic() + START_SECONDS
         while time.monotonic() < deadline:
             if self._process.poll() is not None:
-                raise CopydeskError(f"Prefect's server did not start: {self._last_line()}")
+                raise CopydeskError(f"Prefect's server did not start: {self._reason()}")
             try:
                 with urllib.request.urlopen(f"{self.api_url}/health", timeout=5) as answer:  # noqa: S310 - loopback
                     if answer.status == 200:
                         return
             except (OSError, urllib.error.URLError):
                 time.sleep(0.1)
-        raise CopydeskError(f"Prefect's server did not answer within {START_SECONDS} s: {self._last_line()}")
+        raise CopydeskError(f"Prefect's server did not answer within {START_SECONDS} s: {self._reason()}")
 
     def stop(self) -> None:
         """End the server, if it runs."""
@@ -126,16 +137,28 @@ class EmbeddedServer:
             self._output.close()
         self._process = None
 
-    def _last_line(self) -> str:
+    def _reason(self) -> str:
+        """Why it ended, in a line of its own output."""
         assert self._output is not None
         self._output.seek(0)
         lines = self._output.read().decode("utf-8", "replace").split("\n")
-        return next((line.strip() for line in reversed(lines) if line.strip()), "it said nothing")
+        said = [line.strip() for line in lines if line.strip()]
+        # What uvicorn says last is only that it gives up; the error itself stands before, at the end of its trace.
+        reasons = [line for line in said if _ERROR.match(line)]
+        return printable((reasons or said or ["it said nothing"])[-1])
 
 
 def serve(listener: int) -> None:
     """Run the server on a listening socket until standard input closes: the caller has ended."""
     import uvicorn
+
+    class OneByOne(uvicorn.Server):
+        """Servers that come up at the same time do so one after another."""
+
+        async def startup(self, sockets: list[socket.socket] | None = None) -> None:
+            """Set up the database, if need be, and begin to answer."""
+            with _turn():
+                await super().startup(sockets)
 
     threading.Thread(target=_end_with_caller, daemon=True).start()
     config = uvicorn.Config(
@@ -150,11 +173,30 @@ def serve(listener: int) -> None:
     gc.disable()
     config.load()
     gc.enable()
-    uvicorn.Server(config).run()
+    OneByOne(config).run()
+
+
+@contextmanager
+def _turn() -> Iterator[None]:
+    """Hold a lock in Prefect's home: of two that set up a database there at once, one fails on what the other has made.
+
+    The system lets go of it when the process ends. Where there are no locks, or nothing can be written, it goes on
+    without one.
+    """
+    home = Path(os.environ.get("PREFECT_HOME") or "~/.prefect").expanduser()
+    with ExitStack() as stack:
+        with suppress(OSError):
+            home.mkdir(parents=True, exist_ok=True)
+            descriptor = os.open(home / START_LOCK, os.O_RDWR | os.O_CREAT | os.O_CLOEXEC | os.O_NOFOLLOW, 0o600)
+            stack.callback(os.close, descriptor)
+            fcntl.flock(descriptor, fcntl.LOCK_EX)
+        yield
 
 
 def _end_with_caller() -> None:
-    sys.stdin.buffer.read()
+    # Not through sys.stdin: its lock, held while it waits, would abort a server that ends before the caller.
+    while os.read(0, 1 << 10):
+        pass
     os._exit(0)
 
 

@@ -91,7 +91,7 @@ class KeptRows:
             `facts`, those of them whose rows are known, and the tables of KEPT: all rows of these sources, in
             the order of the tables.
         """
-        found = [self._rows(shard, facts) for shard in self._overlapping(facts)]
+        found = [rows for shard in self._overlapping(facts) if (rows := self._rows(shard, facts)) is not None]
         empty = {FACTS: facts.clear(), **{name: TABLES[name].empty() for name in KEPT}}
         return {name: pl.concat([rows, *(part[name] for part in found)]) for name, rows in empty.items()}
 
@@ -101,9 +101,15 @@ class KeptRows:
         first, last = str(facts["source_id"][0]), str(facts["source_id"][-1])
         yield from (shard for shard in self.shards if shard.first <= last and first <= shard.last)
 
-    def _rows(self, shard: KeptShard, facts: pl.DataFrame) -> dict[str, pl.DataFrame]:
-        """The rows of a kept shard whose sources are among those asked for, and known by the same facts."""
-        tables = {name: read_rows(self.folder / name / shard.name) for name in shard.files}
+    def _rows(self, shard: KeptShard, facts: pl.DataFrame) -> dict[str, pl.DataFrame] | None:
+        """The rows of a kept shard whose sources are among those asked for, and known by the same facts.
+
+        None if it cannot be read any more: the state may be deleted while a build is at work.
+        """
+        try:
+            tables = {name: read_rows(self.folder / name / shard.name) for name in shard.files}
+        except (OSError, pl.exceptions.PolarsError):
+            return None
         same = tables[FACTS].join(facts, on=["source_id", "facts"], how="semi", maintain_order="left")
         return tables if same.height == tables[FACTS].height else _of_sources(tables, same)
 

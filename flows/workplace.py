@@ -22,7 +22,7 @@ from tempfile import TemporaryDirectory
 
 from flows.addresses import is_address
 from flows.errors import CopydeskError, UsageError
-from flows.release.staging import Lock, clear_errors, discard, flush, remove, staged
+from flows.release.staging import Lock, clear_errors, discard, flush, staged
 from flows.remote import Store, clear_store_errors, objects_below, open_store
 
 log = logging.getLogger("copydesk")
@@ -114,7 +114,7 @@ def _in_folder(lock: Lock, shared: Path) -> Iterator[Path]:
     with clear_errors(shared):
         shared.mkdir(parents=True, exist_ok=True)
         for stale in shared.glob(f"{mark}*"):
-            remove(stale)
+            discard(stale)
         folder.mkdir()
     try:
         yield folder

@@ -4,6 +4,7 @@ COPYDESK_CRASH_CASES is the number of kills, half of them at calls that leave a 
 moments: a few in continuous integration; with 200 every such call is met.
 """
 
+import contextlib
 import errno
 import fcntl
 import hashlib
@@ -360,6 +361,24 @@ def test_staging_lies_on_the_disk_of_the_releases(tmp_path, monkeypatch):
     monkeypatch.setenv("TMPDIR", "/nowhere")
     with locked(tmp_path) as lock, staged(lock) as folder:
         assert folder.parent == tmp_path
+
+
+def test_what_a_dead_run_left_is_swept_though_its_workers_still_write(tmp_path, monkeypatch):
+    stale = tmp_path / "out" / f"{STAGING}9-0f"
+    (stale / "passages").mkdir(parents=True)
+    (stale / "passages" / "00000.parquet").write_text("rows")
+    rmdir, others = os.rmdir, [OSError(errno.ENOTEMPTY, "by another machine"), OSError(errno.ENOENT, "likewise")]
+
+    def late(path: str, *, dir_fd: int | None = None) -> None:
+        with contextlib.suppress(FileNotFoundError):
+            (stale / "passages" / "00001.parquet").write_text("rows")
+        if others:
+            raise others.pop()
+        rmdir(path, dir_fd=dir_fd)
+
+    monkeypatch.setattr(os, "rmdir", late)
+    with locked(tmp_path / "out"):
+        assert [path.name for path in (tmp_path / "out").iterdir()] == [LOCK]
 
 
 def test_a_build_needs_no_other_disk(world, small_disk, tmp_path):

@@ -16,7 +16,7 @@ import httpx
 import polars as pl
 import pytest
 
-from flows.errors import CopydeskError, LockedError, UsageError
+from flows.errors import CopydeskError, LockedError, NetworkError, UsageError
 from flows.settings import Settings
 from flows.wording import duration
 
@@ -104,6 +104,20 @@ def test_the_same_rows_make_no_new_release(server, pages, tmp_path, caplog):
     assert (again.released.step, again.released.version) == ("none", "1.0.0")
     assert digest(again.released.path) == before
     assert [path.name for path in (tmp_path / "out").iterdir() if not path.name.startswith(".")] == ["1.0.0"]
+
+
+def test_releases_and_state_inside_a_source_are_no_documents(server, pages):
+    state = str(pages / "kept")
+    first = built(server, [pages], pages / "out", state=state)
+    (pages / "takedowns.toml").write_text(
+        '[[takedown]]\nuri = "ferry.txt"\nreason = "asked for"\ndate = 2031-06-01\n', encoding="utf-8"
+    )
+    second = built(server, [pages], pages / "out", state=state)
+    assert [first.counts["read"], second.counts["read"], second.counts["released"]] == [2, 2, 1]
+    assert table(second.released.path, "sources")["uri"].to_list() == ["lighthouse.txt"]
+    assert built(server, [pages], pages / "out", state=state).released.step == "none"
+    with pytest.raises(UsageError, match="cannot be a SOURCE"):
+        built(server, [pages / "out" / "1.0.0"], pages / "out")
 
 
 def test_a_new_page_makes_a_minor_version_that_names_its_parent(server, pages, tmp_path):
@@ -414,3 +428,22 @@ def test_sigterm_ends_a_run_with_the_shells_code_and_leaves_nothing(server, tmp_
     assert time.monotonic() - began < 30
     # What was made by then may be kept for the next run.
     assert {".lock"} <= {path.name for path in (tmp_path / "out").iterdir()} <= {".lock", ".state"}
+
+
+def test_a_server_that_ends_in_the_middle_is_an_error_of_one_line(pages, tmp_path, monkeypatch):
+    from flows import pipeline
+    from flows.server import EmbeddedServer
+
+    real = pipeline._normalize
+    with EmbeddedServer() as own:
+
+        def later(*arguments: Any) -> Any:
+            own.stop()
+            return real(*arguments)
+
+        own.wait()
+        monkeypatch.setattr(pipeline, "_normalize", later)
+        monkeypatch.setattr(pipeline, "OWN_SERVER_RETRIES", 0)
+        with pytest.raises(NetworkError, match=r"^Prefect's server has ended in the middle .*\.0\.0 is whole, in .*$"):
+            built(own, [pages], tmp_path / "out")
+    assert (tmp_path / "out" / "1.0.0" / "manifest.json").is_file()

@@ -4,6 +4,7 @@ import contextlib
 import json
 import os
 import signal
+import string
 import subprocess
 import sys
 import time
@@ -12,6 +13,7 @@ from datetime import UTC, datetime, timedelta
 from pathlib import Path
 from typing import Any
 
+import httpx
 import pytest
 
 from flows import runs
@@ -91,6 +93,35 @@ def test_a_file_that_is_written_waits_and_a_released_one_holds_the_run(scheduled
     assert last(tmp_path).message == "waits for a.txt, which is being written"
 
 
+@pytest.mark.parametrize("name", ["inbox/takedowns.toml", "inbox/sources.toml", "own.toml"])
+def test_the_first_release_waits_for_what_speaks_of_its_documents(scheduled, inbox, tmp_path, monkeypatch, name):
+    page(inbox, "a.txt")
+    (tmp_path / name).write_text("")
+    taken = {"takedowns": str(tmp_path / name)} if name == "own.toml" else {}
+    written_at = (tmp_path / name).stat().st_mtime_ns
+    monkeypatch.setattr("flows.inbox._is_changing", lambda state, *_: state is not None and state[2] == written_at)
+    scheduled(settle=3600, **taken)
+    assert (last(tmp_path).status, last(tmp_path).version) == (UNCHANGED, None)
+    assert last(tmp_path).message == f"waits for {Path(name).name}, which is being written"
+
+
+def test_what_is_known_of_documents_is_not_read_while_it_is_rewritten(scheduled, inbox, tmp_path, monkeypatch):
+    from flows.ingest.run import ingest
+
+    page(inbox, "a.txt")
+    known = inbox / "sources.toml"
+    known.write_text('[[source]]\nuri = "a.txt"\npublisher = "The Ember Post"\n')
+
+    def ingest_late(*arguments: Any) -> Any:
+        known.write_text("")  # as an editor does before it writes the new contents
+        return ingest(*arguments)
+
+    monkeypatch.setattr("flows.pipeline.ingest", ingest_late)
+    assert scheduled().is_completed()
+    assert (last(tmp_path).status, last(tmp_path).version) == (UNCHANGED, None)
+    assert "sources.toml changed since it was seen" in last(tmp_path).message
+
+
 def test_a_source_that_goes_takes_no_release_along(scheduled, inbox, tmp_path):
     page(inbox, "a.txt")
     other = tmp_path / "other"
@@ -149,6 +180,15 @@ def test_a_run_that_finds_another_one_is_skipped(scheduled, inbox, tmp_path, nam
     assert state.is_completed()
     assert state.message.startswith("skipped: ")
     assert runs.records(tmp_path / "out") == []
+
+
+def test_a_record_of_the_future_skips_no_run(scheduled, inbox, tmp_path):
+    ahead = runs.instant(datetime.now(UTC) + timedelta(days=3650))
+    runs.write(tmp_path / "out", Run("0c5a5a5a-0000-4000-8000-000000000000", UNCHANGED, "nothing new", ahead, ahead))
+    page(inbox, "a.txt")
+    state = scheduled()
+    assert state.is_completed()
+    assert state.message == "release 1.0.0, first"
 
 
 def test_publication_belongs_to_the_run(scheduled, inbox, tmp_path, monkeypatch):
@@ -265,6 +305,78 @@ def test_what_died_is_buried_and_its_run_is_caught_up_once(watch, client, inbox,
         assert len(client.get_scheduled_flow_runs_for_deployments([again._deployment], datetime.now(UTC))) == 1
 
 
+def test_a_run_that_is_deleted_before_it_begins_is_no_matter(watch, client, monkeypatch):
+    watch._tick()
+    due = client.create_flow_run_from_deployment(watch._deployment)
+    pending = client.set_flow_run_state
+
+    def deleted(run_id: Any, *arguments: Any, **options: Any) -> Any:
+        client.delete_flow_run(run_id)
+        return pending(run_id, *arguments, **options)
+
+    monkeypatch.setattr(client, "set_flow_run_state", deleted)
+    watch._start(due.id)
+    assert watch._child is None
+
+
+def test_what_passes_ends_no_schedule_and_is_told_once(watch, monkeypatch, caplog):
+    from prefect.exceptions import ObjectNotFound
+
+    from flows import deploy
+
+    full = CopydeskError("cannot write to out: No space left on device")
+    looks: list[BaseException | None] = []
+    for error in (full, OSError(12, "Cannot allocate memory"), ObjectNotFound(KeyError()), httpx.ConnectError("")):
+        looks += [error, error, None]
+    looks.append(KeyboardInterrupt())
+
+    def tick() -> None:
+        if (raised := looks.pop(0)) is not None:
+            raise raised
+
+    monkeypatch.setattr(watch, "_tick", tick)
+    monkeypatch.setattr(deploy, "POLL_SECONDS", 0)
+    told: list[str] = []
+    with caplog.at_level("INFO", "copydesk"), pytest.raises(KeyboardInterrupt):
+        watch.run(told.append, None)
+    lines = [record.getMessage() for record in caplog.records if record.name == "copydesk"]
+    assert [line for line in lines if "\n" not in line and line.endswith("; trying on")] == lines[::2]
+    assert len(lines[::2]) == 4
+    assert {*lines[1::2]} == {"it works again"}
+    assert len(told) == 1
+
+
+@pytest.mark.parametrize("has_polled", [False, True])
+def test_a_server_that_does_not_come_back_at_once_is_tried_again(tmp_path, monkeypatch, has_polled):
+    from flows import deploy
+
+    starts: list[Exception | None] = [None, CopydeskError("no room"), OSError(28, "No space left on device"), None]
+    polls = [deploy.ServerLostError(), KeyboardInterrupt()]
+
+    class Server(contextlib.nullcontext[Any]):
+        api_url = "http://127.0.0.1:9/api"
+
+        def __enter__(self) -> Any:
+            return self
+
+        def wait(self) -> None:
+            if (error := starts.pop(0)) is not None:
+                raise error
+
+    def poll(*_: object) -> None:
+        raise polls.pop(0)
+
+    monkeypatch.setenv("COPYDESK_NOTIFY", "")
+    monkeypatch.setattr(deploy, "EmbeddedServer", lambda **_: Server())
+    monkeypatch.setattr(deploy.Watch, "run", poll)
+    monkeypatch.setattr(deploy, "RECONCILE_SECONDS", 0)
+    if not has_polled:
+        del starts[0]
+    with pytest.raises(KeyboardInterrupt if has_polled else CopydeskError):
+        deploy.serve(deploy.interval(60), {"sources": [], "out": str(tmp_path)}, [], print)
+    assert len(starts) == (0 if has_polled else 2)
+
+
 def test_a_run_that_is_cancelled_at_the_server_ends(watch, client):
     from prefect.states import Cancelling
 
@@ -277,6 +389,18 @@ def test_a_run_that_is_cancelled_at_the_server_ends(watch, client):
     watch._reconcile()
     assert child.poll() is not None
     assert client.read_flow_run(wanted.id).state.is_cancelled()
+
+
+@pytest.mark.parametrize("name", ["a%b", "a&b", "a<b>", "a b", "a\x1b[31mb", "ü", "a/b%"])
+def test_a_folder_may_have_any_name(client, inbox, tmp_path, name):
+    from flows.deploy import deployment_name
+
+    out = tmp_path / name
+    with watching(client, inbox, out) as watch:
+        deployment = client.read_deployment(watch._apply())
+    assert deployment.name == deployment_name(out)
+    assert set(deployment.name) <= set(string.ascii_letters + string.digits + "._-")
+    assert deployment.name != deployment_name(tmp_path / name.replace("a", "a%").replace("ü", "ö"))
 
 
 def test_a_server_that_lost_its_database_gets_the_deployment_again(watch, client):
@@ -308,6 +432,8 @@ def test_the_command_says_when_it_polls_and_ends_with_0(client, inbox, tmp_path)
         (["--interval", "-5"], "--interval -5"),
         (["--interval", "9", "--repo", "a/b/c"], "a/b/c"),
         (["--interval", "9", "--column", "text"], "--column text"),
+        (["--interval", "9", "--source", "dist/1.0.0"], "dist/1.0.0 cannot be a SOURCE"),
+        (["--interval", "9", "--state", "inbox"], "inbox cannot be a SOURCE"),
     ],
 )
 def test_wrong_usage_is_told_before_anything_starts(options, words, tmp_path, monkeypatch):

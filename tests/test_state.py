@@ -348,6 +348,16 @@ def test_what_is_taken_down_does_not_stay_in_the_state(server, tmp_path):
     assert releases_made[0].name != releases_made[2].name
 
 
+@pytest.mark.parametrize("lost", ["facts/*", "articles/*", "*"])
+def test_what_goes_while_a_build_is_at_work_is_not_known(tmp_path, lost):
+    facts = work_folder(tmp_path / "work", tables_of(PAGES))
+    write_state(tmp_path / "state", tmp_path / "work", ["00000.parquet"])
+    kept = read_state(tmp_path / "state")
+    for path in kept.folder.glob(lost):
+        shutil.rmtree(path) if path.is_dir() else path.unlink()
+    assert all(rows.is_empty() for rows in kept.tables_of(facts).values())
+
+
 @pytest.mark.prefect
 def test_a_state_that_is_damaged_or_cannot_be_written_spoils_no_release(server, tmp_path, monkeypatch):
     pages = tmp_path / "pages"
@@ -381,12 +391,16 @@ def test_a_state_that_is_damaged_or_cannot_be_written_spoils_no_release(server, 
 
 
 @pytest.mark.prefect
-def test_a_state_has_a_lock_of_its_own_unless_it_lies_with_the_releases(server, tmp_path):
+def test_a_state_has_a_lock_of_its_own_wherever_it_lies(server, tmp_path):
     pages = tmp_path / "pages"
     pages.mkdir()
     (pages / "ferry.txt").write_text(STORY, encoding="utf-8")
     with locked(tmp_path / "state"), pytest.raises(LockedError, match="state is locked by process"):
         build(server, pages, tmp_path / "out", state=str(tmp_path / "state"))
+    with locked(tmp_path / "other" / ".state"), pytest.raises(LockedError, match=r"\.state is locked by process"):
+        build(server, pages, tmp_path / "out", state=str(tmp_path / "other" / ".state"))
+    with locked(tmp_path / "out" / ".state"), pytest.raises(LockedError, match=r"\.state is locked by process"):
+        build(server, pages, tmp_path / "out")
     for inside in (".", "1.0.0", "state"):
         with pytest.raises(UsageError, match="the state cannot lie in"):
             build(server, pages, tmp_path / "out", state=str(tmp_path / "out" / inside))

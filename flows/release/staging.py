@@ -25,6 +25,8 @@ LOCK = ".lock"
 STAGING = ".staging-"
 # A folder that stands by itself, and that no lock protects: nobody but its maker removes it.
 NEW = ".new-"
+# How often a folder is swept into which somebody may still write.
+SWEEPS = 3
 # linux/fs.h and fcntl.h
 RENAME_NOREPLACE = 1
 AT_FDCWD = -100
@@ -52,7 +54,7 @@ def locked(out: Path) -> Iterator[Lock]:
     with held(out, LOCK):
         with clear_errors(out):
             for stale in out.glob(f"{STAGING}*"):
-                remove(stale)
+                discard(stale)
         yield Lock(out)
 
 
@@ -179,8 +181,8 @@ def rename_new(source: Path, target: Path) -> None:
 
 
 def discard(folder: Path) -> None:
-    """Remove a folder of a run, in which tasks may still be writing when the run ends early; nothing there is fine."""
-    if not folder.exists():
+    """Remove a folder of a run, in which tasks may still be writing when it is dead; nothing there is fine."""
+    if not os.path.lexists(folder):
         return
     # Under another name they find it no more. Its beginning still tells the next run what it is.
     doomed = folder.with_name(f"{folder.name}-{os.urandom(4).hex()}")
@@ -188,7 +190,15 @@ def discard(folder: Path) -> None:
         folder.rename(doomed)
     except OSError:
         doomed = folder  # a disk that fails may still let files go
-    remove(doomed)
+    for left in reversed(range(SWEEPS)):
+        try:
+            remove(doomed)
+        except OSError as error:
+            # A worker on another machine may have put a last file into it, or have taken a draft away.
+            if not left or error.errno not in (errno.ENOTEMPTY, errno.ENOENT):
+                raise
+        else:
+            return
 
 
 def remove(path: Path) -> None:
