@@ -14,6 +14,7 @@ from typing import TYPE_CHECKING, Any, NoReturn
 import click
 
 from flows.errors import CopydeskError, UsageError
+from flows.output import Output
 from flows.runners import RUNNERS, THREADS, Runner
 from flows.stopping import stop_on_sigterm, stop_quietly, was_stopped
 
@@ -449,7 +450,8 @@ def serve(
     new makes no release.
     """
     stop_quietly()
-    from flows.addresses import absolute, checked_address
+    from flows.addresses import absolute, checked_address, is_address
+    from flows.ingest.inputs import check_apart
     from flows.settings import Settings
 
     settings = Settings.load(settings_file, overrides)
@@ -457,6 +459,8 @@ def serve(
     Runner.of(runner, scheduler)
     places = [absolute(checked_address(source)) for source in sources]
     work = None if place is None else absolute(checked_address(place))
+    apart = [out] if state is None else [out, state]
+    check_apart((source for source in places if not is_address(source)), apart)
     if (cron_expression is None) == (interval is None):
         raise UsageError("give either --cron or --interval")
     seconds = None if interval is None else _seconds(interval)
@@ -578,8 +582,12 @@ def main(arguments: Sequence[str] | None = None) -> NoReturn:
 
 
 def _run_command(arguments: Sequence[str] | None) -> NoReturn:
+    output = Output()
+    words = sys.argv[1:] if arguments is None else list(arguments)
     try:
-        code = cli.main(args=arguments, prog_name="copydesk", standalone_mode=False)
+        _check_encoding(words)
+        code = cli.main(args=words, prog_name="copydesk", standalone_mode=False)
+        output.finish()
     except CopydeskError as error:
         print_error(f"copydesk: {error}")
         sys.exit(error.exit_code)
@@ -590,11 +598,23 @@ def _run_command(arguments: Sequence[str] | None) -> NoReturn:
     except click.Abort:
         print_error("copydesk: interrupted")
         sys.exit(130)
-    except BrokenPipeError:
-        # Whoever read the output has seen enough.
-        os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
-        sys.exit(0)
+    except OSError as error:
+        print_error(f"copydesk: {'' if error.filename is None else f'{error.filename}: '}{error.strerror or error}")
+        sys.exit(CopydeskError.exit_code)
     sys.exit(code if isinstance(code, int) else 0)
+
+
+def _check_encoding(words: Sequence[str]) -> None:
+    """Refuse names that are not UTF-8: neither Prefect nor the readers of Parquet take a file or folder by such a one.
+
+    Raises:
+        UsageError: one of the words is not.
+    """
+    for word in words:
+        try:
+            word.encode()
+        except UnicodeEncodeError as error:
+            raise UsageError(f"{word}: this is not UTF-8; give the file or folder another name") from error
 
 
 def print_error(line: str) -> None:

@@ -190,6 +190,11 @@ class Job:
     work: str | None
     runner: Runner
 
+    @property
+    def apart(self) -> tuple[Path, ...]:
+        """Folders with what earlier runs made, which are no inputs."""
+        return (self.out,) if self.state is None else (self.out, self.state)
+
     def fingerprint(self, inbox: Inbox) -> str:
         """SHA-256 over all that a release is made from: inbox, parameters, code, libraries, and the release before."""
         newest = versions.newest(self.out)
@@ -241,7 +246,7 @@ def _work(job: Job, began: Run, earlier: Sequence[Run]) -> Run:
     """
     beside = [] if job.takedowns is None else [Path(job.takedowns)]
     with mirrored(job.sources, job.out, job.settle) as inputs:
-        return _work_on(job, look(inputs, job.settle, time.time(), beside), beside, began, earlier)
+        return _work_on(job, look(inputs, job.settle, time.time(), beside, job.apart), beside, began, earlier)
 
 
 def _work_on(job: Job, inbox: Inbox, beside: Sequence[Path], began: Run, earlier: Sequence[Run]) -> Run:
@@ -262,14 +267,10 @@ def _work_on(job: Job, inbox: Inbox, beside: Sequence[Path], began: Run, earlier
             f"{inbox.missing[0]} is not there any more; nothing was released, as all that came from it would go. "
             "Bring it back, or take it out of --source."
         )
-    written = None if newest is None else _rewritten(inbox, newest, beside)
-    if newest is not None and written is not None:
-        return replace(run, message=f"waits for {written}, which is being written", counts=_counts(newest))
-    if newest is not None and inbox.missing:
-        raise CopydeskError(
-            f"{inbox.missing[0]} is not there any more; nothing was released, as all that came from it would go. "
-            "Bring it back, or take it out of --source."
-        )
+    written = _rewritten(inbox, newest, beside)
+    if written is not None:
+        counts = {"read": 0} if newest is None else _counts(newest)
+        return replace(run, message=f"waits for {written}, which is being written", counts=counts)
     if not inbox.ready:
         waiting = f", {counted(len(inbox.waiting), 'file')} being written" if inbox.waiting else ""
         return replace(run, message=f"no input{waiting}", counts={"read": 0})
@@ -329,9 +330,9 @@ def _published(job: Job, repo: str, release: Path, run: Run) -> Run:
     )
 
 
-def _rewritten(inbox: Inbox, newest: Path, beside: Sequence[Path]) -> str | None:
+def _rewritten(inbox: Inbox, newest: Path | None, beside: Sequence[Path]) -> str | None:
     """A file that is being written and that a release without it would lose or misread, if there is one."""
-    released = {str(one["uri"]) for one in read_manifest(newest)["inputs"]}
+    released = set() if newest is None else {str(one["uri"]) for one in read_manifest(newest)["inputs"]}
     needed = [uri for uri in inbox.waiting.values() if uri in released]
     sides = [uri for path, uri in inbox.waiting.items() if path.name in SIDE_FILES or path in beside]
     return min([*needed, *sides], default=None)

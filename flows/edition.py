@@ -31,6 +31,7 @@ from flows.release.parquet import DATA, TableWriter, WrittenTable, table_batches
 from flows.release.provenance import write_provenance
 from flows.release.rows import all_rows_sha256
 from flows.release.staging import new_folder
+from flows.release.versions import check_name
 from flows.settings import Settings
 from schemas.tables import TABLES, text_columns
 
@@ -54,13 +55,14 @@ def public_edition(release: Path, out: Path) -> Path:
         The folder.
 
     Raises:
-        UsageError: `out` exists.
+        UsageError: `out` exists, or is named like another version.
         CopydeskError: the release is none, is not whole, or is a public edition already; `out` cannot be written.
     """
     with new_folder(out) as folder:
         manifest = read_manifest(release)
         if manifest.get("edition") == PUBLIC:
             raise CopydeskError(f"{release} is a public edition already")
+        check_name(out, manifest["version"])
         check_outputs(release, manifest, f"{DATA}/")
         settings = settings_of(manifest)
         rights = _rights(release, settings)

@@ -16,10 +16,10 @@ import polars as pl
 
 from flows.characters import with_plain_lines
 from flows.edition import FULL_KEYS, described
-from flows.errors import CopydeskError
+from flows.errors import CopydeskError, UsageError
 from flows.ids import PLACE_DIGITS, sha256_of
 from flows.ingest.again import documents_again
-from flows.ingest.documents import Document
+from flows.ingest.documents import Document, record_columns
 from flows.ingest.heaps import Heaps
 from flows.release.described import PUBLIC
 from flows.release.documents import write_documents
@@ -37,6 +37,7 @@ from flows.release.parquet import DATA, TableWriter, WrittenTable, table_batches
 from flows.release.provenance import write_provenance
 from flows.release.rows import all_rows_sha256
 from flows.release.staging import new_folder
+from flows.release.versions import check_name
 from flows.settings import Settings
 from flows.text import joined_texts, passage_text
 from flows.verify import Places, difference
@@ -88,7 +89,7 @@ def hydrate(edition: Path, sources: Sequence[Path], out: Path, columns: Mapping[
         columns: our column of a record → its name in the containers; by default as the manifest states them.
 
     Raises:
-        UsageError: `out` exists, or a column is unknown.
+        UsageError: `out` exists or is named like another version, or a column is unknown.
         CopydeskError: the edition is none or is not whole, a source does not exist, or `out` cannot be written.
     """
     for path in sources:
@@ -98,11 +99,12 @@ def hydrate(edition: Path, sources: Sequence[Path], out: Path, columns: Mapping[
         manifest = read_manifest(edition)
         if manifest.get("edition") != PUBLIC:
             raise CopydeskError(f"{edition} is no public edition: it withholds nothing")
+        check_name(out, manifest["version"])
         check_outputs(edition, manifest, f"{DATA}/")
         settings = settings_of(manifest)
         with TemporaryDirectory(prefix="copydesk-") as temporary, ThreadPoolExecutor(1) as pool:
             found = _Documents(edition, Path(temporary), settings)
-            found.read(sources, manifest.get("columns") or {} if columns is None else columns)
+            found.read(sources, _stated_columns(edition, manifest) if columns is None else columns)
             writing = _Hydration(
                 edition, folder, [name for name in TABLES if name in manifest["tables"]], settings, pool
             )
@@ -111,6 +113,20 @@ def hydrate(edition: Path, sources: Sequence[Path], out: Path, columns: Mapping[
         missing = (*found.problems(writing.withheld_sources), *writing.problems)
         notes = () if writing.withheld_count else tuple(_finish(edition, folder, manifest, settings, tables))
     return Hydrated(out, writing.filled_count, writing.withheld_count, missing, notes)
+
+
+def _stated_columns(edition: Path, manifest: Mapping[str, Any]) -> Mapping[str, str]:
+    """The names of columns in containers, as the manifest states them.
+
+    Raises:
+        CopydeskError: there are no such columns.
+    """
+    columns: Mapping[str, str] = manifest.get("columns", {})
+    try:
+        record_columns(columns)
+    except UsageError as error:
+        raise CopydeskError(f"{MANIFEST} of {edition}: {error}") from error
+    return columns
 
 
 class _Documents:
@@ -196,9 +212,9 @@ class _Hydration:
         for found in heaps:
             last = str(found["source_id"].max())[:PLACE_DIGITS]
             texts = dict(found.select("source_id", "text").iter_rows())
-            part = {name: rows.until(last) for name, rows in self._rows.items() if text_columns(name)}
-            for name, rows in self._filled(part, texts).items():
-                self._write(name, rows)
+            for part in _aligned({name: rows for name, rows in self._rows.items() if text_columns(name)}, last):
+                for name, rows in self._filled(part, texts).items():
+                    self._write(name, rows)
         for name, left in self._rows.items():
             for rest in left.rest():
                 self._write(name, rest)
@@ -247,37 +263,61 @@ class _Hydration:
 
 
 class _Rows:
-    """The rows of a table, taken from its beginning on."""
+    """The rows of a table, taken from its beginning on; no more of them are held than are asked for."""
 
     def __init__(self, batches: Iterator[pl.DataFrame], table: Table) -> None:
         """Rows in the order of their table, whose first column begins with the digits of a place."""
         self._batches = batches
         self._key = table.order[0]
-        self._none = table.empty()
-        self._read: pl.DataFrame | None = None
+        self._held = table.empty()
+        self._is_read = False
 
-    def until(self, place: str) -> pl.DataFrame:
-        """The next rows whose place is this one, or before it."""
-        taken = []
-        batch = self._next()
-        while batch is not None:
-            places = batch[self._key].str.head(PLACE_DIGITS)
-            count = int(places.search_sorted(place, side="right"))
-            taken.append(batch.head(count))
-            if count < batch.height:
-                self._read = batch.slice(count)
-                break
-            batch = self._next()
-        return pl.concat(taken) if taken else self._none
+    def last_place(self) -> str | None:
+        """The place of the last row that is held, of which there may be more; null if there are none to come."""
+        while self._held.is_empty() and not self._is_read:
+            self.pull()
+        return None if self._is_read else str(self._held[self._key][-1])[:PLACE_DIGITS]
+
+    def pull(self) -> None:
+        """Hold one more batch, if there is one."""
+        batch = next(self._batches, None)
+        if batch is None:
+            self._is_read = True
+        else:
+            self._held = batch if self._held.is_empty() else pl.concat([self._held, batch])
+
+    def before(self, place: str, *, included: bool) -> pl.DataFrame:
+        """The rows held whose place is before this one, or is this one where that is included."""
+        places = self._held[self._key].str.head(PLACE_DIGITS)
+        count = int(places.search_sorted(place, side="right" if included else "left"))
+        taken, self._held = self._held.head(count), self._held.slice(count)
+        return taken
 
     def rest(self) -> Iterator[pl.DataFrame]:
         """All rows that are left, batch by batch."""
-        while (batch := self._next()) is not None:
-            yield batch
+        yield self._held
+        yield from self._batches
 
-    def _next(self) -> pl.DataFrame | None:
-        batch, self._read = self._read, None
-        return next(self._batches, None) if batch is None else batch
+
+def _aligned(tables: Mapping[str, _Rows], last: str) -> Iterator[dict[str, pl.DataFrame]]:
+    """The next rows of tables as far as a place, some sources at a time: all that belongs to these, and nothing else.
+
+    A batch of each table is held at a time, or as many as the rows of one place take.
+
+    Args:
+        tables: name → rows of tables with texts.
+        last: the last place whose rows are asked for.
+    """
+    while (stop := min(filter(None, (rows.last_place() for rows in tables.values())), default=None)) is not None:
+        if stop > last:
+            break
+        part = {name: rows.before(stop, included=False) for name, rows in tables.items()}
+        if any(rows.height for rows in part.values()):
+            yield part
+        for rows in tables.values():
+            if rows.last_place() == stop:
+                rows.pull()
+    yield {name: rows.before(last, included=True) for name, rows in tables.items()}
 
 
 def _texts_at_offsets(rows: pl.DataFrame, texts: Mapping[str, str]) -> pl.Series:

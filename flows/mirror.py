@@ -28,7 +28,7 @@ from pathlib import Path, PurePosixPath
 import orjson
 
 from flows.addresses import checked_address, is_address
-from flows.errors import ChangedError
+from flows.errors import ChangedError, CopydeskError
 from flows.ingest.documents import Refusal
 from flows.ingest.formats import known_suffixes
 from flows.ingest.inputs import (
@@ -37,6 +37,7 @@ from flows.ingest.inputs import (
     FoundInputs,
     InputFile,
     is_passed_over,
+    reason,
     skipped_as,
     suffix_of,
 )
@@ -72,6 +73,9 @@ MAX_NAME_BYTES = 255
 MAX_PATH_BYTES = 3_000
 # The last instant that Python has a date for.
 MAX_SECONDS = 253_402_300_799.0
+
+# What reading an index comes to that was cut off, or written by another program.
+UNUSABLE = (ValueError, KeyError, TypeError, AttributeError)
 
 
 @dataclass(frozen=True)
@@ -165,8 +169,18 @@ def mirrored(
 
 
 def found_in(mirror: Path) -> FoundInputs:
-    """What a mirror that is up to date holds, as if it had been found in a folder."""
-    index, base = _read_index(mirror), mirror / OBJECTS
+    """What a mirror that is up to date holds, as if it had been found in a folder.
+
+    Raises:
+        ChangedError: somebody deleted it, or wrote to it.
+        CopydeskError: it cannot be read.
+    """
+    try:
+        index, base = _read_index(mirror), mirror / OBJECTS
+    except (FileNotFoundError, NotADirectoryError, *UNUSABLE) as error:
+        raise ChangedError(f"{mirror} was deleted or changed while it was read; run again") from error
+    except OSError as error:
+        raise CopydeskError(f"{mirror / INDEX} cannot be read: {reason(error)}; nothing was released") from error
     found = FoundInputs(skipped=Counter(index.skipped), folders={base: "."})
     found.refused = {uri: Refusal(rule, detail) for uri, (rule, detail) in index.refused.items()}
     for name, kept in index.objects.items():
@@ -183,7 +197,10 @@ class _Mirror:
     def __init__(self, address: str, out: Path, settle_seconds: float, now: Callable[[], float]) -> None:
         self.store = open_store(address)
         self.folder = out.absolute() / MIRRORS / _mirror_name(self.store.shown)
-        self.index = _read_index(self.folder)
+        try:
+            self.index = _read_index(self.folder)
+        except (OSError, *UNUSABLE):
+            self.index = Index()  # all is fetched anew
         self.waiting: dict[Path, str] = {}
         self._out = out
         self._suffixes = known_suffixes()
@@ -389,14 +406,16 @@ class _Mirror:
 
 
 def _read_index(mirror: Path) -> Index:
-    """The index of a mirror; an empty one where it cannot be read, so that all is fetched anew."""
-    try:
-        content = orjson.loads((mirror / INDEX).read_bytes())
-        objects = {str(name): Kept(**kept) for name, kept in content["objects"].items()}
-        refused = {str(uri): (str(rule), str(detail)) for uri, (rule, detail) in content["refused"].items()}
-        return Index(objects, refused, {str(suffix): int(count) for suffix, count in content["skipped"].items()})
-    except (OSError, ValueError, KeyError, TypeError, AttributeError):
-        return Index()
+    """The index of a mirror.
+
+    Raises:
+        OSError: it cannot be read.
+        ValueError, KeyError, TypeError, AttributeError: it is no index (UNUSABLE).
+    """
+    content = orjson.loads((mirror / INDEX).read_bytes())
+    objects = {str(name): Kept(**kept) for name, kept in content["objects"].items()}
+    refused = {str(uri): (str(rule), str(detail)) for uri, (rule, detail) in content["refused"].items()}
+    return Index(objects, refused, {str(suffix): int(count) for suffix, count in content["skipped"].items()})
 
 
 def _mirror_name(address: str) -> str:

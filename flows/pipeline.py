@@ -169,10 +169,11 @@ def ingest_sources(
     columns: Mapping[str, str],
     states: Mapping[Path, FileState | None] | None,
     mirrors: Sequence[Path],
+    apart: Sequence[Path],
 ) -> Ingested:
     """Files → shards of `sources` and `provenance`; what is no document → `rejects`."""
     with work.here((), ("sources/", "provenance/", "rejects/")) as folder:
-        return ingest(inputs, folder, settings, columns, states, [found_in(mirror) for mirror in mirrors])
+        return ingest(inputs, folder, settings, columns, states, [found_in(mirror) for mirror in mirrors], apart)
 
 
 @task(name="state", cache_policy=NO_CACHE)
@@ -528,7 +529,9 @@ def build_release(
         states = None if inbox is None else inbox.ready
         with _timed("ingest", seconds):
             found = _done(
-                ingest_sources(inputs.local, work, settings, columns, states, inputs.mirrors, return_state=True)
+                ingest_sources(
+                    inputs.local, work, settings, columns, states, inputs.mirrors, (out, state), return_state=True
+                )
             )
         log.info("ingest: %s read, %s rejected", counted(found.read_count, "document"), f"{found.rejected_count:,}")
         if not found.read_count:
@@ -537,6 +540,8 @@ def build_release(
         newest = versions.newest(out)
         earlier = [] if newest is None else read_manifest(newest).get("takedowns", [])
         in_force = takedowns_in_force(None if takedowns is None else Path(takedowns), found.folders, earlier)
+        if inbox is not None:
+            inbox.check_beside(found.folders)
         try:
             with _timed("state", seconds):
                 kept = _done(read_kept_rows(state, return_state=True))

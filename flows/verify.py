@@ -12,19 +12,20 @@ from typing import Any
 
 import polars as pl
 
-from flows.errors import CopydeskError
+from flows.errors import CopydeskError, UsageError
 from flows.ingest.again import documents_again
-from flows.ingest.documents import Document, Refusal
+from flows.ingest.documents import Document, Refusal, record_columns
 from flows.publish.rights import is_given, rights_of
 from flows.release.card import CARD
 from flows.release.described import PUBLIC
 from flows.release.manifest import MANIFEST, settings_of
+from flows.release.manifest_form import Manifest
 from flows.release.parquet import DATA
 from flows.release.provenance import PROVENANCE
 from flows.release.verify.card import check_card
 from flows.release.verify.files import check_files
 from flows.release.verify.findings import Findings, Verified
-from flows.release.verify.manifest import Manifest, check_manifest
+from flows.release.verify.manifest import check_manifest
 from flows.release.verify.provenance import check_provenance
 from flows.release.verify.tables import ReleasedTable, UnreadableError, aligned, open_tables
 from flows.settings import Settings
@@ -243,7 +244,7 @@ def _check_sources(
     places = Places(rows)
     settings = _settings(manifest, findings)
     if columns is None:
-        columns = manifest.columns
+        columns = _columns(manifest, findings)
     inputs = [str(path) for path in paths]
     for uri, document in documents_again(inputs, places.files, settings, columns):
         for index in places.of(uri, document):
@@ -312,3 +313,13 @@ def _settings(manifest: Manifest, findings: Findings) -> Settings:
     except CopydeskError as error:
         findings.fail(MANIFEST, "settings", str(error))
         return Settings()
+
+
+def _columns(manifest: Manifest, findings: Findings) -> Mapping[str, str]:
+    """The names of columns in containers, as far as they are those of columns that there are."""
+    try:
+        record_columns(manifest.columns)
+    except UsageError as error:
+        findings.fail(MANIFEST, "columns", str(error))
+        return {}
+    return manifest.columns

@@ -20,10 +20,8 @@ ROOT = Path(__file__).parent.parent
 COPYDESK = Path(sys.executable).with_name("copydesk")
 
 
-def run(*arguments: str | Path, cwd: Path | None = None) -> subprocess.CompletedProcess[str]:
-    return subprocess.run(
-        [COPYDESK, *map(str, arguments)], capture_output=True, text=True, check=False, cwd=cwd, timeout=120
-    )
+def run(*arguments: str | bytes | Path, cwd: Path | None = None) -> subprocess.CompletedProcess[str]:
+    return subprocess.run([COPYDESK, *arguments], capture_output=True, text=True, check=False, cwd=cwd, timeout=120)
 
 
 @pytest.mark.parametrize("name", sorted(cli.commands))
@@ -65,6 +63,12 @@ def test_the_readme_names_every_command_option_and_exit_code():
         (["verify", "nowhere"], 1, "nowhere"),
         (["diff", "nowhere", "elsewhere"], 1, "nowhere"),
         (["explain", "nowhere", "0123456789abcdef"], 1, "nowhere"),
+        (["verify", "long" * 100], 1, "File name too long"),
+        (["explain", "long" * 100, "0123456789abcdef"], 1, "File name too long"),
+        (["edition", "nowhere", "--out", "long" * 100], 1, "File name too long"),
+        (["build", b"not \xff UTF-8"], 2, "not UTF-8"),
+        (["build", "seeds", "--out", b"not \xff UTF-8"], 2, "not UTF-8"),
+        (["verify", b"not \xff UTF-8"], 2, "not UTF-8"),
     ],
 )
 def test_wrong_usage_is_told_in_few_lines(arguments, code, words, tmp_path):

@@ -20,8 +20,11 @@ from flows.errors import CopydeskError, UsageError
 from flows.hydrate import hydrate
 from flows.ingest.run import ingest
 from flows.normalize.normalize import normalize
+from flows.publishing import edition_in
+from flows.release import versions
 from flows.release.diff import diff
 from flows.release.manifest import Input, read_manifest
+from flows.release.parquet import TableWriter
 from flows.release.release import BuildInfo
 from flows.settings import Settings
 from flows.verify import verify
@@ -239,6 +242,37 @@ def test_any_pages_come_back_byte_for_byte_and_nothing_leaks(tmp_path_factory, t
     assert bytes_of(result.path) == bytes_of(full)
 
 
+def test_few_pages_at_hand_are_no_reason_to_hold_the_release(tmp_path: Path, monkeypatch: pytest.MonkeyPatch):
+    documents = {f"{number}.txt": RESERVED.replace("ships", f"ship {number}") for number in range(60)}
+    pages = folder_of(documents, tmp_path / "pages")
+    bounds = {"shard_bytes": 3000, "row_group_bytes": 4000, "file_bytes": 20000}
+    full = built(pages, tmp_path / "dist", max_reject_share=1.0, **bounds)
+    edition = public_edition(full, tmp_path / "edition")
+    last = pl.read_parquet(full / "data/sources/*.parquet")["uri"][-1]
+    for page in pages.glob("*.txt"):
+        if page.name != last:
+            page.unlink()
+    written: list[int] = []
+    write = TableWriter.write
+
+    def noted(writer: TableWriter, rows: pl.DataFrame) -> None:
+        written.append(rows.height)
+        write(writer, rows)
+
+    monkeypatch.setattr(TableWriter, "write", noted)
+    result = hydrate(edition, [pages], tmp_path / "again")
+    assert (len(result.missing), result.filled_count > 0) == (59, True)
+    files = list((edition / "data" / "passages").glob("*.parquet"))
+    group_rows = [
+        pq.ParquetFile(file).metadata.row_group(group).num_rows
+        for file in files
+        for group in range(pq.ParquetFile(file).num_row_groups)
+    ]
+    assert len(group_rows) > 10
+    assert max(written) <= 2 * max(group_rows)
+    assert sum(written) >= sum(group_rows)
+
+
 def test_what_is_missing_is_named_and_the_rest_is_written(
     full: Path, pages: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str]
 ):
@@ -307,6 +341,61 @@ def test_what_cannot_be_done_is_one_clear_error(full: Path, pages: Path, tmp_pat
         public_edition(full, tmp_path / "again")
     assert not (tmp_path / "again").exists()
     assert not list(tmp_path.glob(".new-*"))
+
+
+def test_an_edition_never_passes_for_another_version(full: Path, pages: Path, tmp_path: Path):
+    with pytest.raises(UsageError, match=r"1\.0\.1 is the name of another version; this is 1\.0\.0"):
+        public_edition(full, full.parent / "1.0.1")
+    edition = public_edition(full, tmp_path / "editions" / "1.0.0")
+    with pytest.raises(UsageError, match="another version"):
+        hydrate(edition, [pages], full.parent / "1.0.1")
+    assert [path.name for path in full.parent.iterdir() if not path.name.startswith(".")] == ["1.0.0"]
+
+
+def test_no_release_is_built_upon_an_edition(full: Path, pages: Path, tmp_path: Path):
+    (pages / "more.txt").write_text(OPEN.replace("ships", "barges"))
+    later = built(pages, full.parent)
+    assert versions.newest(full.parent) == later
+    mixed = public_edition(later, tmp_path / "mixed" / later.name)
+    assert versions.newest(mixed.parent) is None
+    earlier = shutil.copytree(full, mixed.parent / full.name)
+    assert versions.newest(mixed.parent) == earlier
+    (mixed / "manifest.json").write_bytes(b"{")
+    assert versions.newest(mixed.parent) == mixed  # not passed over: whoever reads it says what ails it
+
+
+@pytest.mark.parametrize(
+    ("key", "value"),
+    [
+        ("full_outputs", None),
+        ("full_rows_sha256", None),
+        ("outputs", []),
+        ("version", None),
+        ("version", "1.0.0/../.."),
+        ("conservation", {}),
+        ("settings", "none"),
+        ("inputs", None),
+        ("code", []),
+        ("columns", {"mood": "humour"}),
+        ("takedowns", [1]),
+    ],
+)
+def test_a_forged_manifest_is_one_clear_error(full: Path, pages: Path, tmp_path: Path, key: str, value: Any):
+    edition = public_edition(full, tmp_path / "edition")
+    content = json.loads((edition / "manifest.json").read_bytes())
+    (edition / "manifest.json").write_text(json.dumps(content | {key: value}))
+    with pytest.raises(CopydeskError, match=r"manifest\.json") as raised:
+        hydrate(edition, [pages], tmp_path / "again")
+    assert raised.value.exit_code == 1
+    if key != "columns":
+        for reads in (
+            lambda: diff(full, edition),
+            lambda: edition_in(edition),
+            lambda: public_edition(edition, tmp_path / "again"),
+        ):
+            with pytest.raises(CopydeskError, match=r"not the manifest of a release"):
+                reads()
+    assert not (tmp_path / "again").exists()
 
 
 def test_nothing_leaks_of_the_committed_release(tmp_path: Path):

@@ -1,5 +1,6 @@
 """Which files a SOURCE means, and what their names become."""
 
+import errno
 import os
 from pathlib import Path
 
@@ -7,13 +8,14 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from flows.errors import UsageError
+from flows.errors import ChangedError, CopydeskError, UsageError
 from flows.ingest.inputs import FoundInputs, find_inputs
 from flows.ingest.printable import one_line, printable
 
 
-def find(*sources: Path | str) -> FoundInputs:
-    return find_inputs([str(source) for source in sources], (".txt", ".jsonl.gz", ".parquet"))
+def find(*sources: Path | str, apart: Path | None = None) -> FoundInputs:
+    given = [str(source) for source in sources]
+    return find_inputs(given, (".txt", ".jsonl.gz", ".parquet"), apart=() if apart is None else (apart,))
 
 
 def uris(found: FoundInputs) -> list[str]:
@@ -98,29 +100,87 @@ def test_a_name_with_wildcards_in_it_is_a_name(tmp_path):
 
 def test_what_is_not_there_is_named_as_given(folder, monkeypatch):
     monkeypatch.chdir(folder)
-    found = find("missing.txt", "none/*.txt", "a.txt/b.txt", "2025/may", "d.txt", "x" * 300)
+    Path("nowhere").symlink_to(folder / "disk" / "pages")
+    found = find("missing.txt", "none/*.txt", "a.txt/b.txt", "2025/may", "d.txt", "nowhere", "a\0b*")
     assert uris(found) == ["d.txt"]
     assert {uri: refusal.rule for uri, refusal in found.refused.items()} == {
         "missing.txt": "not_found",
         "none/*.txt": "not_found",
         "a.txt/b.txt": "not_found",
+        "a%00b*": "not_found",
+        "nowhere": "not_found",  # as a disk that is not mounted, behind a link
         "./d.txt": "not_found",  # not the one of 2025/may
-        "x" * 300: "unreadable",
     }
 
 
-def test_a_folder_that_cannot_be_listed_is_told(folder, monkeypatch):
+@pytest.mark.parametrize("source", [".", "2025", "2025/may", "*", "**/*.txt", "2025/may/*", "2025/m*/d.txt"])
+def test_a_folder_that_cannot_be_listed_is_no_empty_one(folder, monkeypatch, source):
     listing = os.scandir
 
     def scandir(path: Path) -> object:
         if Path(path).name == "may":
-            raise PermissionError(13, "Permission denied")
+            raise OSError(errno.ESTALE, os.strerror(errno.ESTALE))
+        return listing(path)
+
+    find(folder / source).check_listed()
+    monkeypatch.setattr("os.scandir", scandir)
+    found = find(folder / source)
+    with pytest.raises(CopydeskError, match=r"2025/may cannot be looked into: Stale file handle; nothing was released"):
+        found.check_listed()
+    # Nor does it count as a single document that was turned away.
+    assert {refusal.rule for refusal in found.refused.values()} <= {"not_found"}
+
+
+def test_a_place_that_may_not_be_looked_at_is_no_missing_one():
+    with pytest.raises(CopydeskError, match="xxx cannot be looked into: File name too long"):
+        find("x" * 300).check_listed()
+
+
+def test_a_folder_that_goes_while_files_are_looked_for_may_have_been_moved(folder, monkeypatch):
+    listing = os.scandir
+
+    def scandir(path: Path) -> object:
+        if Path(path).name == "may":
+            raise FileNotFoundError(errno.ENOENT, os.strerror(errno.ENOENT))
         return listing(path)
 
     monkeypatch.setattr("os.scandir", scandir)
-    found = find(folder)
-    assert found.refused["2025/may/"].rule == "unreadable"
-    assert "2025/june/d.txt" in uris(found)
+    for source in ("", "2025/may", "2025/*"):
+        with pytest.raises(ChangedError, match="2025/may has gone while files were looked for; run again"):
+            find(folder / source)
+
+
+@pytest.mark.parametrize("pattern", ["", "*", "**/*", "**/*.*"])
+def test_releases_are_not_read_again(tmp_path, pattern):
+    inbox = tmp_path / "inbox"
+    for name in ("out/1.0.0/a.txt", "pages/out/b.txt", "releases/1.0.0/c.parquet", "releases/.state/d.txt"):
+        (inbox / name).parent.mkdir(parents=True, exist_ok=True)
+        (inbox / name).touch()
+    assert "releases/1.0.0/c.parquet" in uris(find(inbox))
+    (tmp_path / "linked").symlink_to(inbox)
+    for seen in (inbox, tmp_path / "linked"):
+        for apart in (inbox / "releases", tmp_path / "linked" / "releases"):
+            assert uris(find(seen / pattern, apart=apart)) == ["out/1.0.0/a.txt", "pages/out/b.txt"]
+
+
+def test_releases_are_no_source(tmp_path, monkeypatch):
+    (tmp_path / "out" / "1.0.0").mkdir(parents=True)
+    (tmp_path / "out" / "a.txt").touch()
+    (tmp_path / "linked").symlink_to(tmp_path / "out")
+    monkeypatch.chdir(tmp_path)
+    for source in (
+        "out",
+        "out/a.txt",
+        "out/none.txt",
+        "out/1.0.0",
+        "out/*.txt",
+        "out/1.*/**",
+        "linked",
+        "linked/a.txt",
+    ):
+        with pytest.raises(UsageError, match=r"cannot be a SOURCE: it lies in .*/out,"):
+            find(source, apart=Path("out"))
+    assert uris(find("out*", apart=Path("out/1.0.0"))) == ["out/a.txt"]
 
 
 def test_an_empty_folder_holds_nothing(tmp_path):

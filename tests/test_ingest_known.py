@@ -1,6 +1,7 @@
 """`sources.toml`: what is known from outside the text."""
 
 import hashlib
+import os
 from datetime import UTC, datetime
 from pathlib import Path
 from tempfile import TemporaryDirectory
@@ -57,6 +58,22 @@ def test_what_is_hashed_is_what_was_applied(tmp_path):
     known = Known({tmp_path: "."})
     path.write_text(ENTRY.replace("The Gazette", "The Fog Mail"))
     assert known.files == [("sources.toml", hashlib.sha256(ENTRY.encode()).hexdigest(), len(ENTRY))]
+
+
+@pytest.mark.parametrize(
+    ("made", "words"),
+    [
+        (lambda place: place.symlink_to("nowhere.toml"), "the link leads to a file that does not exist"),
+        (lambda place: place.symlink_to(place), "Too many levels of symbolic links"),
+        (lambda place: place.mkdir(), "it is no regular file"),
+        (os.mkfifo, "it is no regular file"),
+    ],
+)
+def test_what_has_its_name_and_cannot_be_read_ends_the_run(tmp_path, made, words):
+    (tmp_path / "page.txt").write_text("text")
+    made(tmp_path / "sources.toml")
+    with pytest.raises(CopydeskError, match=f"sources.toml: {words}"):
+        run(tmp_path)
 
 
 def test_a_single_file_has_its_entry_too(tmp_path):

@@ -106,6 +106,20 @@ def test_the_same_rows_make_no_new_release(server, pages, tmp_path, caplog):
     assert [path.name for path in (tmp_path / "out").iterdir() if not path.name.startswith(".")] == ["1.0.0"]
 
 
+def test_releases_and_state_inside_a_source_are_no_documents(server, pages):
+    state = str(pages / "kept")
+    first = built(server, [pages], pages / "out", state=state)
+    (pages / "takedowns.toml").write_text(
+        '[[takedown]]\nuri = "ferry.txt"\nreason = "asked for"\ndate = 2031-06-01\n', encoding="utf-8"
+    )
+    second = built(server, [pages], pages / "out", state=state)
+    assert [first.counts["read"], second.counts["read"], second.counts["released"]] == [2, 2, 1]
+    assert table(second.released.path, "sources")["uri"].to_list() == ["lighthouse.txt"]
+    assert built(server, [pages], pages / "out", state=state).released.step == "none"
+    with pytest.raises(UsageError, match="cannot be a SOURCE"):
+        built(server, [pages / "out" / "1.0.0"], pages / "out")
+
+
 def test_a_new_page_makes_a_minor_version_that_names_its_parent(server, pages, tmp_path):
     built(server, [pages], tmp_path / "out")
     (pages / "third.txt").write_text("A third page\n\nIt says that there is a third page.\n", encoding="utf-8")

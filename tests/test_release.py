@@ -305,6 +305,7 @@ def test_a_version_that_exists_or_understates_the_change_is_refused(tmp_path: Pa
         ("1.1.9", "understates"),
         ("1.3", "not of the form"),
         ("01.3.0", "not of the form"),
+        ("1.3٠.0", "not of the form"),
         ("../x", "not of the form"),
     ):
         with pytest.raises(UsageError, match=words):
@@ -315,8 +316,9 @@ def test_a_version_that_exists_or_understates_the_change_is_refused(tmp_path: Pa
 
 def test_only_whole_releases_count_as_the_newest(tmp_path: Path):
     build(two_stories(), tmp_path, version="1.9.0")
-    for name in ("2.0.0", "1.10.0-rc1", "notes", ".staging-1-aa"):
+    for name in ("2.0.0", "1.10.0-rc1", "1.٢٠.0", "notes", ".staging-1-aa"):
         (tmp_path / name).mkdir()
+    (tmp_path / "1.٢٠.0" / "manifest.json").write_bytes((tmp_path / "1.9.0" / "manifest.json").read_bytes())
     result = build(tables_of({"morning.txt": PAGES["morning.txt"]}), tmp_path)
     assert (result.previous, result.version) == ("1.9.0", "1.10.0")
 

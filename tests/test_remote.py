@@ -5,6 +5,7 @@ import importlib
 import os
 import re
 import shlex
+import shutil
 import subprocess
 import sys
 import time
@@ -405,6 +406,32 @@ def test_an_object_that_has_just_come_waits_and_then_is_ready_at_once(store, tmp
     rewritten = looked(tmp_path, "s3://desk/news", now=time.time())
     assert "old.txt" in rewritten.waiting.values()
     assert {path.name for path in rewritten.ready} <= {"new.txt"}
+
+
+def unreadable(_: Path) -> bytes:
+    raise OSError(errno.EIO, os.strerror(errno.EIO))
+
+
+@pytest.mark.parametrize("content", [None, b"", b"[]", b'{"objects": {"a.txt": 1}}'])
+def test_a_mirror_that_is_spoilt_while_it_is_read_is_no_empty_one(memory, tmp_path, content):
+    memory.pipe("/desk/a.txt", b"a")
+    with mirrored(["memory://desk"], tmp_path) as inputs:
+        (index,) = (mirror / "index.json" for mirror in inputs.mirrors)
+        if content is None:
+            shutil.rmtree(index.parent)
+        else:
+            index.write_bytes(content)
+        with pytest.raises(ChangedError, match="was deleted or changed while it was read; run again"):
+            look(inputs, 0, time.time())
+    assert len(looked(tmp_path, "memory://desk", settle=0).ready) == 1
+
+
+def test_a_mirror_that_cannot_be_read_is_no_empty_one(memory, tmp_path, monkeypatch):
+    memory.pipe("/desk/a.txt", b"a")
+    with mirrored(["memory://desk"], tmp_path) as inputs:
+        monkeypatch.setattr(Path, "read_bytes", unreadable)
+        with pytest.raises(CopydeskError, match=r"index.json cannot be read: Input/output error; nothing was released"):
+            look(inputs, 0, time.time())
 
 
 def test_feeds_have_the_times_of_the_store(store, tmp_path):

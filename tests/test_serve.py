@@ -93,6 +93,35 @@ def test_a_file_that_is_written_waits_and_a_released_one_holds_the_run(scheduled
     assert last(tmp_path).message == "waits for a.txt, which is being written"
 
 
+@pytest.mark.parametrize("name", ["inbox/takedowns.toml", "inbox/sources.toml", "own.toml"])
+def test_the_first_release_waits_for_what_speaks_of_its_documents(scheduled, inbox, tmp_path, monkeypatch, name):
+    page(inbox, "a.txt")
+    (tmp_path / name).write_text("")
+    taken = {"takedowns": str(tmp_path / name)} if name == "own.toml" else {}
+    written_at = (tmp_path / name).stat().st_mtime_ns
+    monkeypatch.setattr("flows.inbox._is_changing", lambda state, *_: state is not None and state[2] == written_at)
+    scheduled(settle=3600, **taken)
+    assert (last(tmp_path).status, last(tmp_path).version) == (UNCHANGED, None)
+    assert last(tmp_path).message == f"waits for {Path(name).name}, which is being written"
+
+
+def test_what_is_known_of_documents_is_not_read_while_it_is_rewritten(scheduled, inbox, tmp_path, monkeypatch):
+    from flows.ingest.run import ingest
+
+    page(inbox, "a.txt")
+    known = inbox / "sources.toml"
+    known.write_text('[[source]]\nuri = "a.txt"\npublisher = "The Ember Post"\n')
+
+    def ingest_late(*arguments: Any) -> Any:
+        known.write_text("")  # as an editor does before it writes the new contents
+        return ingest(*arguments)
+
+    monkeypatch.setattr("flows.pipeline.ingest", ingest_late)
+    assert scheduled().is_completed()
+    assert (last(tmp_path).status, last(tmp_path).version) == (UNCHANGED, None)
+    assert "sources.toml changed since it was seen" in last(tmp_path).message
+
+
 def test_a_source_that_goes_takes_no_release_along(scheduled, inbox, tmp_path):
     page(inbox, "a.txt")
     other = tmp_path / "other"
@@ -403,6 +432,8 @@ def test_the_command_says_when_it_polls_and_ends_with_0(client, inbox, tmp_path)
         (["--interval", "-5"], "--interval -5"),
         (["--interval", "9", "--repo", "a/b/c"], "a/b/c"),
         (["--interval", "9", "--column", "text"], "--column text"),
+        (["--interval", "9", "--source", "dist/1.0.0"], "dist/1.0.0 cannot be a SOURCE"),
+        (["--interval", "9", "--state", "inbox"], "inbox cannot be a SOURCE"),
     ],
 )
 def test_wrong_usage_is_told_before_anything_starts(options, words, tmp_path, monkeypatch):

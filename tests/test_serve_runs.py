@@ -1,5 +1,6 @@
 """What a schedule knows by itself: the inbox, the records of its runs, and what is worth telling."""
 
+import errno
 import json
 import os
 import time
@@ -13,7 +14,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from flows import notices, runs
-from flows.errors import ChangedError
+from flows.errors import ChangedError, CopydeskError
 from flows.inbox import Feed, look
 from flows.ingest.inputs import file_state
 from flows.ingest.run import ingest
@@ -104,6 +105,64 @@ def test_a_file_that_waits_and_the_same_file_settled_are_not_the_same_inbox(fold
     assert look(local(folder), 5, LATER).fingerprint != look(local(folder), 5, LATER + 99).fingerprint
 
 
+def test_a_file_beside_the_documents_is_read_only_as_it_was_seen(folder, tmp_path):
+    (folder / "north").mkdir()
+    (folder / "north" / "a.txt").write_text("A pier")
+    (folder / "sources.toml").write_text("# all that is known")
+    own = tmp_path / "own.toml"
+    own.write_text("# all that is taken down")
+    folders = [folder, folder / "north"]
+    for change in (
+        lambda: (folder / "sources.toml").write_text(""),
+        (folder / "sources.toml").unlink,
+        (folder / "takedowns.toml").touch,
+        (folder / "north" / "sources.toml").touch,
+        own.unlink,
+    ):
+        seen = look(local(folder), 5, LATER, [own])
+        seen.check_beside(folders)
+        change()
+        with pytest.raises(ChangedError, match=r"\.toml changed since it was seen"):
+            seen.check_beside(folders)
+    # A folder that came later, with a file that nobody has looked at.
+    (folder / "south").mkdir()
+    seen = look(local(folder), 5, LATER, [own])
+    (folder / "south" / "takedowns.toml").touch()
+    with pytest.raises(ChangedError):
+        seen.check_beside([*folders, folder / "south"])
+
+
+@pytest.mark.parametrize("away", ["a.txt", "weekly", ""])
+def test_what_goes_after_it_was_seen_is_not_taken_for_removed(folder, tmp_path, away):
+    for name in ("a.txt", "weekly/b.txt", "weekly/c.txt"):
+        (folder / name).parent.mkdir(exist_ok=True)
+        (folder / name).write_text("A pier")
+    states = look(local(folder), 5, LATER).ready
+    (folder / away).rename(tmp_path / "elsewhere")
+    with pytest.raises(ChangedError, match="has gone since it was seen"):
+        ingest([str(folder)], tmp_path / "work", Settings(), {}, states)
+
+
+def test_a_folder_that_cannot_be_listed_is_no_empty_one(folder, tmp_path, monkeypatch):
+    for name in ("daily/a.txt", "weekly/b.txt"):
+        (folder / name).parent.mkdir()
+        (folder / name).write_text("A pier")
+    listing = os.scandir
+
+    def scandir(path: Path | int) -> object:
+        if str(path).endswith("weekly"):
+            raise PermissionError(errno.EACCES, os.strerror(errno.EACCES))
+        return listing(path)
+
+    monkeypatch.setattr("os.scandir", scandir)
+    for read in (
+        lambda: look(local(folder), 5, LATER),
+        lambda: ingest([str(folder)], tmp_path / "work", Settings(), {}),
+    ):
+        with pytest.raises(CopydeskError, match="weekly cannot be looked into: Permission denied"):
+            read()
+
+
 def test_looking_changes_nothing(folder):
     (folder / "a.txt").write_text("A pier")
     before = file_state(folder / "a.txt"), sorted(folder.iterdir())
@@ -117,6 +176,18 @@ def test_feeds_are_the_folders_of_a_source(folder):
         (folder / name).write_text("A pier")
     found = look(local(folder), 5, LATER)
     assert {name: feed.file_count for name, feed in found.feeds.items()} == {".": 1, "north": 2, "south": 1}
+
+
+@pytest.mark.parametrize(
+    ("seconds", "expected"), [(300_000_000_000, "9999-12-31T23:59:59"), (-70_000_000_000, "1970-01-01T00:00:00")]
+)
+def test_a_time_that_no_calendar_has_fails_no_run(folder, monkeypatch, seconds, expected):
+    (folder / "a.txt").write_text("A pier")
+    # Not every file system keeps such times.
+    monkeypatch.setattr("flows.inbox.file_state", lambda _: (1, 6, seconds * 10**9, 10**18))
+    found = look(local(folder), 5, LATER)
+    assert [runs.instant(at)[:19] for at in found.feeds["."].arrivals] == [expected]
+    assert notices.silent_feeds(found.feeds, [], NOON) == []
 
 
 def test_only_what_was_settled_is_read_and_only_as_it_was(folder, tmp_path):

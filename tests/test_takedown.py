@@ -1,6 +1,8 @@
 """What is taken down is gone, with all that says the same on its page, and nothing else is."""
 
 import datetime
+import errno
+import os
 from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
@@ -197,6 +199,31 @@ def test_a_file_that_cannot_be_read_is_named(tmp_path: Path):
         takedowns_in_force(tmp_path / "bad.toml", [], [])
     with pytest.raises(CopydeskError, match="Is a directory"):
         takedowns_in_force(tmp_path, [], [])
+
+
+def test_what_stands_beside_documents_and_cannot_be_read_ends_the_run(tmp_path: Path, monkeypatch):
+    place = tmp_path / "takedowns.toml"
+    place.symlink_to(tmp_path / "shared" / "takedowns.toml")
+    with pytest.raises(CopydeskError, match=r"takedowns.toml: the link leads to a file that does not exist"):
+        takedowns_in_force(None, [tmp_path], [])
+    place.unlink()
+    os.mkfifo(place)
+    with pytest.raises(CopydeskError, match=r"takedowns.toml: it is no regular file"):
+        takedowns_in_force(None, [tmp_path], [])
+    place.unlink()
+    place.mkdir()
+    with pytest.raises(CopydeskError, match=r"takedowns.toml: it is no regular file"):
+        takedowns_in_force(None, [tmp_path], [])
+    own = tmp_path / "own.toml"
+    own.write_text(ENTRY, encoding="utf-8")
+    assert len(takedowns_in_force(own, [tmp_path], [])) == 1
+
+    def refused(*_: object, **__: object) -> None:
+        raise PermissionError(errno.EACCES, os.strerror(errno.EACCES))
+
+    monkeypatch.setattr(Path, "stat", refused)
+    with pytest.raises(CopydeskError, match=r"takedowns.toml: Permission denied"):
+        takedowns_in_force(None, [tmp_path], [])
 
 
 def test_files_beside_the_documents_are_read_unless_another_is_given(tmp_path: Path):

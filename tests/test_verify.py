@@ -16,6 +16,7 @@ from rich.console import Console
 
 from flows.errors import CopydeskError
 from flows.release.manifest import Input, file_sha256, write_sums
+from flows.release.manifest_form import Manifest
 from flows.release.parquet import write_table
 from flows.release.provenance import write_provenance
 from flows.release.release import BuildInfo
@@ -23,7 +24,7 @@ from flows.release.rows import all_rows_sha256, rows_sha256
 from flows.release.verify.card import check_card
 from flows.release.verify.files import check_files
 from flows.release.verify.findings import Findings, as_json, print_verified
-from flows.release.verify.manifest import Manifest, check_manifest, parsed_manifest
+from flows.release.verify.manifest import check_manifest, parsed_manifest
 from flows.release.verify.tables import UnreadableError, open_table
 from flows.settings import Settings
 from flows.verify import verify
@@ -238,6 +239,12 @@ def test_helpers_that_forge_leave_a_release_that_passes(own: Path):
         (lambda content: content["conservation"].update(read=4), "conservation"),
         (lambda content: content["outputs"].pop("README.md"), "files"),
         (lambda content: content.update(parent={"version": "1.2.0", "manifest_sha256": "0" * 64}), "parent"),
+        (lambda content: content.update(version="1.1٠.0"), "form"),
+        (lambda content: content["inputs"][0].update(byte_count=10**30), "form"),
+        (lambda content: content["inputs"][0].update(uri="\ud800"), "form"),
+        (lambda content: content["tables"].update({"\ud800": content["tables"]["articles"]}), "form"),
+        (lambda content: content["outputs"].update({"data/\ud800": "0" * 64}), "form"),
+        (lambda content: content.update(edition="public"), "form"),
     ],
 )
 def test_a_manifest_that_contradicts_itself(own: Path, change: Callable[[Any], None], check: str):
@@ -429,6 +436,10 @@ def test_a_card_that_counts_otherwise(own: Path):
         (own / "README.md").write_text(card.replace(old, new))
         sealed(own)
         assert stated_failures(own) == {("README.md", "counts")}
+    for value in ("three", ".inf", '!!int ""', "!!timestamp x", "!!binary x", "&a [*a]"):
+        (own / "README.md").write_text(card.replace("num_examples: 2", f"num_examples: {value}"))
+        sealed(own)
+        assert stated_failures(own) == {("README.md", "form")}
     for content in (b"---\na: [\n---\n", b"no front matter", b"---\ndataset_info: 3\n---\n", b"---\n- " + b"[" * 9_000):
         (own / "README.md").write_bytes(content)
         sealed(own)
@@ -465,6 +476,16 @@ def test_a_source_that_its_bytes_do_not_decode_to(own: Path, tmp_path: Path, col
     tables = changed(two_stories(), "sources", pl.col("uri") == "morning.txt", **{column: value})
     rewritten(own, "sources", tables["sources"].sort("source_id"))
     assert ("data/sources/00000.parquet", "source") in failed(own, saved(PAGES, tmp_path / "pages"))
+
+
+def test_a_manifest_that_renames_columns_that_there_are_not(own: Path, tmp_path: Path):
+    def change(content: dict[str, Any]) -> None:
+        content["columns"] = {"mood": "humour"}
+        write_provenance(own, content)
+
+    restated(own, change)
+    sealed(own)
+    assert ("manifest.json", "columns") in failed(own, saved(PAGES, tmp_path / "pages"))
 
 
 def test_records_are_found_in_their_containers(tmp_path: Path):

@@ -4,12 +4,12 @@ import os
 import re
 import stat
 from collections import Counter
-from collections.abc import Iterable, Iterator, Sequence
+from collections.abc import Collection, Iterable, Iterator, Sequence
 from dataclasses import dataclass, field
 from fnmatch import fnmatchcase
 from pathlib import Path, PurePosixPath
 
-from flows.errors import UsageError
+from flows.errors import ChangedError, CopydeskError, UsageError
 from flows.ingest.documents import Refusal
 from flows.ingest.printable import printable, printable_path
 
@@ -49,6 +49,7 @@ class FoundInputs:
         skipped: suffix that no reader knows → number of files.
         folders: where `sources.toml` may lie → the folder's path relative to its SOURCE.
         link_count: links to folders, which are not followed.
+        unlisted: place → why nobody can tell which files are in it.
     """
 
     files: set[InputFile] = field(default_factory=set)
@@ -56,9 +57,29 @@ class FoundInputs:
     skipped: Counter[str] = field(default_factory=Counter)
     folders: dict[Path, str] = field(default_factory=dict)
     link_count: int = 0
+    unlisted: dict[Path, str] = field(default_factory=dict)
+
+    def check_listed(self) -> None:
+        """Check that all places could be looked into.
+
+        One that could not be is no single reject: all that lies in it would go from a release without being counted.
+
+        Raises:
+            CopydeskError: one could not.
+        """
+        for place, why in sorted(self.unlisted.items()):
+            raise CopydeskError(
+                f"{printable(str(place))} cannot be looked into: {why}; nothing was released, as all that lies in it "
+                "would be missing. Let it be read, or give the places beside it as SOURCEs."
+            )
 
 
-def find_inputs(sources: Sequence[str], suffixes: Sequence[str], elsewhere: Iterable[FoundInputs] = ()) -> FoundInputs:
+def find_inputs(
+    sources: Sequence[str],
+    suffixes: Sequence[str],
+    elsewhere: Iterable[FoundInputs] = (),
+    apart: Collection[Path] = (),
+) -> FoundInputs:
     """The files that the SOURCEs mean, whatever order they are given in.
 
     Names that begin with a dot or end in .part or .tmp are passed over inside folders, and links to folders too.
@@ -67,11 +88,31 @@ def find_inputs(sources: Sequence[str], suffixes: Sequence[str], elsewhere: Iter
         sources: files, folders or patterns.
         suffixes: those that readers know.
         elsewhere: what was found in other ways, to be read together with it.
+        apart: folders with what earlier builds made, which are not looked into: read again, releases would grow by
+            themselves, and what was taken down would come back.
 
     Raises:
-        UsageError: a SOURCE is empty.
+        UsageError: a SOURCE is empty, or lies in a folder that is kept apart.
+        ChangedError: a folder went meanwhile.
     """
-    return _Search(suffixes).run(sources, elsewhere)
+    check_apart(sources, apart)
+    return _Search(suffixes, apart).run(sources, elsewhere)
+
+
+def check_apart(sources: Iterable[str], apart: Collection[Path]) -> None:
+    """Check that no SOURCE lies in a folder with what earlier builds made.
+
+    Raises:
+        UsageError: one does.
+    """
+    for source in sources:
+        place = _real(_absolute(source))
+        for folder in map(_real, apart):
+            if source.strip() and place.is_relative_to(folder):
+                raise UsageError(
+                    f"{printable(source)} cannot be a SOURCE: it lies in {printable(str(folder))}, where releases or "
+                    "the state of earlier builds are; give the documents that those were made from"
+                )
 
 
 def is_passed_over(name: str) -> bool:
@@ -91,8 +132,11 @@ def skipped_as(name: str) -> str:
 
 
 class _Search:
-    def __init__(self, suffixes: Sequence[str]) -> None:
+    def __init__(self, suffixes: Sequence[str], apart: Collection[Path]) -> None:
         self._suffixes = suffixes
+        self._apart = [_real(folder) for folder in apart]
+        # The same folders, as a walk that began above them meets them.
+        self._shut: set[str] = set()
         self._seen: set[tuple[str, Path]] = set()
         self._given = ""
         self.found = FoundInputs()
@@ -107,6 +151,7 @@ class _Search:
             self.found.refused |= other.refused
             self.found.skipped += other.skipped
             self.found.folders |= other.folders
+            self.found.unlisted |= other.unlisted
         # A missing file must not take the place of one that was found under the same uri elsewhere.
         uris = {file.uri for file in self.found.files}
         self.found.refused = {f"./{uri}" if uri in uris else uri: why for uri, why in self.found.refused.items()}
@@ -115,20 +160,28 @@ class _Search:
     def _add_source(self, source: str) -> None:
         path = _absolute(source)
         self._given = printable(source)
+        self._shut_below(path)
         try:
-            path.lstat()
+            is_folder = stat.S_ISDIR(path.stat().st_mode)
         except (FileNotFoundError, NotADirectoryError, ValueError):
             if WILDCARD.search(source):
                 self._add_pattern(source)
             else:
                 self._refuse("not_found", "There is no such file or folder; check the path.")
         except OSError as error:
-            self.found.refused[self._given] = unreadable(error)
+            self.found.unlisted[path] = reason(error)
         else:
-            if path.is_dir():
-                self._add_all(path, self._walk(path, path))
+            if is_folder:
+                self._add_all(path, self._walk(path))
             else:
                 self._add_all(path.parent, [path])
+
+    def _shut_below(self, place: Path) -> None:
+        """Let no walk from a place on come into a folder that is kept apart."""
+        real = _real(place)
+        for folder in self._apart:
+            if folder.is_relative_to(real):
+                self._shut.add(str(place / folder.relative_to(real)))
 
     def _refuse(self, rule: str, detail: str) -> None:
         self.found.refused[self._given] = Refusal(rule, detail)
@@ -137,7 +190,8 @@ class _Search:
         parts = Path(source).parts
         wild = next(position for position, part in enumerate(parts) if WILDCARD.search(part))
         base = _absolute(str(Path(*parts[:wild])))
-        matches = set(self._matches(base, base, parts[wild:])) if base.is_dir() else set()
+        self._shut_below(base)
+        matches = set(self._matches(base, parts[wild:])) if base.is_dir() else set()
         if not matches:
             self._refuse("not_found", "The pattern matches no file; check it.")
         self._add_all(base, matches)
@@ -166,20 +220,23 @@ class _Search:
         uri = printable_path(folder.relative_to(base).as_posix())
         self.found.folders[folder] = min(uri, self.found.folders.get(folder, uri))
 
-    def _entries(self, folder: Path, base: Path) -> list[os.DirEntry[str]]:
+    def _entries(self, folder: Path) -> list[os.DirEntry[str]]:
         try:
             with os.scandir(folder) as entries:
-                return sorted(entries, key=lambda entry: entry.name)
+                open_ones = (entry for entry in entries if entry.path not in self._shut)
+                return sorted(open_ones, key=lambda entry: entry.name)
+        except (FileNotFoundError, NotADirectoryError) as error:
+            # What was in it may be in a place by now that has been looked into already.
+            raise ChangedError(f"{printable(str(folder))} has gone while files were looked for; run again") from error
         except OSError as error:
-            uri = self._given if folder == base else printable_path(folder.relative_to(base).as_posix()) + "/"
-            self.found.refused[uri] = Refusal("unreadable", f"The folder cannot be listed: {error.strerror}.")
+            self.found.unlisted[folder] = reason(error)
             return []
 
-    def _walk(self, folder: Path, base: Path) -> Iterator[Path]:
+    def _walk(self, folder: Path) -> Iterator[Path]:
         """All files below a folder; without recursion, because folders nest deeper than Python does."""
         folders = [folder]
         while folders:
-            for entry in self._entries(folders.pop(), base):
+            for entry in self._entries(folders.pop()):
                 if is_passed_over(entry.name):
                     continue
                 if self._is_folder(entry):
@@ -191,26 +248,26 @@ class _Search:
         self.found.link_count += _is_link_to_folder(entry)
         return entry.is_dir(follow_symlinks=False)
 
-    def _matches(self, folder: Path, base: Path, parts: tuple[str, ...]) -> Iterator[Path]:
+    def _matches(self, folder: Path, parts: tuple[str, ...]) -> Iterator[Path]:
         """Files that the rest of a pattern means; a folder that matches all of it means the files below it."""
         if parts[0] == "**":
             rest = parts[1:]
             if not rest:
-                yield from self._walk(folder, base)
+                yield from self._walk(folder)
                 return
-            yield from self._matches(folder, base, rest)
-        for entry in self._entries(folder, base):
+            yield from self._matches(folder, rest)
+        for entry in self._entries(folder):
             if entry.name.lower().endswith(_UNFINISHED):
                 continue
             if entry.name.startswith(".") and not parts[0].startswith("."):
                 continue
             if parts[0] == "**":
                 if self._is_folder(entry):
-                    yield from self._matches(Path(entry.path), base, parts)
+                    yield from self._matches(Path(entry.path), parts)
             elif fnmatchcase(entry.name, parts[0]):
                 if self._is_folder(entry):
                     path = Path(entry.path)
-                    yield from self._matches(path, base, parts[1:]) if parts[1:] else self._walk(path, base)
+                    yield from self._matches(path, parts[1:]) if parts[1:] else self._walk(path)
                 elif not parts[1:] and not _is_link_to_folder(entry):
                     yield Path(entry.path)
 
@@ -218,6 +275,14 @@ class _Search:
 def _absolute(path: str) -> Path:
     """Absolute, without `..`, links left as they are."""
     return Path(os.path.abspath(path))  # noqa: PTH100 - Path.resolve would follow the links
+
+
+def _real(path: Path) -> Path:
+    """Where a path leads, whether or not something is there; Path.resolve would fail where links go in a circle."""
+    try:
+        return Path(os.path.realpath(path))
+    except ValueError:  # of a NUL character
+        return path
 
 
 def _is_link_to_folder(entry: os.DirEntry[str]) -> bool:
@@ -256,4 +321,9 @@ def file_state(path: Path) -> FileState | None:
 
 def unreadable(error: OSError) -> Refusal:
     """The refusal of what the operating system does not let us read."""
-    return Refusal("unreadable", f"It cannot be read: {error.strerror or 'unknown reason'}.")
+    return Refusal("unreadable", f"It cannot be read: {reason(error)}.")
+
+
+def reason(error: OSError) -> str:
+    """Why the operating system does not let us, in its own words."""
+    return error.strerror or "unknown reason"

@@ -10,6 +10,7 @@ from typing import Annotated
 
 from pydantic import BaseModel, BeforeValidator, ConfigDict, Field, ValidationError
 
+from flows.beside import is_there
 from flows.errors import CopydeskError
 from flows.ingest.documents import MAX_VALUE_CHARS, day_of, instant_of, web_address
 from flows.ingest.inputs import PROVENANCE_FILE, InputFile
@@ -91,13 +92,13 @@ class Known:
         self.files: list[tuple[str, str, int]] = []
         self._entries: dict[str, KnownSource] = {}
         for folder in sorted(folders, key=lambda found: (len(found.parts), str(found))):
-            file = folder / PROVENANCE_FILE
-            if os.path.isfile(file):  # noqa: PTH113 - Path.is_file raises where the folder cannot be entered
-                self._add(file, (PurePosixPath(folders[folder]) / PROVENANCE_FILE).as_posix())
+            self._add(folder / PROVENANCE_FILE, (PurePosixPath(folders[folder]) / PROVENANCE_FILE).as_posix())
 
     def _add(self, file: Path, uri: str) -> None:
         name = printable(str(file))
         try:
+            if not is_there(file):
+                return
             data = file.read_bytes()
         except OSError as error:
             raise CopydeskError(f"{name}: {error.strerror or 'cannot be read'}") from error

@@ -1,7 +1,7 @@
 """Bytes → sources: files are found, decoded and hashed; what cannot be read is turned away with a reason."""
 
 import hashlib
-from collections.abc import Iterable, Iterator, Mapping, Sequence
+from collections.abc import Collection, Iterable, Iterator, Mapping, Sequence
 from contextlib import ExitStack
 from dataclasses import dataclass, replace
 from pathlib import Path
@@ -11,6 +11,7 @@ from flows.ingest.documents import Document, Notes, Records, Refusal, SpoiltErro
 from flows.ingest.formats import Formats
 from flows.ingest.inputs import FileState, FoundInputs, InputFile, file_state, find_inputs, unreadable, why_unreadable
 from flows.ingest.known import Known, KnownSource
+from flows.ingest.printable import printable
 from flows.ingest.reading import bytes_of_document, records_of_container
 from flows.ingest.rejects import Rejects
 from flows.ingest.shards import Shards
@@ -62,6 +63,7 @@ def ingest(
     columns: Mapping[str, str],
     states: Mapping[Path, FileState | None] | None = None,
     elsewhere: Iterable[FoundInputs] = (),
+    apart: Collection[Path] = (),
 ) -> Ingested:
     """Reads all inputs into `staging/sources/`, `staging/provenance/` and `staging/rejects/ingest.parquet`.
 
@@ -73,16 +75,17 @@ def ingest(
         staging: folder of this run; made if it is missing.
         settings: bounds of what is read.
         columns: our column of a record → its name in the containers, where they differ.
-        states: files → what `file_state` said of them when they were complete; if given, no other file is read.
+        states: files → what `file_state` said of them when they were complete; if given, these are read and no others.
         elsewhere: inputs that were found in other ways, to be read together with them.
+        apart: folders with what earlier builds made, which are not looked into.
 
     Raises:
-        UsageError: an input is empty, or a column unknown.
-        CopydeskError: a `sources.toml` is wrong.
-        ChangedError: a container changed while it was read, or a file since its state was taken.
+        UsageError: an input is empty or lies in a folder that is kept apart, or a column is unknown.
+        CopydeskError: a folder cannot be listed, or a `sources.toml` is wrong.
+        ChangedError: a container changed while it was read, or a file since its state was taken, or one has gone.
     """
     with ExitStack() as stack:
-        return _Ingest(stack, staging, settings, record_columns(columns), states).run(inputs, elsewhere)
+        return _Ingest(stack, staging, settings, record_columns(columns), states).run(inputs, elsewhere, apart)
 
 
 class _Ingest:
@@ -106,9 +109,13 @@ class _Ingest:
         self._opened: list[OpenedFile] = []
         self._warnings: list[str] = []
 
-    def run(self, inputs: Sequence[str], elsewhere: Iterable[FoundInputs]) -> Ingested:
-        found = find_inputs(inputs, self._formats.suffixes, elsewhere)
+    def run(self, inputs: Sequence[str], elsewhere: Iterable[FoundInputs], apart: Collection[Path]) -> Ingested:
+        found = find_inputs(inputs, self._formats.suffixes, elsewhere, apart)
+        found.check_listed()
         if self._states is not None:
+            gone = self._states.keys() - {file.path for file in found.files}
+            if gone:
+                raise ChangedError(f"{printable(str(min(gone)))} has gone since it was seen; run again")
             found.files.intersection_update([file for file in found.files if file.path in self._states])
         self._known = Known(found.folders)
         self._container_uris = {file.uri for file in found.files if file.suffix in self._formats.containers}

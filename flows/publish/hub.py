@@ -20,7 +20,7 @@ from flows.publish.trees import Change, LocalFile, changes, differing, local_tre
 
 log = logging.getLogger("copydesk")
 
-TAG = re.compile(r"v(\d{1,9})\.(\d{1,9})\.(\d{1,9})")
+TAG = re.compile(r"v([0-9]{1,9})\.([0-9]{1,9})\.([0-9]{1,9})")
 
 
 @dataclass(frozen=True)

@@ -40,7 +40,7 @@ HEADINGS = {
 LISTED = 20
 NAME_CHARS = 200
 _HEADING = re.compile(
-    r"^## (?P<version>\d+\.\d+\.\d+)(?: \((?P<date>\d{4}-\d{2}-\d{2})\))?: "
+    r"^## (?P<version>[0-9]+\.[0-9]+\.[0-9]+)(?: \((?P<date>[0-9]{4}-[0-9]{2}-[0-9]{2})\))?: "
     r"(?P<step>first release|not recorded|patch|minor|major)$",
     re.MULTILINE,
 )

@@ -13,6 +13,7 @@ from pydantic import ValidationError
 import flows
 import schemas
 from flows.errors import CopydeskError
+from flows.release.manifest_form import FormError, checked_form
 from flows.settings import Settings
 
 MANIFEST = "manifest.json"
@@ -150,18 +151,16 @@ def read_manifest(release: Path) -> dict[str, Any]:
     """The manifest of a release.
 
     Raises:
-        CopydeskError: it cannot be read.
+        CopydeskError: it cannot be read, or has not the form of one.
     """
     try:
-        content = json.loads((release / MANIFEST).read_bytes())
+        return checked_form((release / MANIFEST).read_bytes())[0]
     except FileNotFoundError as error:
         raise CopydeskError(f"{release} is no whole release: {_why_none(release)}") from error
-    except (OSError, ValueError) as error:
+    except OSError as error:
         raise CopydeskError(f"{release / MANIFEST} cannot be read, so {release} is no whole release") from error
-    is_manifest = isinstance(content, dict) and isinstance(content.get("tables"), dict)
-    if not is_manifest or not isinstance(content.get("rows_sha256"), str):
-        raise CopydeskError(f"{release / MANIFEST} is not the manifest of a release")
-    return dict(content)
+    except FormError as error:
+        raise CopydeskError(f"{release / MANIFEST} is not the manifest of a release: {error}") from error
 
 
 def settings_of(manifest: Mapping[str, Any]) -> Settings:

@@ -9,15 +9,14 @@
 `flows.release.compare` finds it, for this and for `copydesk diff`.
 """
 
-import re
 from pathlib import Path
 
-from flows.errors import UsageError
-from flows.release.manifest import MANIFEST
+from flows.errors import CopydeskError, UsageError
+from flows.release.described import PUBLIC
+from flows.release.manifest import MANIFEST, read_manifest
+from flows.release.manifest_form import VERSION
 
 FIRST = "1.0.0"
-# https://semver.org without pre-releases; leading zeros would name one version twice.
-VERSION = re.compile(r"(0|[1-9]\d{0,8})\.(0|[1-9]\d{0,8})\.(0|[1-9]\d{0,8})")
 Version = tuple[int, int, int]
 
 
@@ -35,11 +34,32 @@ def parse(version: str) -> Version:
 
 
 def newest(out: Path) -> Path | None:
-    """The newest release in a folder: the highest of the versions that hold a manifest."""
+    """The newest release in a folder: the highest of the versions that hold a manifest; public editions do not count.
+
+    An edition lacks texts, so that nothing can be built upon it.
+    """
     if not out.is_dir():
         return None
     found = [path for path in out.iterdir() if VERSION.fullmatch(path.name) and (path / MANIFEST).is_file()]
-    return max(found, key=lambda path: parse(path.name), default=None)
+    latest_first = sorted(found, key=lambda path: parse(path.name), reverse=True)
+    return next((path for path in latest_first if not _is_edition(path)), None)
+
+
+def _is_edition(release: Path) -> bool:
+    try:
+        return read_manifest(release).get("edition") == PUBLIC
+    except CopydeskError:
+        return False  # a release that is broken: whoever goes on to read it says so
+
+
+def check_name(folder: Path, version: str) -> None:
+    """Refuse a folder that would pass for another version than it holds.
+
+    Raises:
+        UsageError: its name is a version, and not this one.
+    """
+    if VERSION.fullmatch(folder.name) and folder.name != version:
+        raise UsageError(f"{folder} is the name of another version; this is {version}")
 
 
 def next_version(previous: str | None, step: str) -> str:

@@ -23,6 +23,7 @@ from typing import Annotated, Any, Self
 
 from pydantic import BaseModel, BeforeValidator, ConfigDict, ValidationError, model_validator
 
+from flows.beside import is_there
 from flows.errors import CopydeskError, UsageError
 from schemas.columns import SHA256, TOMBSTONE_ID
 
@@ -124,18 +125,33 @@ def takedowns_in_force(
         UsageError: the file is not there.
         CopydeskError: a file cannot be read, or says what it cannot say.
     """
-    if file is not None and not file.exists():
+    if file is not None and not os.path.exists(file):  # noqa: PTH110 - Path.exists raises where it may not look
         raise UsageError(f"--takedowns {_shown(str(file))}: there is no such file")
-    files = [folder / TAKEDOWN_FILE for folder in sorted(folders)] if file is None else [file]
+    beside = (folder / TAKEDOWN_FILE for folder in sorted(folders))
+    files = filter(_is_beside, beside) if file is None else [file]
     found: dict[tuple[str, str], Takedown] = {one.target: one for one in takedowns_of_manifest(earlier)}
     own: dict[tuple[str, str], Takedown] = {}
     for path in files:
-        if file is None and not os.path.isfile(path):  # noqa: PTH113 - Path.is_file raises where it may not look
-            continue
         for one in read_takedowns(path):
             if own.setdefault(one.target, one) != one:
                 raise CopydeskError(f"{_shown(str(path))}: {_named(one)} has two entries; write one")
     return tuple(sorted((found | own).values(), key=lambda one: (one.date, *one.target)))
+
+
+def _is_beside(file: Path) -> bool:
+    """Whether a file of takedowns stands beside documents.
+
+    Raises:
+        CopydeskError: something of its name does that cannot be read, so that nobody knows what to take down.
+    """
+    try:
+        return is_there(file)
+    except OSError as error:
+        raise _unreadable(file, error) from error
+
+
+def _unreadable(file: Path, error: OSError) -> CopydeskError:
+    return CopydeskError(f"{_shown(str(file))}: {error.strerror or 'cannot be read'}")
 
 
 def read_takedowns(file: Path) -> list[Takedown]:
@@ -148,7 +164,7 @@ def read_takedowns(file: Path) -> list[Takedown]:
     try:
         content = tomllib.loads(file.read_text(encoding="utf-8"))
     except OSError as error:
-        raise CopydeskError(f"{name}: {error.strerror or 'cannot be read'}") from error
+        raise _unreadable(file, error) from error
     except UnicodeDecodeError as error:
         raise CopydeskError(f"{name}: byte {error.start} is not valid UTF-8; save the file as UTF-8") from error
     except (ValueError, RecursionError) as error:

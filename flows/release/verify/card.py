@@ -7,8 +7,8 @@ from typing import Any
 import yaml
 
 from flows.release.card import CARD
+from flows.release.manifest_form import Manifest
 from flows.release.verify.findings import Findings
-from flows.release.verify.manifest import Manifest
 
 _CONSERVATION = re.compile(
     r"^read (\d+) = released (\d+) \+ rejected (\d+) \+ taken down (\d+)$", re.ASCII | re.MULTILINE
@@ -53,6 +53,6 @@ def configuration_rows(text: str) -> dict[str, int] | None:
             str(info["config_name"]): sum(int(split["num_examples"]) for split in info["splits"])
             for info in content["dataset_info"]
         }
-    except (yaml.YAMLError, TypeError, KeyError, ValueError, RecursionError):
-        return None
+    except (yaml.YAMLError, ArithmeticError, AttributeError, LookupError, RecursionError, TypeError, ValueError):
+        return None  # PyYAML raises whatever its conversions of numbers and dates do
     return rows

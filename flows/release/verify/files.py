@@ -12,8 +12,9 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from flows.release.manifest import MANIFEST, SUMS, file_sha256
+from flows.release.manifest_form import Manifest
 from flows.release.verify.findings import Findings
-from flows.release.verify.manifest import Manifest, parsed_manifest
+from flows.release.verify.manifest import parsed_manifest
 from flows.release.verify.pulled import is_cached, is_of_the_hub
 
 _LINE = re.compile(rb"([0-9a-f]{64})  ([^\n]+)\n")

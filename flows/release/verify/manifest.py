@@ -1,113 +1,24 @@
 """The manifest of a release: its form, and what it says of itself and of the releases beside it."""
 
 import hashlib
-import json
 import os
 from pathlib import Path
-from typing import Annotated, Any, Literal
-
-from pydantic import BaseModel, ConfigDict, Field, ValidationError
 
 from flows.release.manifest import MANIFEST
+from flows.release.manifest_form import VERSION, FormError, Manifest, checked_form
 from flows.release.rows import all_rows_sha256
 from flows.release.verify.findings import Findings
 from flows.release.verify.pulled import is_snapshot
-from flows.release.versions import VERSION, parse
-
-Sha256 = Annotated[str, Field(pattern=r"^[0-9a-f]{64}$")]
-Version = Annotated[str, Field(pattern=rf"^{VERSION.pattern}$", max_length=30)]
-Count = Annotated[int, Field(ge=0)]
-
-
-class _Model(BaseModel):
-    # What a later version of the program adds is no fault.
-    model_config = ConfigDict(frozen=True, extra="allow", strict=True)
-
-
-class Parent(_Model):
-    """The release before."""
-
-    version: Version
-    manifest_sha256: Sha256
-
-
-class InputFile(_Model):
-    """A file that was read."""
-
-    uri: str
-    sha256: Sha256
-    byte_count: Count
-
-
-class TableEntry(_Model):
-    """What is stated of a table."""
-
-    row_count: Count
-    rows_sha256: Sha256
-
-
-class Counts(_Model):
-    """What became of the records that were read."""
-
-    read: Count
-    released: Count
-    rejected: Count
-    taken_down: Count
-    skipped: Count
-
-
-class Manifest(_Model):
-    """`manifest.json`, as far as anything is checked against it."""
-
-    version: Version
-    parent: Parent | None
-    edition: Literal["full", "public"]
-    inputs: list[InputFile]
-    provenance_inputs: list[InputFile] = []
-    settings: dict[str, Any]
-    columns: dict[str, str] = {}
-    takedowns: list[dict[str, str]] = []
-    code: dict[str, str | None]
-    lock_sha256: Sha256 | None
-    tables: dict[str, TableEntry]
-    rows_sha256: Sha256
-    full_manifest_sha256: Sha256 | None = None
-    conservation: Counts
-    outputs: dict[str, Sha256]
-
-    def release_sha256(self, own: str) -> str:
-        """The SHA-256 by which other releases name this one: that of the full release's manifest.
-
-        Args:
-            own: SHA-256 of this manifest.
-        """
-        return own if self.full_manifest_sha256 is None else self.full_manifest_sha256
-
-
-class _AmbiguousError(ValueError):
-    """A name stands twice in an object: readers would disagree on its value."""
+from flows.release.versions import parse
 
 
 def parsed_manifest(data: bytes, findings: Findings) -> Manifest | None:
     """The manifest, or null if its bytes are none."""
     try:
-        return Manifest.model_validate(json.loads(data, object_pairs_hook=_unambiguous))
-    except ValidationError as error:
-        first = error.errors()[0]
-        place = ".".join(str(part) for part in first["loc"])
-        findings.fail(MANIFEST, "form", f"{place}: {first['msg'].lower()}")
-    except _AmbiguousError as error:
+        return checked_form(data)[1]
+    except FormError as error:
         findings.fail(MANIFEST, "form", str(error))
-    except (ValueError, RecursionError):
-        findings.fail(MANIFEST, "form", "it is not JSON")
     return None
-
-
-def _unambiguous(pairs: list[tuple[str, Any]]) -> dict[str, Any]:
-    content = dict(pairs)
-    if len(content) < len(pairs):
-        raise _AmbiguousError("a name stands twice in one object")
-    return content
 
 
 def check_manifest(release: Path, manifest: Manifest, digest: str, findings: Findings) -> None:

@@ -14,10 +14,10 @@ import pyarrow.parquet as pq
 
 from flows.ids import PLACE_DIGITS
 from flows.release.manifest import MANIFEST, code_identity
+from flows.release.manifest_form import Manifest, TableEntry
 from flows.release.parquet import DATA, arrow_schema
 from flows.release.rows import RowsHash
 from flows.release.verify.findings import Findings
-from flows.release.verify.manifest import Manifest, TableEntry
 from schemas.tables import TABLES, Table
 
 
