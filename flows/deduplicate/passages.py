@@ -3,7 +3,6 @@
 Text is read once for its words, and a second time, shard by shard, for the few passages that are looked at by letter.
 """
 
-import sys
 from collections import deque
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from concurrent.futures import Future, ThreadPoolExecutor
@@ -380,7 +379,8 @@ def _words_of_shards(shards: Sequence[str], work: Path, spread: Spread) -> WordS
 def _words_of_shard(shard: str) -> Arrays:
     """A portion of `_words_of_shards`: words, where each text's end; lines, their words, where each text's end."""
     texts = columns_of(Path(shard), ("text",))["text"]
-    store = words_of_batches([texts], sys.maxsize)
+    # Four bytes a word, and hardly ever more words than bytes of text.
+    store = words_of_batches([texts], 4 * int(texts.str.len_bytes().sum()))
     return store.words, store.starts[1:], store.line_hashes, store.line_words, store.line_starts[1:]
 
 

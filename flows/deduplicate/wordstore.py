@@ -124,13 +124,13 @@ def words_of_batches(batches: Iterable[pl.Series], memory_bytes: int, folder: Pa
 
 
 def _room(memory_bytes: int) -> npt.NDArray[np.uint32]:
-    """Room for words of so many bytes, or of as many as the machine has.
+    """Room for words of so many bytes, or of half of those that the machine has: a system may refuse more at once.
 
     It lies where it lies, so that words are never held twice, and what is not written to takes no memory. NumPy asks
     for huge pages, of which a thousand are given in the time of ten thousand small ones.
     """
     machine_bytes = os.sysconf("SC_PHYS_PAGES") * os.sysconf("SC_PAGE_SIZE")
-    return np.empty(min(memory_bytes, machine_bytes) // 4, np.uint32)
+    return np.empty(min(memory_bytes, machine_bytes // 2) // 4, np.uint32)
 
 
 def give_back(words: npt.NDArray[Any]) -> None:
