@@ -536,13 +536,14 @@ class Watch:
         return self
 
     def __exit__(self, *_: object) -> None:
-        if self._child is None or self._child_run is None:
+        if self._child_run is None:
             return
         self._end_child()
         # What the server cannot be told now, the next start tells it.
         with suppress(*TROUBLES):
             one = self._client.read_flow_run(self._child_run)
-            if one.state is not None and not one.state.is_final():
+            # One that is still due was not begun: the next start begins it.
+            if one.state is not None and not one.state.is_final() and not one.state.is_scheduled():
                 self._bury(one)
 
     def run(self, tell: Callable[[str], None], server: EmbeddedServer | None) -> NoReturn:
@@ -581,7 +582,7 @@ class Watch:
     def _tick(self) -> None:
         """One look at what is due."""
         if self._child is not None and self._child.poll() is not None:
-            self._child = None
+            self._child = self._child_run = None
             self._reconciled_at = float("-inf")
         if time.monotonic() - self._reconciled_at >= RECONCILE_SECONDS:
             self._reconcile()
@@ -601,15 +602,18 @@ class Watch:
 
     def _start(self, run_id: UUID) -> None:
         """Run a flow run in a process of its own, unless Prefect's limit keeps it waiting, or it has been deleted."""
+        # Before the server is asked: if this ends in between, the run would hold its place in Prefect's limit.
+        self._child_run = run_id
         try:
             answer: OrchestrationResult[Any] = self._client.set_flow_run_state(run_id, Pending())
         except ObjectNotFound:
+            self._child_run = None
             log.info("Prefect does not know run %s any more", run_id)
             return
         if answer.status != SetStateStatus.ACCEPT:
+            self._child_run = None
             log.info("Prefect does not let run %s begin yet", run_id)
             return
-        self._child_run = run_id
         self._child = subprocess.Popen(  # noqa: S603 - our own module, by our own interpreter
             [sys.executable, "-P", "-m", "flows.deploy", str(run_id)],
             stdin=subprocess.PIPE,  # it ends when this closes, however we end

@@ -319,6 +319,29 @@ def test_a_run_that_is_deleted_before_it_begins_is_no_matter(watch, client, monk
     assert watch._child is None
 
 
+@pytest.mark.parametrize("is_asked", [False, True])
+def test_a_run_that_is_not_yet_begun_when_serve_ends_does_not_stay_pending(
+    client, inbox, tmp_path, monkeypatch, is_asked
+):
+    pending = client.set_flow_run_state
+
+    def stopped(run_id: Any, *arguments: Any, **options: Any) -> Any:
+        monkeypatch.undo()
+        if is_asked:
+            pending(run_id, *arguments, **options)
+        raise SystemExit(0)  # as at SIGTERM
+
+    with watching(client, inbox, tmp_path / "out") as watch:
+        watch._tick()
+        due = client.create_flow_run_from_deployment(watch._deployment)
+        monkeypatch.setattr(client, "set_flow_run_state", stopped)
+        with pytest.raises(SystemExit):
+            watch._start(due.id)
+    state = client.read_flow_run(due.id).state
+    assert state is not None
+    assert state.is_crashed() if is_asked else state.is_scheduled()
+
+
 def test_what_passes_ends_no_schedule_and_is_told_once(watch, monkeypatch, caplog):
     from prefect.exceptions import ObjectNotFound
 

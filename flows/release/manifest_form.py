@@ -118,7 +118,7 @@ def checked_form(data: bytes) -> tuple[dict[str, Any], Manifest]:
     except ValidationError as error:
         first = error.errors()[0]
         place = ".".join(str(part) for part in first["loc"])
-        raise FormError(f"{place}: {first['msg'].lower()}") from error
+        raise FormError(f"{place}: {first['msg'][:1].lower()}{first['msg'][1:]}") from error
     except _AmbiguousError as error:
         raise FormError(str(error)) from error
     except (ValueError, RecursionError) as error:
