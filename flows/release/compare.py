@@ -16,12 +16,10 @@ from pathlib import Path
 from typing import Any, Self
 
 import polars as pl
-import pyarrow as pa
-import pyarrow.parquet as pq
 
-from flows.errors import CopydeskError
+from flows.release.differing import differing_rows, with_hashes
 from flows.release.manifest import read_manifest
-from flows.release.parquet import read_table, table_batches, table_files
+from flows.release.parquet import table_batches, table_columns
 from schemas.tables import TABLES
 
 STEPS = ("none", "patch", "minor", "major")
@@ -48,8 +46,6 @@ POINTERS: dict[str, tuple[str, ...]] = {
     "rejects": ("source_id", "uri"),
     "tombstones": ("id", "table", "reason", "uri"),
 }
-# Columns of which it only matters whether two values are the same; their hashes stand in for them.
-TEXTS = ("text", "unique_text")
 OTHER_POINTERS = ("article_id", "source_id")
 KEY_SEPARATOR = "/"
 
@@ -92,50 +88,51 @@ class Snapshot:
         Raises:
             CopydeskError: the table cannot be read.
         """
-        if name not in self.names:
-            return pl.DataFrame()
-        rows = [_with_hashes(batch) for batch in table_batches(self.folder, name)]
-        return pl.concat(rows) if rows else read_table(self.folder, name)
+        return pl.concat([with_hashes(part) for part in self.parts(name)])
 
-    def columns(self, name: str, dtypes: Mapping[str, pl.DataType]) -> pl.DataFrame:
-        """Some columns of a table; what the release lacks, or has in another type, is null.
+    def parts(self, name: str) -> Iterator[pl.DataFrame]:
+        """The rows of a table: first none of them, for the columns, then row group by row group.
 
         Raises:
             CopydeskError: the table cannot be read.
         """
-        if name not in self.names:
-            return pl.DataFrame(schema=dict(dtypes))
-        rows = read_table(self.folder, name, self._those_there(name, dtypes))
-        return rows.select(
-            (pl.col(column) if rows.schema.get(column) == dtype else pl.lit(None, dtype)).alias(column)
-            for column, dtype in dtypes.items()
-        )
+        yield self.columns_only(name)
+        if name in self.names:
+            yield from table_batches(self.folder, name)
 
-    def _those_there(self, name: str, columns: Iterable[str]) -> list[str]:
-        """Those of the columns that a table on disk has."""
-        files = table_files(self.folder, name)
-        try:
-            there = pq.read_schema(files[0]).names if files else []
-        except (OSError, pa.ArrowException) as error:
-            raise CopydeskError(f"{files[0]} cannot be read: {str(error).splitlines()[0]}") from error
-        return [column for column in columns if column in there]
+    def columns_only(self, name: str) -> pl.DataFrame:
+        """A table without its rows; without columns, too, if the release does not have it.
+
+        Raises:
+            CopydeskError: the table cannot be read.
+        """
+        return table_columns(self.folder, name) if name in self.names else pl.DataFrame()
+
+    def columns(self, name: str, dtypes: Mapping[str, pl.DataType], where: pl.Expr | None = None) -> pl.DataFrame:
+        """Some columns of a table; what the release lacks, or has in another type, is null.
+
+        Args:
+            name: the table.
+            dtypes: the columns.
+            where: which rows are wanted, of these columns; by default all. Only these are held.
+
+        Raises:
+            CopydeskError: the table cannot be read.
+        """
+        there = [column for column in dtypes if column in self.columns_only(name).columns]
+        found = [pl.DataFrame(schema=dict(dtypes))]
+        for part in table_batches(self.folder, name, there) if there else ():
+            rows = part.select(
+                (pl.col(column) if part.schema.get(column) == dtype else pl.lit(None, dtype)).alias(column)
+                for column, dtype in dtypes.items()
+            )
+            found.append(rows if where is None else rows.filter(where))
+        return pl.concat(found)
 
     def units(self, name: str) -> dict[str, str]:
         """Column → its unit, as far as the manifest says: the part of a column's meaning that a program can compare."""
         listed = self.manifest.get("tables", {}).get(name, {})
         return dict(listed.get("units", {})) if isinstance(listed, dict) else {}
-
-
-def _with_hashes(rows: pl.DataFrame) -> pl.DataFrame:
-    """The rows with a hash of 64 bits, as text, in the place of each of their texts.
-
-    Two texts are only compared where a key or a place says that they should be the same: that a difference goes
-    unseen has a chance of 2⁻⁶⁴ per pair, and it would still show in the hash of all rows.
-    """
-    texts = [name for name in TEXTS if rows.schema.get(name) == pl.String]
-    return rows.with_columns(
-        pl.when(pl.col(name).is_not_null()).then(pl.col(name).hash().cast(pl.String)).alias(name) for name in texts
-    )
 
 
 @dataclass(frozen=True)
@@ -225,9 +222,7 @@ def _table_change(name: str, old: Snapshot, new: Snapshot, ids: dict[str, pl.Dat
         new: the new release.
         ids: table → `old, new`, ids of matched rows that differ; what is found out of this table is added.
     """
-    # Side by side: most of it is one thread that unpacks one column of texts.
-    with ThreadPoolExecutor(2) as pool:
-        before, after = pool.map(lambda side: side.read(name), (old, new))
+    before, after = _unlike(name, old, new)
     is_new, is_gone = name not in old.names, name not in new.names
     before, after = (after.clear() if is_new else before), (before.clear() if is_gone else after)
     key = _key(name, before, after)
@@ -250,6 +245,23 @@ def _table_change(name: str, old: Snapshot, new: Snapshot, ids: dict[str, pl.Dat
         rows=_changed_rows(name, key, before, after, pairs),
         is_counted_anew=name in COUNTED and not is_new and not is_gone and _counts_differ(before, after),
     )
+
+
+def _unlike(name: str, old: Snapshot, new: Snapshot) -> tuple[pl.DataFrame, pl.DataFrame]:
+    """The rows of a table in either release, without those that both have as far as that can be told early."""
+    before, after = old.columns_only(name), new.columns_only(name)
+    if before.width and before.schema == after.schema:
+        key = _key(name, before, after)
+        way = next(_ways(name, key, before, after, {}), None)
+        if way is not None:
+            order = (*(TABLES[name].order if name in TABLES else ()), *key)
+            place = next(column for column in order if column in before.columns)
+            found = differing_rows(old.parts(name), new.parts(name), way.old, place)
+            if found is not None:
+                return found
+    with ThreadPoolExecutor(2) as pool:
+        before, after = pool.map(lambda side: side.read(name), (old, new))
+    return before, after
 
 
 def _key(name: str, before: pl.DataFrame, after: pl.DataFrame) -> tuple[str, ...]:

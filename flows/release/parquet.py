@@ -243,6 +243,24 @@ def read_table(release: Path, name: str, columns: list[str] | None = None) -> pl
     return frame
 
 
+def table_columns(release: Path, name: str) -> pl.DataFrame:
+    """A table of a release without its rows.
+
+    Raises:
+        CopydeskError: the table is not there or cannot be read.
+    """
+    files = table_files(release, name)
+    if not files:
+        raise CopydeskError(f"{release} has no table {name}")
+    try:
+        frame = pl.from_arrow(pq.read_schema(files[0]).empty_table())
+    except (OSError, pa.ArrowException) as error:
+        reason = str(error).splitlines()[0]
+        raise CopydeskError(f"table {name} of {release} cannot be read: {reason}") from error
+    assert isinstance(frame, pl.DataFrame)
+    return frame
+
+
 def table_batches(release: Path, name: str, columns: list[str] | None = None) -> Iterator[pl.DataFrame]:
     """The rows of a table of a release, one row group after the other, the checksums of their pages verified.
 
