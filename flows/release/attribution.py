@@ -27,6 +27,9 @@ NAMED_PAGES = 3
 # What ingest adds to the uri of a second file of one name.
 TAKEN_NAME = r"#[0-9a-f]{16}$"
 
+# What places a passage.
+LINE = ("passage_id", "source_id", "article_id")
+
 TEXT = pl.String()
 Rows = Mapping[str, pl.DataFrame]
 BECAUSE = {"id": TEXT, "because": pl.UInt32()}
@@ -91,15 +94,13 @@ class _Attribution:
         self.files = self.register.numbered(changed_inputs(old.manifest, new.manifest))
         self.taken = self.register.numbered(taken)
         self.places = self._both("articles", "article_id", "source_id")
-        lines = self._both("passages", "passage_id", "source_id", "article_id")
+        taken_articles = _carried(self.places, "article_id", self.taken, "article_id")
+        lines = self._lines(source_id=self.pages, article_id=taken_articles, passage_id=self.taken)
         taken_parts = [
-            _carried(rows, key, self.taken, "article_id")
-            for rows, key in (
-                (self.places, "article_id"),
-                (lines, "passage_id"),
-                (self._both("quotes", "quote_id", "article_id"), "quote_id"),
-                (self._both("citations", "citation_id", "article_id"), "citation_id"),
-            )
+            taken_articles,
+            _carried(lines, "passage_id", self.taken, "article_id"),
+            _carried(self._both("quotes", "quote_id", "article_id"), "quote_id", self.taken, "article_id"),
+            _carried(self._both("citations", "citation_id", "article_id"), "citation_id", self.taken, "article_id"),
         ]
         # What says the same as a part that was taken down goes from its page, too.
         taken_pages = _first(
@@ -114,9 +115,9 @@ class _Attribution:
         )
         self.passages = _first(
             _carried(lines, "source_id", self.pages, "passage_id"),
-            _carried(lines, "article_id", taken_parts[0], "passage_id"),
+            _carried(lines, "article_id", taken_articles, "passage_id"),
             _carried(lines, "passage_id", self.taken, "passage_id"),
-            _carried(lines, "source_id", taken_pages, "passage_id"),
+            _carried(self._lines(source_id=taken_pages), "source_id", taken_pages, "passage_id"),
         )
 
     def tables(self) -> dict[str, pl.DataFrame]:
@@ -276,32 +277,36 @@ class _Attribution:
 
     def _links(self) -> pl.DataFrame:
         """`a, b`: pages that are near to each other in either release, both ways; an outlet counts as one of them."""
-        links = []
         articles = self._both("articles", "source_id", "article_id", "cluster_id", "publisher", "republisher")
         relations = self._both("relations", "from_article_id", "to_article_id")
-        passages = self._both("passages", "passage_id", "source_id", "repeats_passage_id")
-        overlaps = self._both("overlaps", "a_source_id", "b_source_id")
+        repeats = self._both(
+            "passages", "source_id", "repeats_passage_id", where=pl.col("repeats_passage_id").is_not_null()
+        )
+        repeated = self._both(
+            "passages", "passage_id", "source_id", where=_among("passage_id", repeats["repeats_passage_id"])
+        )
         page = articles.select("article_id", b="source_id").unique()
-        links += [
+        links = [
             articles.select("cluster_id", a="source_id").join(page, left_on="cluster_id", right_on="article_id"),
             relations.join(page.rename({"b": "a"}), left_on="from_article_id", right_on="article_id").join(
                 page, left_on="to_article_id", right_on="article_id"
             ),
-            passages.select("repeats_passage_id", a="source_id")
-            .drop_nulls()
+            repeats.unique()
+            .select("repeats_passage_id", a="source_id")
             .join(
-                passages.select("passage_id", b="source_id").unique(),
+                repeated.select("passage_id", b="source_id").unique(),
                 left_on="repeats_passage_id",
                 right_on="passage_id",
             ),
-            overlaps.select(a="a_source_id", b="b_source_id"),
+            self._both("overlaps", "a_source_id", "b_source_id").select(a="a_source_id", b="b_source_id"),
         ]
         links += [
             articles.select(a="source_id", b=pl.concat_str(pl.lit("outlet "), outlet))
             for outlet in ("publisher", "republisher")
         ]
-        one_way = pl.concat([rows.select("a", "b") for rows in links]).drop_nulls().filter(pl.col("a") != pl.col("b"))
-        return pl.concat([one_way, one_way.select(a="b", b="a")]).unique().sort("a", "b")
+        one_way = pl.concat([rows.select("a", "b").unique() for rows in links])
+        one_way = one_way.drop_nulls().filter(pl.col("a") != pl.col("b"))
+        return pl.concat([one_way, one_way.select(a="b", b="a")])
 
     def _any_page(self) -> pl.Expr:
         """All pages that changed, the first of them by name; where there are none, nothing that is known."""
@@ -313,10 +318,17 @@ class _Attribution:
         more = f" and {named.height - len(pages)} more" if named.height > len(pages) else ""
         return self.register.number(named["cause"][0], ", ".join(pages) + more)
 
-    def _both(self, name: str, *columns: str) -> pl.DataFrame:
-        """Text columns of a table of both releases, the new one first."""
+    def _lines(self, **lookups: pl.DataFrame) -> pl.DataFrame:
+        """`passage_id, source_id, article_id` of both releases, where one of these columns is in its lookup."""
+        if all(lookup.is_empty() for lookup in lookups.values()):
+            return pl.DataFrame(schema=dict.fromkeys(LINE, TEXT))
+        where = pl.any_horizontal(_among(column, lookup["id"]) for column, lookup in lookups.items())
+        return self._both("passages", *LINE, where=where)
+
+    def _both(self, name: str, *columns: str, where: pl.Expr | None = None) -> pl.DataFrame:
+        """Text columns of a table of both releases, the new one first; `where` as for `Snapshot.columns`."""
         dtypes = dict.fromkeys(columns, TEXT)
-        return pl.concat([self.new.columns(name, dtypes), self.old.columns(name, dtypes)])
+        return pl.concat([release.columns(name, dtypes, where) for release in (self.new, self.old)])
 
 
 def _reached(links: pl.DataFrame, seeds: pl.DataFrame) -> pl.DataFrame:
@@ -348,6 +360,11 @@ def _least(found: pl.DataFrame) -> pl.DataFrame:
 def _first(*lookups: pl.DataFrame) -> pl.DataFrame:
     """`id, because`: lookups in one; what stands in an earlier one goes first."""
     return pl.concat(lookups).unique("id", keep="first", maintain_order=True)
+
+
+def _among(column: str, values: pl.Series) -> pl.Expr:
+    """Whether a column has one of some values."""
+    return pl.col(column).is_in(values.unique().implode())
 
 
 def _by(column: str, lookup: pl.DataFrame) -> pl.Expr:
