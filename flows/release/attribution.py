@@ -279,25 +279,21 @@ class _Attribution:
         """`a, b`: pages that are near to each other in either release, both ways; an outlet counts as one of them."""
         articles = self._both("articles", "source_id", "article_id", "cluster_id", "publisher", "republisher")
         relations = self._both("relations", "from_article_id", "to_article_id")
-        repeats = self._both(
-            "passages", "source_id", "repeats_passage_id", where=pl.col("repeats_passage_id").is_not_null()
-        )
-        repeated = self._both(
-            "passages", "passage_id", "source_id", where=_among("passage_id", repeats["repeats_passage_id"])
-        )
+        # Most passages repeat one, and are many: their hashes are joined, not their names.
+        repeated = pl.col("repeats_passage_id")
+        repeats = self._both("passages", "source_id", "repeats_passage_id", where=repeated.is_not_null())
+        repeats = repeats.select(repeated.hash().alias("passage"), a="source_id").unique()
+        passage = pl.col("passage_id").hash()
+        is_repeated = passage.is_in(repeats["passage"].unique().implode())
+        lines = self._both("passages", "passage_id", "source_id", where=is_repeated)
+        lines = lines.select(passage.alias("passage"), b="source_id").unique()
         page = articles.select("article_id", b="source_id").unique()
         links = [
             articles.select("cluster_id", a="source_id").join(page, left_on="cluster_id", right_on="article_id"),
             relations.join(page.rename({"b": "a"}), left_on="from_article_id", right_on="article_id").join(
                 page, left_on="to_article_id", right_on="article_id"
             ),
-            repeats.unique()
-            .select("repeats_passage_id", a="source_id")
-            .join(
-                repeated.select("passage_id", b="source_id").unique(),
-                left_on="repeats_passage_id",
-                right_on="passage_id",
-            ),
+            repeats.join(lines, on="passage"),
             self._both("overlaps", "a_source_id", "b_source_id").select(a="a_source_id", b="b_source_id"),
         ]
         links += [
