@@ -807,23 +807,24 @@ def _deduplicate_by(workers: "Workers", work: Path, shards: Sequence[str], setti
 
 
 def _parts(work: Path, sizes: Mapping[str, ShardSize]) -> Iterator[dict[str, pl.DataFrame]]:
-    """The rows to release, shard by shard, and at last those that belong to no shard."""
+    """The rows to release, shard by shard, and those that belong to no shard."""
     yield {name: TABLES[name].empty() for name in OF_SHARD}
     files = {name: work / "repeats" / f"{name}.parquet" for name in REPEATS}
     # What is marked in a shard comes from these two; the others are copied.
     clusters, repeats = (read_rows(files[name]) for name in ("clusters", "repeats"))
     found = Repeats(clusters, repeats, TABLES["overlaps"].empty(), TABLES["relations"].empty())
+    # They belong to no shard; written beside the first ones they leave no core without work at the end.
+    overlaps = ({"overlaps": rows.drop("row")} for rows in batches(files["overlaps"]))
     progress = Progress("release", len(sizes), sum(size.document_count for size in sizes.values()))
     for shard, size in sizes.items():
         tables = {name: read_rows(work / name / shard) for name in OF_SHARD}
         tables["articles"], tables["passages"] = with_repeats(tables["articles"], tables["passages"], found)
-        yield tables
+        yield tables | next(overlaps, {})
         # Whoever writes a table lets go of it when it is written, while the next ones are read here.
         del tables
         progress.done(size)
     del found, clusters, repeats
-    for rows in batches(files["overlaps"]):
-        yield {"overlaps": rows.drop("row")}
+    yield from overlaps
     yield {"relations": read_rows(files["relations"])}
     yield {"rejects": _rejects(work), "tombstones": _tombstones(work)}
 

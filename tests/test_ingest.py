@@ -1,5 +1,6 @@
 """Bytes become sources or rejects, and nothing is lost between them."""
 
+import errno
 import gzip
 import hashlib
 import json
@@ -8,6 +9,7 @@ from datetime import UTC, datetime
 from itertools import pairwise
 from pathlib import Path
 from tempfile import TemporaryDirectory
+from threading import Event
 
 import polars as pl
 import pyarrow.parquet as pq
@@ -18,6 +20,7 @@ from hypothesis import strategies as st
 
 from flows.errors import CopydeskError, UsageError
 from flows.ids import article_id, passage_id, place_id, place_ids, source_id, source_ids
+from flows.ingest.digest import digest, digested_meanwhile
 from flows.ingest.documents import day_of, instant_of
 from flows.ingest.heaps import Heaps
 from flows.ingest.run import Ingested, ingest
@@ -289,6 +292,35 @@ def write_spoilt_parquet(file: Path, records: list[dict[str, object]]) -> Path:
     data[group.data_page_offset + group.total_compressed_size // 2] ^= 1
     file.write_bytes(data)
     return file
+
+
+@pytest.mark.parametrize("entry", ["", f'[[source]]\nuri = "b.jsonl"\nsha256 = "{"0" * 64}"\n'])
+def test_nothing_of_a_container_stays_whose_bytes_cannot_all_be_read(tmp_path, monkeypatch, entry):
+    """Its records are taken over while its SHA-256 is still being taken."""
+
+    def failing(file: Path, is_over: Event | None = None) -> tuple[str, int]:
+        if file.name == "b.jsonl":
+            raise OSError(errno.EIO, os.strerror(errno.EIO))
+        return digest(file, is_over)
+
+    write_jsonl(tmp_path / "a.jsonl", {"text": "The ferry is late."}, {"text": ""})
+    (tmp_path / "sources.toml").write_text(entry)
+    write_jsonl(tmp_path / "b.jsonl", {"text": "The tram is late.", "publisher": "two\nlines"}, {"text": ""})
+    monkeypatch.setattr("flows.ingest.digest.digest", failing)
+    result = run(tmp_path)
+    result.assert_conserved(3)
+    assert result.sources["text"].to_list() == ["The ferry is late."]
+    assert sorted(result.rejects.select("uri", "record", "rule").rows()) == [
+        ("a.jsonl", 1, "empty"),
+        ("b.jsonl", None, "unreadable"),
+    ]
+    assert [file.uri for file in result.ingested.inputs] == ["a.jsonl"]
+    assert result.ingested.warnings == ()
+
+
+def test_a_digest_that_nobody_waits_for_is_given_up():
+    with pytest.raises(KeyboardInterrupt), digested_meanwhile(Path("/dev/zero")):
+        raise KeyboardInterrupt  # the file has no end
 
 
 @pytest.mark.parametrize("shard_bytes", [1_000, 1_000_000])

@@ -3,7 +3,7 @@
 import hashlib
 import os
 import tomllib
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from datetime import date, datetime
 from pathlib import Path, PurePosixPath
 from typing import Annotated
@@ -113,10 +113,18 @@ class Known:
             if not os.path.lexists(path):
                 self.warnings.append(f"{name}: {entry.uri} is not there")
 
-    def of(self, file: InputFile, sha256: str) -> KnownSource:
-        """What is stated of a file with these bytes; nothing if the entry is about other bytes."""
+    def of(self, file: InputFile, digested: Callable[[], str]) -> KnownSource:
+        """What is stated of a file; nothing if the entry is about other bytes.
+
+        Args:
+            file: the file.
+            digested: gives its SHA-256, and is asked only where the entry names one.
+
+        Raises:
+            OSError: of `digested`.
+        """
         entry = self._entries.get(_name(file.path), NOTHING_KNOWN)
-        if entry.sha256 is not None and entry.sha256 != sha256:
+        if entry.sha256 is not None and entry.sha256 != (sha256 := digested()):
             self.warnings.append(
                 f"{file.uri}: has other bytes than {PROVENANCE_FILE} speaks of, which is therefore not applied; "
                 f"its SHA-256 is {sha256}"

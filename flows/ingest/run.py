@@ -2,15 +2,16 @@
 
 import hashlib
 from collections.abc import Collection, Iterable, Iterator, Mapping, Sequence
-from contextlib import ExitStack
+from contextlib import ExitStack, suppress
 from dataclasses import dataclass, replace
 from pathlib import Path
 
 from flows.errors import ChangedError
+from flows.ingest.digest import digest, digested_meanwhile
 from flows.ingest.documents import Document, Notes, Records, Refusal, SpoiltError, record_columns
 from flows.ingest.formats import Formats
 from flows.ingest.inputs import FileState, FoundInputs, InputFile, file_state, find_inputs, unreadable, why_unreadable
-from flows.ingest.known import Known, KnownSource
+from flows.ingest.known import NOTHING_KNOWN, Known, KnownSource
 from flows.ingest.printable import printable
 from flows.ingest.reading import bytes_of_document, records_of_container
 from flows.ingest.rejects import Rejects
@@ -198,7 +199,7 @@ class _Ingest:
         if problem:
             return problem
         try:
-            return OpenedFile(file.uri, *_digest(file.path))
+            return OpenedFile(file.uri, *digest(file.path))
         except OSError as error:
             return unreadable(error)
 
@@ -215,7 +216,7 @@ class _Ingest:
             return
         sha256 = hashlib.sha256(data).hexdigest()
         self._opened.append(OpenedFile(file.uri, sha256, len(data)))
-        known = self._known.of(file, sha256)
+        known = self._known.of(file, lambda: sha256)
         document = self._formats.documents[file.suffix](data)
         if isinstance(document, Refusal):
             self._refuse(file.uri, document)
@@ -224,24 +225,33 @@ class _Ingest:
             self._shards.add(document, file.uri, sha256, known)
 
     def _read_container(self, file: InputFile) -> None:
-        state = file_state(file.path)
-        opened = self._open(file)
-        if isinstance(opened, Refusal):
-            self._refuse(file.uri, opened)
+        problem = why_unreadable(file.path)
+        if problem:
+            self._refuse(file.uri, problem)
             return
-        self._opened.append(opened)
-        known = self._known.of(file, opened.sha256)
+        state = file_state(file.path)
         notes = Notes()
         before = self._met_count
         self._shards.mark()
         self._rejects.mark()
-        try:
-            self._take_over(file, known, notes)
-        except SpoiltError as error:
+        known = NOTHING_KNOWN
+        with digested_meanwhile(file.path) as digested:
+            spoilt = None
+            with suppress(OSError):  # it is met again below
+                known = self._known.of(file, lambda: digested()[0])
+            try:
+                self._take_over(file, known, notes)
+            except SpoiltError as error:
+                spoilt = error.refusal
+            try:
+                self._opened.append(OpenedFile(file.uri, *digested()))
+            except OSError as error:
+                spoilt = unreadable(error)
+        if spoilt:
             self._shards.cut_back()
             self._rejects.cut_back()
             self._met_count = before
-            self._refuse(file.uri, error.refusal)
+            self._refuse(file.uri, spoilt)
             notes = Notes()
         if self._met_count == before:
             self._refuse(file.uri, Refusal("empty", "The file holds no record."))
@@ -286,14 +296,3 @@ class _Ingest:
         for record in records.rows.filter(is_taken)["record"]:
             notes.add("uri", record)
         return Records(records.rows.with_columns(uri=uri.set(is_taken, None)))
-
-
-def _digest(file: Path) -> tuple[str, int]:
-    """SHA-256 and size of a file.
-
-    Raises:
-        OSError: it cannot be read.
-    """
-    with file.open("rb") as stream:
-        digest = hashlib.file_digest(stream, "sha256")
-        return digest.hexdigest(), stream.tell()
