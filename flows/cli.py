@@ -9,7 +9,7 @@ from contextlib import contextmanager, nullcontext
 from datetime import datetime
 from importlib.metadata import version
 from pathlib import Path
-from typing import TYPE_CHECKING, Any, NoReturn
+from typing import TYPE_CHECKING, Any, NoReturn, TextIO
 
 import click
 
@@ -321,6 +321,7 @@ def diff(old: Path, new: Path, as_json: bool) -> None:
     from flows.release.diff import diff as diff_of
     from flows.release.diff import show_diff
 
+    _show_progress(sys.stderr)
     found = diff_of(old, new)
     if as_json:
         click.echo(found.as_json())
@@ -350,6 +351,7 @@ def verify(release: Path, paths: tuple[Path, ...], columns: tuple[str, ...], as_
     from flows.release.verify import findings
     from flows.verify import verify as verify_release
 
+    _show_progress(sys.stderr)
     verified = verify_release(release, paths, _renamed(columns) or None)
     if as_json:
         click.echo(findings.as_json(verified))
@@ -524,6 +526,7 @@ def edition(release: Path, out: Path) -> None:
     from flows.edition import public_edition
     from flows.release.harmless import plain_line
 
+    _show_progress(sys.stderr)
     public_edition(release, out)
     click.echo(f"public edition of {plain_line(release)}: {plain_line(out)}")
 
@@ -556,6 +559,7 @@ def hydrate(edition: Path, paths: tuple[Path, ...], out: Path, columns: tuple[st
     from flows.hydrate import hydrate as hydrated
     from flows.release.harmless import plain_line
 
+    _show_progress(sys.stderr)
     result = hydrated(edition, paths, out, _renamed(columns) or None)
     for line in result.missing:
         click.echo(f"MISSING {plain_line(line)}")
@@ -650,9 +654,9 @@ def _seconds(text: str) -> float:
     return seconds
 
 
-def _show_progress() -> None:
-    """Send what the stages report to stdout, and keep Prefect's handlers from printing it twice."""
-    handler = logging.StreamHandler(sys.stdout)
+def _show_progress(stream: TextIO | None = None) -> None:
+    """Send what the stages report to a stream, by default stdout, and keep Prefect from printing it twice."""
+    handler = logging.StreamHandler(stream or sys.stdout)
     handler.setFormatter(logging.Formatter("%(message)s"))
     logger = logging.getLogger("copydesk")
     logger.handlers = [handler]

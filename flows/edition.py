@@ -13,6 +13,7 @@ from typing import Any
 import polars as pl
 
 from flows.errors import CopydeskError
+from flows.progress import telling
 from flows.publish.rights import Rights, rights_of, withhold
 from flows.release.changelog import CHANGELOG, versions_of
 from flows.release.described import PUBLIC, Release
@@ -63,17 +64,18 @@ def public_edition(release: Path, out: Path) -> Path:
         if manifest.get("edition") == PUBLIC:
             raise CopydeskError(f"{release} is a public edition already")
         check_name(out, manifest["version"])
-        check_outputs(release, manifest, f"{DATA}/")
-        settings = settings_of(manifest)
-        rights = _rights(release, settings)
-        with ThreadPoolExecutor(1) as pool:
-            tables = {
-                name: _without_withheld(
-                    release, name, rights, TableWriter(folder, name, TABLES[name].empty(), settings, pool)
-                )
-                for name in TABLES
-                if name in manifest["tables"]
-            }
+        tables = {}
+        with telling("edition") as tell, ThreadPoolExecutor(1) as pool:
+            tell("the bytes of all files")
+            check_outputs(release, manifest, f"{DATA}/")
+            settings = settings_of(manifest)
+            tell("the rights of each text")
+            rights = _rights(release, settings)
+            for name in TABLES:
+                if name in manifest["tables"]:
+                    tell(f"writing {name}")
+                    writer = TableWriter(folder, name, TABLES[name].empty(), settings, pool)
+                    tables[name] = _without_withheld(release, name, rights, writer)
         files = {file: digest for table in tables.values() for file, digest in table.files.items()}
         write_documents(described(release, folder, manifest, settings, PUBLIC), files)
         content = _manifest(release, manifest, tables, digests(folder, files))

@@ -21,6 +21,7 @@ from flows.ids import PLACE_DIGITS, sha256_of
 from flows.ingest.again import documents_again
 from flows.ingest.documents import Document, record_columns
 from flows.ingest.heaps import Heaps
+from flows.progress import telling
 from flows.release.described import PUBLIC
 from flows.release.documents import write_documents
 from flows.release.manifest import (
@@ -100,11 +101,18 @@ def hydrate(edition: Path, sources: Sequence[Path], out: Path, columns: Mapping[
         if manifest.get("edition") != PUBLIC:
             raise CopydeskError(f"{edition} is no public edition: it withholds nothing")
         check_name(out, manifest["version"])
-        check_outputs(edition, manifest, f"{DATA}/")
         settings = settings_of(manifest)
-        with TemporaryDirectory(prefix="copydesk-") as temporary, ThreadPoolExecutor(1) as pool:
+        with (
+            telling("hydrate") as tell,
+            TemporaryDirectory(prefix="copydesk-") as temporary,
+            ThreadPoolExecutor(1) as pool,
+        ):
+            tell("the bytes of all files")
+            check_outputs(edition, manifest, f"{DATA}/")
             found = _Documents(edition, Path(temporary), settings)
+            tell("looking for the sources")
             found.read(sources, _stated_columns(edition, manifest) if columns is None else columns)
+            tell("writing the tables")
             writing = _Hydration(
                 edition, folder, [name for name in TABLES if name in manifest["tables"]], settings, pool
             )

@@ -2,8 +2,11 @@
 
 import logging
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
+from contextvars import copy_context
 from dataclasses import dataclass
+from threading import Event, Thread
 
 from flows.wording import counted, duration
 
@@ -11,6 +14,32 @@ log = logging.getLogger("copydesk")
 
 # A line is written no sooner than so long after the last one.
 QUIET_SECONDS = 5.0
+# Work that is told of step by step has a line each so many seconds.
+STEP_SECONDS = 10.0
+
+
+@contextmanager
+def telling(work: str, seconds: float = STEP_SECONDS) -> Iterator[Callable[[str], None]]:
+    """Let a line tell every so many seconds how far some work is, and none of work that takes less.
+
+    Returns:
+        What is told in a few words how far it is; they are said when it is time, and only the last ones.
+    """
+    last = [""]
+    is_over = Event()
+
+    def tell() -> None:
+        while not is_over.wait(seconds):
+            log.info("%s: %s", work, last[0])
+
+    # In the context of the caller, by which Prefect knows whose lines they are.
+    thread = Thread(target=copy_context().run, args=[tell], name=f"progress of {work}", daemon=True)
+    thread.start()
+    try:
+        yield lambda words: last.__setitem__(0, words)
+    finally:
+        is_over.set()
+        thread.join()
 
 
 @dataclass(frozen=True)

@@ -5,7 +5,7 @@ Each stage brings the checks of what it made: `release` those of files, manifest
 """
 
 import hashlib
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -15,6 +15,7 @@ import polars as pl
 from flows.errors import CopydeskError, UsageError
 from flows.ingest.again import documents_again
 from flows.ingest.documents import Document, Refusal, record_columns
+from flows.progress import telling
 from flows.publish.rights import is_given, rights_of
 from flows.release.card import CARD
 from flows.release.described import PUBLIC
@@ -47,6 +48,7 @@ from flows.validate.quarantine import row_key
 from flows.validate.slices import slice_failures
 from flows.validate.tombstones import tombstone_failures, withheld_failures
 from flows.validate.validate import OF_SHARD, shard_failures
+from flows.wording import counted
 from schemas.tables import TABLES, hash_column, text_columns
 
 ReleasedTables = Mapping[str, ReleasedTable]
@@ -84,16 +86,20 @@ def verify(release: Path, sources: Sequence[Path] = (), columns: Mapping[str, st
         if not path.exists():
             raise CopydeskError(f"there is no file or folder {path} to look for sources in")
     findings = Findings()
-    checked = _check_release(release, findings)
-    if sources and checked is None:
-        findings.notes.append("the sources were not looked at, because what is said of them cannot be relied on")
-    elif sources and checked is not None:
-        _check_sources(*checked, sources, columns, findings)
+    with telling("verify") as tell:
+        checked = _check_release(release, findings, tell)
+        if sources and checked is None:
+            findings.notes.append("the sources were not looked at, because what is said of them cannot be relied on")
+        elif sources and checked is not None:
+            _check_sources(*checked, sources, columns, findings, tell)
     return Verified(tuple(findings.failures), tuple(findings.checked), tuple(findings.notes))
 
 
-def _check_release(release: Path, findings: Findings) -> tuple[Manifest, ReleasedTables, CheckedRows] | None:
+def _check_release(
+    release: Path, findings: Findings, tell: Callable[[str], None]
+) -> tuple[Manifest, ReleasedTables, CheckedRows] | None:
     """Check files, manifest, card and rows: the manifest and all tables, or null where they are not to be relied on."""
+    tell("the bytes of all files")
     files = check_files(release, findings)
     manifest = files.manifest
     if manifest is None:
@@ -109,7 +115,8 @@ def _check_release(release: Path, findings: Findings) -> tuple[Manifest, Release
         return None
     tables = open_tables(release, manifest, files.sha256, findings)
     try:
-        rows = None if tables is None else check_rows(tables, findings, is_public=manifest.edition == PUBLIC)
+        is_public = manifest.edition == PUBLIC
+        rows = None if tables is None else check_rows(tables, findings, tell, is_public=is_public)
     except UnreadableError:
         rows = None
     if tables is None or rows is None:
@@ -124,7 +131,9 @@ def _check_release(release: Path, findings: Findings) -> tuple[Manifest, Release
     return manifest, tables, rows
 
 
-def check_rows(tables: ReleasedTables, findings: Findings, *, is_public: bool) -> CheckedRows:
+def check_rows(
+    tables: ReleasedTables, findings: Findings, tell: Callable[[str], None], *, is_public: bool
+) -> CheckedRows:
     """Check every row against its contract, the other tables, and the text that it speaks of.
 
     A rule that many rows of a file break is one failure that names the first of them by its key. Some sources are
@@ -150,11 +159,14 @@ def check_rows(tables: ReleasedTables, findings: Findings, *, is_public: bool) -
             withheld = given_failures(part) if is_public else withheld_failures(with_stones)
             _report([*tombstone_failures(with_stones), *withheld], with_stones, tables, findings)
             sources.append(_without_text(part["sources"]))
+            source_count = sum(rows.height for rows in sources)
+            tell(f"the rows of {counted(source_count, 'source')}")
             clusters.append(clusters_of(part["articles"]))
             repeats.append(repeats_of(part["passages"]))
             yield {name: part[name].select(columns) for name, columns in KEY_COLUMNS.items()}
 
     keys = keys_of(looked_at())
+    tell("references between tables")
     counts = OverlapCounts()
     whole = pl.concat(clusters)
     _report(cluster_failures(whole, keys), {"articles": whole}, tables, findings)
@@ -238,6 +250,7 @@ def _check_sources(
     paths: Sequence[Path],
     columns: Mapping[str, str] | None,
     findings: Findings,
+    tell: Callable[[str], None],
 ) -> None:
     """Check every source against the bytes that stand at its place now."""
     table, rows = tables["sources"], checked.sources
@@ -246,7 +259,8 @@ def _check_sources(
     if columns is None:
         columns = _columns(manifest, findings)
     inputs = [str(path) for path in paths]
-    for uri, document in documents_again(inputs, places.files, settings, columns):
+    for number, (uri, document) in enumerate(documents_again(inputs, places.files, settings, columns)):
+        tell(f"{counted(number, 'document')} of {rows.height:,} compared with the bytes at their place")
         for index in places.of(uri, document):
             places.settle(index, difference(rows.row(index, named=True), document))
     for index, problem in enumerate(places.problems):

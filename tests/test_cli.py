@@ -7,6 +7,7 @@ import re
 import shutil
 import subprocess
 import sys
+from functools import partial
 from pathlib import Path
 
 import click
@@ -15,6 +16,7 @@ import pytest
 from click.testing import CliRunner
 
 from flows.cli import cli, print_error
+from flows.progress import telling
 
 ROOT = Path(__file__).parent.parent
 COPYDESK = Path(sys.executable).with_name("copydesk")
@@ -113,6 +115,13 @@ def test_the_committed_release_is_whole_and_made_of_the_seeds():
     told = run("verify", ROOT / "dist" / "1.0.0", "--sources", ROOT / "seeds")
     assert (told.returncode, told.stderr) == (0, "")
     assert "5 of 5 sources" in told.stdout
+
+
+def test_progress_is_no_part_of_what_a_command_says(monkeypatch):
+    monkeypatch.setattr("flows.verify.telling", partial(telling, seconds=0.001))
+    told = CliRunner().invoke(cli, ["verify", str(ROOT / "dist" / "1.0.0"), "--json"])
+    assert json.loads(told.stdout)["ok"] is True
+    assert re.search(r"^verify: .", told.stderr, re.MULTILINE)
 
 
 def test_a_release_that_was_touched_fails_with_the_name_of_the_file(tmp_path):

@@ -1,7 +1,7 @@
 """The stage: articles and passages in; the same with their repeats marked, and the tables of repeats, out."""
 
 import tempfile
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
 from pathlib import Path
@@ -11,14 +11,16 @@ import polars as pl
 
 from flows.deduplicate.near import copies as copies_of_survivors
 from flows.deduplicate.overlaps import one_rule_each, overlap_rows, overlapping, repeated_passages
-from flows.deduplicate.passages import Shard, read_passages, words_of_articles
+from flows.deduplicate.passages import Passages, Shard, read_passages, words_of_articles
 from flows.deduplicate.portions import ON_THREADS, Spread
 from flows.deduplicate.relations import relations_from
 from flows.deduplicate.restated import restated_passages
 from flows.deduplicate.reuse import firsts_of, reworded_passages
 from flows.deduplicate.slots import slot_matches
+from flows.progress import telling
 from flows.settings import Settings
 from flows.text import joined_texts
+from flows.wording import counted
 from schemas.columns import REPEAT
 from schemas.tables import TABLES
 
@@ -129,11 +131,21 @@ def _found(
     spread: Spread = ON_THREADS,
 ) -> Repeats:
     """What `find_repeats` finds, in files or in memory."""
-    corpus = read_passages(articles, passages, settings, work, spread)
+    with telling("deduplicate") as tell:
+        tell(f"reading the words of {counted(len(articles), 'shard')}")
+        corpus = read_passages(articles, passages, settings, work, spread)
+        return _repeats(corpus, settings, work, tell)
+
+
+def _repeats(corpus: Passages, settings: Settings, work: Path, tell: Callable[[str], None]) -> Repeats:
+    """What repeats what in a corpus that was read."""
     facts = corpus.articles
+    count = counted(facts.height, "article")
+    tell(f"looking for passages of {count} that repeat others word by word, or nearly so")
     form = facts["kind"].replace({"interview": "article"}).rank("dense").to_numpy().astype(np.int64)
     firsts = firsts_of(corpus, settings)
     reworded = reworded_passages(corpus, firsts, settings)
+    tell(f"looking for near-duplicates among {count}")
     copies = copies_of_survivors(
         words_of_articles(corpus, work),
         facts["rank"].to_numpy().astype(np.int64),
@@ -143,6 +155,7 @@ def _found(
     )
     clusters = np.arange(facts.height, dtype=np.uint32)
     clusters[copies["b"].to_numpy()] = copies["a"].to_numpy()
+    tell(f"looking for the same slots and restated facts in {count}")
     equal = firsts.repeats()
     matches = one_rule_each(
         [
@@ -151,6 +164,7 @@ def _found(
             restated_passages(corpus, equal[1], settings),
         ]
     )
+    tell(f"telling how {count} hang together")
     found = overlapping(corpus, equal, matches)
     ids = facts.sort("rank")["article_id"]
     # Much of each is work for one core.

@@ -1,7 +1,7 @@
 """Bytes → sources: files are found, decoded and hashed; what cannot be read is turned away with a reason."""
 
 import hashlib
-from collections.abc import Collection, Iterable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Collection, Iterable, Iterator, Mapping, Sequence
 from contextlib import ExitStack, suppress
 from dataclasses import dataclass, replace
 from pathlib import Path
@@ -16,7 +16,9 @@ from flows.ingest.printable import printable
 from flows.ingest.reading import bytes_of_document, records_of_container
 from flows.ingest.rejects import Rejects
 from flows.ingest.shards import Shards
+from flows.progress import telling
 from flows.settings import Settings
+from flows.wording import counted
 
 
 @dataclass(frozen=True)
@@ -86,7 +88,8 @@ def ingest(
         ChangedError: a container changed while it was read, or a file since its state was taken, or one has gone.
     """
     with ExitStack() as stack:
-        return _Ingest(stack, staging, settings, record_columns(columns), states).run(inputs, elsewhere, apart)
+        tell = stack.enter_context(telling("ingest"))
+        return _Ingest(stack, staging, settings, record_columns(columns), states, tell).run(inputs, elsewhere, apart)
 
 
 class _Ingest:
@@ -97,7 +100,9 @@ class _Ingest:
         settings: Settings,
         columns: dict[str, str],
         states: Mapping[Path, FileState | None] | None,
+        tell: Callable[[str], None],
     ) -> None:
+        self._tell = tell
         self._staging = staging
         self._states = states
         self._settings = settings
@@ -111,6 +116,7 @@ class _Ingest:
         self._warnings: list[str] = []
 
     def run(self, inputs: Sequence[str], elsewhere: Iterable[FoundInputs], apart: Collection[Path]) -> Ingested:
+        self._tell("looking for files")
         found = find_inputs(inputs, self._formats.suffixes, elsewhere, apart)
         found.check_listed()
         if self._states is not None:
@@ -126,6 +132,7 @@ class _Ingest:
             self._read(file)
             if self._states is not None and file_state(file.path) != self._states[file.path]:
                 raise ChangedError(f"{file.uri} changed while it was read; run again when it is complete")
+        self._tell(f"sorting {counted(self._met_count, 'document')}")
         for uri, refusal in self._shards.close():
             self._rejects.add(uri, refusal)
         rejects = self._rejects.rows()
@@ -204,6 +211,7 @@ class _Ingest:
             return unreadable(error)
 
     def _read(self, file: InputFile) -> None:
+        self._tell(counted(self._met_count, "document"))
         if file.suffix in self._formats.containers:
             self._read_container(file)
         else:
@@ -269,6 +277,7 @@ class _Ingest:
         """
         reader = self._formats.containers[file.suffix]
         for document in records_of_container(file, reader, self._columns, self._settings, notes):
+            self._tell(counted(self._met_count, "document"))
             if isinstance(document, Refusal):
                 self._refuse(file.uri, document)
                 continue

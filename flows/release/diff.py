@@ -12,6 +12,7 @@ from rich.console import Console
 from rich.table import Table as Grid
 from rich.text import Text
 
+from flows.progress import telling
 from flows.release.attribution import attributed
 from flows.release.causes import (
     CAUSES,
@@ -145,9 +146,12 @@ def diff_between(old: Snapshot, new: Snapshot) -> Diff:
     Raises:
         CopydeskError: a table cannot be read.
     """
-    comparison: Comparison = compare(old, new)
-    default = Default.between(old.manifest, new.manifest)
-    rows = attributed(old, new, comparison, default)
+    with telling("diff") as tell:
+        tell("comparing rows")
+        comparison: Comparison = compare(old, new)
+        default = Default.between(old.manifest, new.manifest)
+        tell("looking for causes")
+        rows = attributed(old, new, comparison, default)
     tables = {name: TableDiff(change, rows[name]) for name, change in comparison.tables.items()}
     return Diff(
         old.version,
