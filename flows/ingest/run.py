@@ -131,8 +131,8 @@ class _Ingest:
         (self._staging / "rejects").mkdir(exist_ok=True)
         rejects.write_parquet(self._staging / "rejects" / "ingest.parquet")
         repeated_count = self._repeated_file_count + self._shards.repeated_count
-        if found.link_count:
-            self._warnings.append(f"{found.link_count} links to folders were not followed; give the folders themselves")
+        if found.links:
+            self._warnings.append(f"{len(found.links)} links to folders were not followed; give the folders themselves")
         return Ingested(
             shards=tuple(self._shards.names),
             read_count=self._met_count - self._shards.repeated_count,
