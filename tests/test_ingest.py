@@ -1,5 +1,6 @@
 """Bytes become sources or rejects, and nothing is lost between them."""
 
+import codecs
 import gzip
 import hashlib
 import json
@@ -227,6 +228,16 @@ def test_a_bad_line_costs_itself_only(tmp_path, line, rule):
     sources = result.sources.sort("uri", "record")
     assert sources["text"].to_list() == ["before", "after"] * 2
     assert sources["record"].to_list() == [0, 2] * 2
+
+
+@pytest.mark.parametrize("mark", [b"", codecs.BOM_UTF8])
+def test_the_first_line_is_as_long_with_a_byte_order_mark_as_without(tmp_path, mark):
+    line = b'{"text": "first"}'
+    (tmp_path / "feed.jsonl").write_bytes(mark + line + b'\n{"text": "b"}\n')
+    for limit in range(len(line) - 3, len(line) + 3):
+        result = run(tmp_path, max_record_bytes=limit)
+        result.assert_conserved(2)
+        assert result.rejects.select("record", "rule").rows() == [(0, "too_large")] * (limit < len(line))
 
 
 def test_text_never_stands_in_a_reason(tmp_path):
