@@ -41,7 +41,7 @@ from flows.ingest.inputs import (
     skipped_as,
     suffix_of,
 )
-from flows.ingest.printable import printable, printable_path
+from flows.printable import printable, printable_path
 from flows.progress import QUIET_SECONDS
 from flows.release.staging import clear_errors, flush, held, remove
 from flows.remote import (

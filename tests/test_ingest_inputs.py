@@ -13,7 +13,7 @@ from hypothesis import strategies as st
 
 from flows.errors import ChangedError, CopydeskError, UsageError
 from flows.ingest.inputs import FoundInputs, find_inputs
-from flows.ingest.printable import one_line, printable
+from flows.printable import one_line, printable
 
 
 def find(*sources: Path | str, apart: Path | None = None) -> FoundInputs:

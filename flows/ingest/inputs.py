@@ -11,7 +11,7 @@ from pathlib import Path, PurePosixPath
 
 from flows.errors import ChangedError, CopydeskError, UsageError
 from flows.ingest.documents import Refusal
-from flows.ingest.printable import printable, printable_path
+from flows.printable import printable, printable_path
 
 WILDCARD = re.compile(r"[*?\[]")
 _UNFINISHED = (".part", ".tmp")

@@ -14,7 +14,7 @@ from flows.beside import is_there
 from flows.errors import CopydeskError
 from flows.ingest.documents import MAX_VALUE_CHARS, day_of, instant_of, web_address
 from flows.ingest.inputs import PROVENANCE_FILE, InputFile
-from flows.ingest.printable import one_line, printable, printable_path
+from flows.printable import one_line, printable, printable_path
 
 
 def _line(value: object) -> str:

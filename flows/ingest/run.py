@@ -11,10 +11,10 @@ from flows.ingest.documents import Document, Notes, Records, Refusal, SpoiltErro
 from flows.ingest.formats import Formats
 from flows.ingest.inputs import FileState, FoundInputs, InputFile, file_state, find_inputs, unreadable, why_unreadable
 from flows.ingest.known import Known, KnownSource
-from flows.ingest.printable import printable
 from flows.ingest.reading import bytes_of_document, records_of_container
 from flows.ingest.rejects import Rejects
 from flows.ingest.shards import Shards
+from flows.printable import printable
 from flows.settings import Settings
 
 
