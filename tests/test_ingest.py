@@ -11,6 +11,7 @@ from pathlib import Path
 from tempfile import TemporaryDirectory
 
 import polars as pl
+import pyarrow as pa
 import pyarrow.parquet as pq
 import pytest
 from hypothesis import given
@@ -22,7 +23,7 @@ from flows.ids import article_id, passage_id, place_id, place_ids, source_id, so
 from flows.ingest.documents import day_of, instant_of
 from flows.ingest.heaps import Heaps
 from flows.ingest.run import Ingested, ingest
-from flows.settings import Settings
+from flows.settings import MAX_INTEGER, Settings
 from schemas.provenance import Provenance
 from schemas.rejects import Rejects
 from schemas.sources import Sources
@@ -128,6 +129,16 @@ def test_what_is_no_text_is_turned_away(tmp_path, data, rule, hint):
     result.assert_conserved(1)
     assert result.rules == [rule]
     assert hint in result.rejects["detail"][0]
+
+
+def test_a_limit_may_be_larger_than_memory(tmp_path):
+    (tmp_path / "page.txt").write_bytes(b"A page.")
+    (tmp_path / "feed.jsonl").write_bytes(b'{"text": "A record."}')
+    (tmp_path / "feed.jsonl.gz").write_bytes(gzip.compress(b'{"text": "Another."}'))
+    pq.write_table(pa.table({"text": ["A row."]}), tmp_path / "feed.parquet")
+    result = run(tmp_path, max_record_bytes=MAX_INTEGER, max_container_bytes=MAX_INTEGER)
+    result.assert_conserved(4)
+    assert result.sources.height == 4
 
 
 @hypothesis_settings(max_examples=40, deadline=None)
