@@ -20,6 +20,7 @@ from hypothesis import strategies as st
 
 from flows.errors import CopydeskError, UsageError
 from flows.ids import article_id, passage_id, place_id, place_ids, source_id, source_ids
+from flows.ingest import run as ingest_run
 from flows.ingest.documents import day_of, instant_of
 from flows.ingest.heaps import Heaps
 from flows.ingest.run import Ingested, ingest
@@ -498,6 +499,26 @@ def test_other_bytes_under_a_taken_uri_are_turned_away_in_any_order(tmp_path):
     assert one.sources.equals(two.sources)
     assert one.rejects.equals(two.rejects)
     assert one.ingested == two.ingested
+
+
+def test_a_file_that_goes_when_it_has_lost_its_uri_is_told_as_it_was(tmp_path, monkeypatch):
+    for folder in ("a", "b"):
+        (tmp_path / folder).mkdir()
+        (tmp_path / folder / "page.txt").write_text(f"text of {folder}")
+    lost = max(("a", "b"), key=lambda folder: hashlib.sha256(f"text of {folder}".encode()).hexdigest())
+    digest = ingest_run._digest
+
+    def digest_and_go(file: Path) -> tuple[str, int]:
+        found = digest(file)
+        if file.parent.name == lost:
+            file.unlink()
+        return found
+
+    monkeypatch.setattr(ingest_run, "_digest", digest_and_go)
+    result = run(tmp_path / "a", tmp_path / "b")
+    result.assert_conserved(2)
+    assert result.rules == ["uri_taken"]
+    assert [file.byte_count for file in result.ingested.inputs] == [len("text of a")] * 2
 
 
 def test_records_that_claim_one_uri(tmp_path):

@@ -162,24 +162,24 @@ class _Ingest:
             yield from self._settled(uri, claimants)
 
     def _settled(self, uri: str, claimants: list[InputFile]) -> Iterator[InputFile]:
-        readable: dict[str, InputFile] = {}
+        readable: dict[str, tuple[InputFile, OpenedFile]] = {}
         unreadable_count = 0
         for file in claimants:
             opened = self._open(file)
             if isinstance(opened, OpenedFile):
                 self._repeated_file_count += opened.sha256 in readable
-                readable.setdefault(opened.sha256, file)
+                readable.setdefault(opened.sha256, (file, opened))
             else:
                 unreadable_count += 1
                 self._refuse(f"{uri}#{unreadable_count}", opened)
-        for rank, (sha256, file) in enumerate(sorted(readable.items())):
+        for rank, (sha256, (file, opened)) in enumerate(sorted(readable.items())):
             if rank == 0:
                 winner = sha256
                 yield file
                 continue
             # A place of its own: `uri` alone would be the place of the document that was kept.
             place = f"{uri}#{sha256[:16]}"
-            self._opened.append(OpenedFile(place, sha256, file.path.stat().st_size))
+            self._opened.append(replace(opened, uri=place))
             self._refuse(
                 place,
                 Refusal(
