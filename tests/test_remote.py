@@ -211,6 +211,14 @@ def test_hostile_keys_never_leave_the_mirror(store, tmp_path):
 # --- what is fetched ---
 
 
+def test_what_two_stores_refuse_under_one_key_is_refused_twice(memory, tmp_path):
+    for bucket in ("desk", "other"):
+        memory.pipe(f"/{bucket}/a//b.txt", b"A page.")
+        memory.pipe(f"/{bucket}/{bucket}.txt", b"A page.")
+    _, found = seen(tmp_path, "memory://desk", "memory://other")
+    assert list(found.refused) == ["a//b.txt", "a//b.txt#2"]
+
+
 def test_only_what_is_new_or_changed_is_fetched_and_what_is_gone_goes(store, tmp_path):
     for name in ("a", "b/c", "b/d"):
         store.put(f"news/{name}.txt", name)

@@ -7,6 +7,7 @@ from collections import Counter
 from collections.abc import Collection, Iterable, Iterator, Sequence
 from dataclasses import dataclass, field
 from fnmatch import fnmatchcase
+from itertools import chain, count
 from pathlib import Path, PurePosixPath
 
 from flows.errors import ChangedError, CopydeskError, UsageError
@@ -148,7 +149,8 @@ class _Search:
             self._add_source(source)
         for other in elsewhere:
             self.found.files |= other.files
-            self.found.refused |= other.refused
+            for uri, why in other.refused.items():
+                self.found.refused[_free(uri, self.found.refused)] = why
             self.found.skipped += other.skipped
             self.found.folders |= other.folders
             self.found.unlisted |= other.unlisted
@@ -266,6 +268,11 @@ class _Search:
         if _is_link_to_folder(entry):
             self.found.links.add(Path(entry.path))
         return entry.is_dir(follow_symlinks=False)
+
+
+def _free(uri: str, taken: Collection[str]) -> str:
+    """The uri, with a number where another place has refused one of that name."""
+    return next(name for name in chain([uri], (f"{uri}#{number}" for number in count(2))) if name not in taken)
 
 
 def _absolute(path: str) -> Path:
