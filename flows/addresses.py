@@ -7,7 +7,7 @@ import os
 import re
 
 from flows.errors import UsageError
-from flows.ingest.printable import printable
+from flows.printable import printable
 
 _ADDRESS = re.compile(r"([A-Za-z][A-Za-z0-9+.-]*)://")
 _PASSWORD = re.compile(r":(?!\d*$)")  # not a port

@@ -62,8 +62,8 @@ from flows.addresses import checked_address
 from flows.errors import ChangedError, CopydeskError, LockedError
 from flows.inbox import Inbox, look
 from flows.ingest.inputs import SIDE_FILES
-from flows.ingest.printable import printable
 from flows.mirror import mirrored
+from flows.printable import printable
 from flows.release import versions
 from flows.release.harmless import markdown
 from flows.release.manifest import MANIFEST, code_identity, file_sha256, lock_sha256, read_manifest

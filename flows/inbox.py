@@ -14,8 +14,8 @@ from pathlib import Path
 from flows.errors import ChangedError
 from flows.ingest.formats import known_suffixes
 from flows.ingest.inputs import SIDE_FILES, FileState, InputFile, file_state, find_inputs
-from flows.ingest.printable import printable
 from flows.mirror import MAX_SECONDS, Mirrored, found_in
+from flows.printable import printable
 
 # Arrivals of a feed that are told apart; its rhythm shows in fewer.
 ARRIVALS = 20

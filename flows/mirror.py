@@ -41,7 +41,7 @@ from flows.ingest.inputs import (
     skipped_as,
     suffix_of,
 )
-from flows.ingest.printable import printable, printable_path
+from flows.printable import printable, printable_path
 from flows.progress import QUIET_SECONDS
 from flows.release.staging import clear_errors, flush, held, remove
 from flows.remote import (
@@ -71,6 +71,8 @@ BATCH = 512
 # The longest name of a file, and what a whole path may take beside that of the mirror (Linux: NAME_MAX, PATH_MAX).
 MAX_NAME_BYTES = 255
 MAX_PATH_BYTES = 3_000
+# Python makes and walks folders by recursion, a level each; a key of S3 has 1,024 bytes at most, so no more of them.
+MAX_PARTS = 512
 # The last instant that Python has a date for.
 MAX_SECONDS = 253_402_300_799.0
 
@@ -441,17 +443,30 @@ def _why_unusable(parts: Sequence[str]) -> str | None:
         return "Its key has . or .. between slashes; rename it."
     if any("\0" in part for part in parts):
         return "Its key holds a NUL character; rename it."
-    if max(sizes) > MAX_NAME_BYTES or sum(sizes) + len(sizes) > MAX_PATH_BYTES:
-        return f"Its key is longer than a path may be ({MAX_NAME_BYTES} bytes between slashes); rename it."
+    if max(sizes) > MAX_NAME_BYTES or sum(sizes) + len(sizes) > MAX_PATH_BYTES or len(parts) > MAX_PARTS:
+        return (
+            f"Its key is longer than a path may be ({MAX_NAME_BYTES} bytes between slashes, {MAX_PARTS - 1} slashes); "
+            "rename it."
+        )
     return None
 
 
 def _is_match(parts: Sequence[str], pattern: Sequence[str]) -> bool:
     """Whether a pattern means a file, or a folder that the file lies in; as for paths of this machine."""
-    if not pattern:
-        return True
-    if pattern[0] == "**" and _is_match(parts, pattern[1:]):
-        return True
-    if not parts or not fnmatchcase(parts[0], "*" if pattern[0] == "**" else pattern[0]):
-        return False
-    return _is_match(parts[1:], pattern if pattern[0] == "**" else pattern[1:])
+    # How many parts of the pattern can stand for the parts of the path so far.
+    met = _with_nothing({0}, pattern)
+    for part in parts:
+        if len(pattern) in met:
+            return True
+        stay = {count for count in met if pattern[count] == "**"}
+        go = {count + 1 for count in met - stay if fnmatchcase(part, pattern[count])}
+        met = _with_nothing(stay | go, pattern)
+    return len(pattern) in met
+
+
+def _with_nothing(met: set[int], pattern: Sequence[str]) -> set[int]:
+    """The same, where each ** that may come next stands for nothing, too."""
+    for count, part in enumerate(pattern):
+        if part == "**" and count in met:
+            met.add(count + 1)
+    return met

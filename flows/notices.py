@@ -18,7 +18,7 @@ from datetime import datetime, timedelta
 from statistics import median
 
 from flows.inbox import Feed
-from flows.ingest.printable import printable
+from flows.printable import printable
 from flows.runs import FAILED, RELEASED, Run
 
 log = logging.getLogger("copydesk")

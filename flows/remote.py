@@ -17,7 +17,7 @@ from fsspec.core import url_to_fs
 
 from flows.addresses import scheme_of, shown
 from flows.errors import NO_ROOM, CopydeskError, NetworkError, RefusedError, UsageError
-from flows.ingest.printable import printable
+from flows.printable import printable
 
 # Transfers at a time. A small object costs a round trip, which is some 30 ms inside one region.
 AT_ONCE = 16

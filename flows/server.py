@@ -30,7 +30,7 @@ from types import TracebackType
 from typing import IO, Self
 
 from flows.errors import CopydeskError
-from flows.ingest.printable import printable
+from flows.printable import printable
 
 # Setting up a fresh database takes 5 to 20 s on two cores.
 START_SECONDS = 120

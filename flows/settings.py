@@ -8,9 +8,13 @@ import tomllib
 from pathlib import Path
 from typing import Any, Self
 
-from pydantic import BaseModel, ConfigDict, Field, ValidationError
+from pydantic import BaseModel, ConfigDict, Field, ValidationError, field_validator
 
 from flows.errors import UsageError
+
+# The manifest holds all settings: of larger integers not every program that reads JSON keeps the last digits
+# (RFC 8259, section 6), and the system takes none of 2⁶³ bytes.
+MAX_INTEGER = 2**53 - 1
 
 
 class Settings(BaseModel):
@@ -34,6 +38,7 @@ class Settings(BaseModel):
     parquet_timeout_seconds: int = Field(
         default=600,
         gt=0,
+        le=1_000_000,
         description="Seconds that one Parquet file may take to be read; 340 MB take about a second.",
     )
     parquet_memory_bytes: int = Field(
@@ -246,6 +251,13 @@ class Settings(BaseModel):
         description="Articles that the card lists. A larger release lists this many, evenly spread.",
     )
 
+    @field_validator("*")
+    @classmethod
+    def _is_exact(cls, value: object) -> object:
+        if isinstance(value, int) and value > MAX_INTEGER:
+            raise ValueError(f"input should be at most {MAX_INTEGER}")
+        return value
+
     @classmethod
     def load(cls, file: Path | None = None, overrides: tuple[str, ...] = ()) -> Self:
         """Defaults, then the TOML file, then NAME=VALUE overrides.
@@ -259,7 +271,7 @@ class Settings(BaseModel):
                 values |= tomllib.loads(file.read_text(encoding="utf-8"))
             except OSError as error:
                 raise UsageError(f"settings file {file}: {error.strerror or error}") from error
-            except ValueError as error:
+            except (ValueError, RecursionError) as error:
                 raise UsageError(f"settings file {file}: {error}") from error
         for override in overrides:
             name, equals, value = override.partition("=")
@@ -267,7 +279,7 @@ class Settings(BaseModel):
                 raise UsageError(f"--set {override}: expected NAME=VALUE")
             try:
                 values[name.strip()] = tomllib.loads(f"value = {value}")["value"]
-            except tomllib.TOMLDecodeError as error:
+            except (ValueError, RecursionError) as error:
                 raise UsageError(f"--set {override}: the value is not TOML; put a text in double quotes") from error
         try:
             return cls(**values)
@@ -276,4 +288,5 @@ class Settings(BaseModel):
             name = ".".join(str(part) for part in first["loc"])
             if first["type"] == "extra_forbidden":
                 raise UsageError(f"there is no setting {name}; flows/settings.py lists them") from error
-            raise UsageError(f"setting {name}: {first['msg'][:1].lower()}{first['msg'][1:]}") from error
+            message = first["msg"].removeprefix("Value error, ")
+            raise UsageError(f"setting {name}: {message[:1].lower()}{message[1:]}") from error

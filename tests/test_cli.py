@@ -16,7 +16,9 @@ import pytest
 from click.testing import CliRunner
 
 from flows.cli import cli, print_error
+from flows.errors import UsageError
 from flows.progress import telling
+from flows.settings import Settings
 
 ROOT = Path(__file__).parent.parent
 COPYDESK = Path(sys.executable).with_name("copydesk")
@@ -80,6 +82,24 @@ def test_wrong_usage_is_told_in_few_lines(arguments, code, words, tmp_path):
     assert 1 <= len(told.stderr.splitlines()) <= 3
     assert "Traceback" not in told.stderr
     assert list(tmp_path.iterdir()) == []
+
+
+@pytest.mark.parametrize(
+    ("value", "words"),
+    [
+        ("9" * 5_000, "max_record_bytes|settings.toml"),
+        ("[" * 5_000, "max_record_bytes|settings.toml"),
+        ("9_007_199_254_740_992", "setting max_record_bytes: input should be at most 9007199254740991"),
+        ("1_000_000_000_000_000_000_000", "setting max_record_bytes: input should be at most 9007199254740991"),
+    ],
+)
+def test_a_setting_that_is_too_large_is_wrong_usage(tmp_path, value, words):
+    file = tmp_path / "settings.toml"
+    file.write_text(f"max_record_bytes = {value}")
+    with pytest.raises(UsageError, match=words):
+        Settings.load(file)
+    with pytest.raises(UsageError, match=words):
+        Settings.load(None, (f"max_record_bytes={value}",))
 
 
 def test_what_runs_no_flow_does_not_import_prefect(tmp_path):

@@ -1,5 +1,6 @@
 """Bytes become sources or rejects, and nothing is lost between them."""
 
+import codecs
 import errno
 import gzip
 import hashlib
@@ -12,6 +13,7 @@ from tempfile import TemporaryDirectory
 from threading import Event
 
 import polars as pl
+import pyarrow as pa
 import pyarrow.parquet as pq
 import pytest
 from hypothesis import given
@@ -20,11 +22,12 @@ from hypothesis import strategies as st
 
 from flows.errors import CopydeskError, UsageError
 from flows.ids import article_id, passage_id, place_id, place_ids, source_id, source_ids
+from flows.ingest import run as ingest_run
 from flows.ingest.digest import digest, digested_meanwhile
 from flows.ingest.documents import day_of, instant_of
 from flows.ingest.heaps import Heaps
 from flows.ingest.run import Ingested, ingest
-from flows.settings import Settings
+from flows.settings import MAX_INTEGER, Settings
 from schemas.provenance import Provenance
 from schemas.rejects import Rejects
 from schemas.sources import Sources
@@ -132,6 +135,16 @@ def test_what_is_no_text_is_turned_away(tmp_path, data, rule, hint):
     assert hint in result.rejects["detail"][0]
 
 
+def test_a_limit_may_be_larger_than_memory(tmp_path):
+    (tmp_path / "page.txt").write_bytes(b"A page.")
+    (tmp_path / "feed.jsonl").write_bytes(b'{"text": "A record."}')
+    (tmp_path / "feed.jsonl.gz").write_bytes(gzip.compress(b'{"text": "Another."}'))
+    pq.write_table(pa.table({"text": ["A row."]}), tmp_path / "feed.parquet")
+    result = run(tmp_path, max_record_bytes=MAX_INTEGER, max_container_bytes=MAX_INTEGER)
+    result.assert_conserved(4)
+    assert result.sources.height == 4
+
+
 @hypothesis_settings(max_examples=40, deadline=None)
 @given(
     st.binary(max_size=60)
@@ -230,6 +243,16 @@ def test_a_bad_line_costs_itself_only(tmp_path, line, rule):
     sources = result.sources.sort("uri", "record")
     assert sources["text"].to_list() == ["before", "after"] * 2
     assert sources["record"].to_list() == [0, 2] * 2
+
+
+@pytest.mark.parametrize("mark", [b"", codecs.BOM_UTF8])
+def test_the_first_line_is_as_long_with_a_byte_order_mark_as_without(tmp_path, mark):
+    line = b'{"text": "first"}'
+    (tmp_path / "feed.jsonl").write_bytes(mark + line + b'\n{"text": "b"}\n')
+    for limit in range(len(line) - 3, len(line) + 3):
+        result = run(tmp_path, max_record_bytes=limit)
+        result.assert_conserved(2)
+        assert result.rejects.select("record", "rule").rows() == [(0, "too_large")] * (limit < len(line))
 
 
 def test_text_never_stands_in_a_reason(tmp_path):
@@ -508,6 +531,26 @@ def test_other_bytes_under_a_taken_uri_are_turned_away_in_any_order(tmp_path):
     assert one.sources.equals(two.sources)
     assert one.rejects.equals(two.rejects)
     assert one.ingested == two.ingested
+
+
+def test_a_file_that_goes_when_it_has_lost_its_uri_is_told_as_it_was(tmp_path, monkeypatch):
+    for folder in ("a", "b"):
+        (tmp_path / folder).mkdir()
+        (tmp_path / folder / "page.txt").write_text(f"text of {folder}")
+    lost = max(("a", "b"), key=lambda folder: hashlib.sha256(f"text of {folder}".encode()).hexdigest())
+    digest = ingest_run._digest
+
+    def digest_and_go(file: Path) -> tuple[str, int]:
+        found = digest(file)
+        if file.parent.name == lost:
+            file.unlink()
+        return found
+
+    monkeypatch.setattr(ingest_run, "_digest", digest_and_go)
+    result = run(tmp_path / "a", tmp_path / "b")
+    result.assert_conserved(2)
+    assert result.rules == ["uri_taken"]
+    assert [file.byte_count for file in result.ingested.inputs] == [len("text of a")] * 2
 
 
 def test_records_that_claim_one_uri(tmp_path):

@@ -2,7 +2,10 @@
 
 import errno
 import os
+import sys
+from collections.abc import Iterator
 from pathlib import Path
+from typing import Any
 
 import pytest
 from hypothesis import given
@@ -10,7 +13,7 @@ from hypothesis import strategies as st
 
 from flows.errors import ChangedError, CopydeskError, UsageError
 from flows.ingest.inputs import FoundInputs, find_inputs
-from flows.ingest.printable import one_line, printable
+from flows.printable import one_line, printable
 
 
 def find(*sources: Path | str, apart: Path | None = None) -> FoundInputs:
@@ -53,7 +56,7 @@ def test_a_folder_means_all_files_below_it(folder):
     found = find(folder)
     assert uris(found) == ["2025/june/d.txt", "2025/may/d.txt", "B.TXT", "a.txt", "c.JSONL.gz", "linked.txt"]
     assert found.skipped == {".html": 1, "(none)": 1, ".gz": 1}
-    assert found.link_count == 1
+    assert found.links == {folder / "again"}
     assert not found.refused
     assert found.folders == {
         folder: ".",
@@ -85,6 +88,48 @@ def test_a_pattern_is_relative_to_what_it_fixes(folder, pattern, expected):
     found = find(folder / pattern)
     assert uris(found) == expected
     assert bool(found.refused) == (not expected)
+
+
+def test_a_link_is_counted_once_however_many_ways_lead_to_it(folder):
+    assert len(find(folder, folder / "**" / "*", folder / "**" / "**" / "a*").links) == 1
+
+
+@pytest.fixture
+def deep_page(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[str]:
+    """A page below `tmp_path` in more folders than Python can walk by recursion."""
+    depth = sys.getrecursionlimit() + 200
+    monkeypatch.chdir(tmp_path)
+    for _ in range(depth):
+        Path("a").mkdir()
+        os.chdir("a")
+    Path("page.txt").touch()
+    yield f"{'a/' * depth}page.txt"
+    # Nor can it remove them so.
+    Path("page.txt").unlink()
+    for _ in range(depth):
+        os.chdir("..")
+        Path("a").rmdir()
+
+
+@pytest.mark.parametrize("pattern", [".", "**/*.txt"])
+def test_folders_may_nest_deeper_than_python_does(tmp_path, deep_page, pattern):
+    assert uris(find(tmp_path / pattern)) == [deep_page]
+
+
+def test_a_folder_is_looked_into_once_for_each_part_of_a_pattern(tmp_path, monkeypatch):
+    depth, looked = 30, []
+    page = tmp_path.joinpath(*["a"] * depth, "page.txt")
+    page.parent.mkdir(parents=True)
+    page.touch()
+    scandir = os.scandir
+
+    def counted(path: Path) -> Any:
+        looked.append(path)
+        return scandir(path)
+
+    monkeypatch.setattr(os, "scandir", counted)
+    assert uris(find(tmp_path / "**/a/**/a/**/*")) == [f"{'a/' * depth}page.txt"]
+    assert len(looked) <= 7 * (depth + 1)
 
 
 def test_a_pattern_in_the_current_folder(folder, monkeypatch):

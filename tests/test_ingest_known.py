@@ -112,6 +112,24 @@ def test_an_entry_without_its_file_is_told(tmp_path):
     assert "page.txt is not there" in ingested.warnings[0]
 
 
+@pytest.mark.parametrize(
+    ("name", "uri"),
+    [
+        (b"caf\xe9.txt", "caf%E9.txt"),
+        (b"a\nb.txt", "a%0Ab.txt"),
+        (b" a.txt", " a.txt"),
+        ("中\u00ad.txt".encode(), "中\u00ad.txt"),
+    ],
+)
+def test_an_entry_names_a_file_as_the_tables_do(tmp_path, name, uri):
+    (tmp_path / os.fsdecode(name)).write_text("text")
+    (tmp_path / "sources.toml").write_text(ENTRY.replace("page.txt", uri), encoding="utf-8")
+    ingested, sources, provenance = run(tmp_path)
+    assert sources["uri"].to_list() == [uri]
+    assert len(provenance) == 3
+    assert ingested.warnings == ()
+
+
 def test_a_record_goes_before_the_entry_of_its_container(tmp_path):
     (tmp_path / "feed.jsonl").write_text('{"text": "a", "publisher": "Own"}\n{"text": "b"}\n')
     (tmp_path / "sources.toml").write_text(ENTRY.replace("page.txt", "feed.jsonl"))

@@ -122,6 +122,27 @@ def test_dates_of_all_types(tmp_path, reader, values, day, instant):
     assert lines == []
 
 
+@pytest.mark.parametrize(
+    ("unit", "count", "days"),
+    [
+        ("ms", -(2**63) + 1, (None, None)),
+        ("ms", 2**63 - 1, (None, None)),
+        ("us", -(2**63) + 1, (None, None)),
+        ("us", 2**63 - 1, (None, None)),
+        ("ns", -(2**63) + 1, ("1677-09-21", "1677-09-20")),
+        ("ns", 2**63 - 1, ("2262-04-12", "2262-04-11")),
+    ],
+)
+def test_the_first_and_last_instants_that_fit_become_no_others(tmp_path, reader, unit, count, days):
+    for zone, day in zip(("Asia/Shanghai", "America/New_York"), days, strict=True):
+        values = pa.array([count]).view(pa.timestamp(unit, zone))
+        file = write(tmp_path / "feed.parquet", text=pa.array(["a"]), published_date=values, retrieved_at=values)
+        (found,), lines = read(reader, file)
+        assert isinstance(found, Document)
+        assert found.published_date == day
+        assert (found.retrieved_at is None) == (day is None) == (len(lines) == 2)
+
+
 def test_columns_that_cannot_be_read_are_told(tmp_path, reader):
     file = write(
         tmp_path / "feed.parquet",
@@ -208,6 +229,7 @@ def test_memory_is_limited(tmp_path):
         (found,), _ = read(reader, bomb, parquet_memory_bytes=1_000_000_000)
     assert isinstance(found, Refusal)
     assert found.rule == "unreadable_parquet"
+    assert "--set parquet_memory_bytes=" in found.detail
 
 
 @contextmanager

@@ -23,7 +23,7 @@ from flows.errors import ChangedError, CopydeskError, LockedError, NetworkError,
 from flows.inbox import Inbox, look
 from flows.ingest.formats import known_suffixes
 from flows.ingest.inputs import FoundInputs, find_inputs
-from flows.mirror import Mirrored, found_in, mirrored
+from flows.mirror import PARTIAL, Mirrored, found_in, mirrored
 from flows.settings import Settings
 
 STORY = "A pier in {place}\n\nThe pier of {place} opens on Friday, its keeper told the ferries.\n"
@@ -151,6 +151,17 @@ def test_an_address_means_what_a_path_means(source, memory, tmp_path):
     assert {there.folders[path]: (path / "sources.toml").exists() for path in there.folders} == named
 
 
+def test_a_key_may_have_many_folders_but_not_any_number(memory, tmp_path):
+    deep, deeper = "a/" * 511 + "page.txt", "a/" * (sys.getrecursionlimit() + 200) + "page.txt"
+    for name in (deep, deeper):
+        memory.pipe(f"/desk/{name}", b"A page.")
+    for _ in range(2):
+        inputs, found = seen(tmp_path, "memory://desk/**/a/**/*.txt")
+        assert texts(found) == {deep: "A page."}
+        assert {uri: refusal.rule for uri, refusal in found.refused.items()} == {deeper: "bad_name"}
+        (inputs.mirrors[0] / PARTIAL).mkdir()  # as a run leaves it that was killed
+
+
 def test_one_object_is_named_by_its_name_and_has_what_lies_beside_it(store, tmp_path):
     for key in ("news/a.txt", "news/b.txt", "news/sources.toml"):
         store.put(key, key)
@@ -198,6 +209,14 @@ def test_hostile_keys_never_leave_the_mirror(store, tmp_path):
 
 
 # --- what is fetched ---
+
+
+def test_what_two_stores_refuse_under_one_key_is_refused_twice(memory, tmp_path):
+    for bucket in ("desk", "other"):
+        memory.pipe(f"/{bucket}/a//b.txt", b"A page.")
+        memory.pipe(f"/{bucket}/{bucket}.txt", b"A page.")
+    _, found = seen(tmp_path, "memory://desk", "memory://other")
+    assert list(found.refused) == ["a//b.txt", "a//b.txt#2"]
 
 
 def test_only_what_is_new_or_changed_is_fetched_and_what_is_gone_goes(store, tmp_path):

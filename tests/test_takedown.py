@@ -157,6 +157,14 @@ def test_a_file_names_pages_hashes_and_rows(tmp_path: Path):
     assert takedowns_in_force(None, [], [one.as_stated() for one in found]) == tuple(found)
 
 
+def test_a_page_can_be_named_whatever_its_name_is(tmp_path: Path):
+    names = (" a.txt", "soft\u00adhyphen", "zero\u200bwidth", "own\ue000 sign", "new \U000e0fff sign", "x" * 12_000)
+    entries = "".join(f'[[takedown]]\nuri = "{name}"\nreason = "{name[:9]}"\ndate = 2031-06-01\n' for name in names)
+    found = read_takedowns(written(tmp_path, entries))
+    assert [one.uri for one in found] == list(names)
+    assert [one.reason for one in found] == [name[:9].strip() for name in names]
+
+
 ENTRY = '[[takedown]]\nuri = "a.txt"\nreason = "x"\ndate = 2031-06-01\n'
 
 
@@ -176,6 +184,8 @@ ENTRY = '[[takedown]]\nuri = "a.txt"\nreason = "x"\ndate = 2031-06-01\n'
         (ENTRY.replace("2031-06-01", "2031-06-01T07:00:00"), "entry 1: date: write the day like 2031-06-01"),
         (ENTRY.replace('uri = "a.txt"', 'sha256 = "abc"'), "entry 1: sha256: write the 64 hexadecimal digits"),
         (ENTRY.replace('uri = "a.txt"', 'id = "../x"'), "entry 1: id: write the id of a source"),
+        (ENTRY.replace("a.txt", "a\\u202etxt"), "entry 1: uri: write it in quotes on one line"),
+        (ENTRY.replace("a.txt", ""), "entry 1: uri: write it in quotes on one line"),
         (ENTRY.replace("uri", "url"), "entry 1: url: unknown; there are uri, sha256, id, reason, date"),
         ("[takedown]\n" + ENTRY.partition("\n")[2], "each entry begins with [[takedown]]"),
         ("[[taken]]\n", "taken: unknown; there are takedown"),

@@ -9,7 +9,7 @@ from typing import Any
 import polars as pl
 
 from flows.errors import UsageError
-from flows.ingest.printable import UNPRINTABLE, one_line, printable
+from flows.printable import UNPRINTABLE, one_line, printable
 
 RECORD_COLUMNS = ("text", "uri", "publisher", "published_date", "retrieved_at")
 

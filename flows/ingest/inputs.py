@@ -7,11 +7,12 @@ from collections import Counter
 from collections.abc import Collection, Iterable, Iterator, Sequence
 from dataclasses import dataclass, field
 from fnmatch import fnmatchcase
+from itertools import chain, count
 from pathlib import Path, PurePosixPath
 
 from flows.errors import ChangedError, CopydeskError, UsageError
 from flows.ingest.documents import Refusal
-from flows.ingest.printable import printable, printable_path
+from flows.printable import printable, printable_path
 
 WILDCARD = re.compile(r"[*?\[]")
 _UNFINISHED = (".part", ".tmp")
@@ -48,7 +49,7 @@ class FoundInputs:
         refused: uri → why it cannot be read.
         skipped: suffix that no reader knows → number of files.
         folders: where `sources.toml` may lie → the folder's path relative to its SOURCE.
-        link_count: links to folders, which are not followed.
+        links: those to folders, which are not followed.
         unlisted: place → why nobody can tell which files are in it.
     """
 
@@ -56,7 +57,7 @@ class FoundInputs:
     refused: dict[str, Refusal] = field(default_factory=dict)
     skipped: Counter[str] = field(default_factory=Counter)
     folders: dict[Path, str] = field(default_factory=dict)
-    link_count: int = 0
+    links: set[Path] = field(default_factory=set)
     unlisted: dict[Path, str] = field(default_factory=dict)
 
     def check_listed(self) -> None:
@@ -148,7 +149,8 @@ class _Search:
             self._add_source(source)
         for other in elsewhere:
             self.found.files |= other.files
-            self.found.refused |= other.refused
+            for uri, why in other.refused.items():
+                self.found.refused[_free(uri, self.found.refused)] = why
             self.found.skipped += other.skipped
             self.found.folders |= other.folders
             self.found.unlisted |= other.unlisted
@@ -191,7 +193,7 @@ class _Search:
         wild = next(position for position, part in enumerate(parts) if WILDCARD.search(part))
         base = _absolute(str(Path(*parts[:wild])))
         self._shut_below(base)
-        matches = set(self._matches(base, parts[wild:])) if base.is_dir() else set()
+        matches = set(self._walk(base, parts[wild:])) if base.is_dir() else set()
         if not matches:
             self._refuse("not_found", "The pattern matches no file; check it.")
         self._add_all(base, matches)
@@ -232,44 +234,45 @@ class _Search:
             self.found.unlisted[folder] = reason(error)
             return []
 
-    def _walk(self, folder: Path) -> Iterator[Path]:
-        """All files below a folder; without recursion, because folders nest deeper than Python does."""
-        folders = [folder]
-        while folders:
-            for entry in self._entries(folders.pop()):
-                if is_passed_over(entry.name):
+    def _walk(self, base: Path, pattern: tuple[str, ...] = ()) -> Iterator[Path]:
+        """All files below a folder, or those that a pattern means: a folder that matches all of it means all below it.
+
+        Without recursion, because folders nest deeper than Python does. Several ** lead to one folder in many ways.
+        """
+        places = [(base, pattern)]
+        met = set()
+        while places:
+            place = places.pop()
+            if place in met:
+                continue
+            met.add(place)
+            folder, parts = place
+            if parts[:1] == ("**",):
+                places.append((folder, parts[1:]))
+            wanted = parts[0] if parts else "*"
+            for entry in self._entries(folder):
+                if entry.name.lower().endswith(_UNFINISHED):
                     continue
-                if self._is_folder(entry):
-                    folders.append(Path(entry.path))
-                elif not _is_link_to_folder(entry):
-                    yield Path(entry.path)
+                if entry.name.startswith(".") and not wanted.startswith("."):
+                    continue
+                if wanted == "**":
+                    if self._is_folder(entry):
+                        places.append((Path(entry.path), parts))
+                elif fnmatchcase(entry.name, wanted):
+                    if self._is_folder(entry):
+                        places.append((Path(entry.path), parts[1:]))
+                    elif not parts[1:] and not _is_link_to_folder(entry):
+                        yield Path(entry.path)
 
     def _is_folder(self, entry: os.DirEntry[str]) -> bool:
-        self.found.link_count += _is_link_to_folder(entry)
+        if _is_link_to_folder(entry):
+            self.found.links.add(Path(entry.path))
         return entry.is_dir(follow_symlinks=False)
 
-    def _matches(self, folder: Path, parts: tuple[str, ...]) -> Iterator[Path]:
-        """Files that the rest of a pattern means; a folder that matches all of it means the files below it."""
-        if parts[0] == "**":
-            rest = parts[1:]
-            if not rest:
-                yield from self._walk(folder)
-                return
-            yield from self._matches(folder, rest)
-        for entry in self._entries(folder):
-            if entry.name.lower().endswith(_UNFINISHED):
-                continue
-            if entry.name.startswith(".") and not parts[0].startswith("."):
-                continue
-            if parts[0] == "**":
-                if self._is_folder(entry):
-                    yield from self._matches(Path(entry.path), parts)
-            elif fnmatchcase(entry.name, parts[0]):
-                if self._is_folder(entry):
-                    path = Path(entry.path)
-                    yield from self._matches(path, parts[1:]) if parts[1:] else self._walk(path)
-                elif not parts[1:] and not _is_link_to_folder(entry):
-                    yield Path(entry.path)
+
+def _free(uri: str, taken: Collection[str]) -> str:
+    """The uri, with a number where another place has refused one of that name."""
+    return next(name for name in chain([uri], (f"{uri}#{number}" for number in count(2))) if name not in taken)
 
 
 def _absolute(path: str) -> Path:

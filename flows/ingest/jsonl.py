@@ -117,11 +117,9 @@ def _records(
 
 def _lines(stream: "BufferedReader[Any]", max_bytes: int) -> Iterator[bytes | None]:
     """Lines without a byte order mark before the first; null for one that is too long, which is never held whole."""
-    is_first = True
-    while line := stream.readline(max_bytes + 1):
-        if is_first:
-            line = line.removeprefix(codecs.BOM_UTF8)
-            is_first = False
+    start = stream.readline(len(codecs.BOM_UTF8)).removeprefix(codecs.BOM_UTF8)
+    while line := start if start.endswith(b"\n") else start + stream.readline(max(max_bytes + 1 - len(start), 0)):
+        start = b""
         if len(line) <= max_bytes or line.endswith(b"\n"):
             yield line
             continue

@@ -14,7 +14,7 @@ from flows.beside import is_there
 from flows.errors import CopydeskError
 from flows.ingest.documents import MAX_VALUE_CHARS, day_of, instant_of, web_address
 from flows.ingest.inputs import PROVENANCE_FILE, InputFile
-from flows.ingest.printable import one_line, printable, printable_path
+from flows.printable import one_line, printable, printable_path
 
 
 def _line(value: object) -> str:
@@ -25,7 +25,8 @@ def _line(value: object) -> str:
 
 
 def _path(value: object) -> str:
-    path = _line(value)
+    _line(value)
+    path = str(value)  # with the blanks around it, which the name of a file may have
     if path.startswith("/") or ".." in path.split("/"):
         raise ValueError("write the path relative to this file, without ..")
     return path
@@ -78,7 +79,6 @@ class Known:
     """The entries of all `sources.toml` beside the inputs.
 
     Attributes:
-        warnings: one line each.
         files: of each `sources.toml` that was read, the path relative to its SOURCE, SHA-256 and byte count.
     """
 
@@ -88,7 +88,8 @@ class Known:
         Raises:
             CopydeskError: a file cannot be read, or says what it cannot say.
         """
-        self.warnings: list[str] = []
+        self._warnings: list[str] = []
+        self._missing: dict[str, str] = {}
         self.files: list[tuple[str, str, int]] = []
         self._entries: dict[str, KnownSource] = {}
         for folder in sorted(folders, key=lambda found: (len(found.parts), str(found))):
@@ -111,7 +112,12 @@ class Known:
             path = file.parent / os.fsdecode(entry.uri.encode())  # as Python names it under this locale
             self._entries[_name(path)] = entry
             if not os.path.lexists(path):
-                self.warnings.append(f"{name}: {entry.uri} is not there")
+                self._missing[_name(path)] = f"{name}: {entry.uri} is not there"
+
+    @property
+    def warnings(self) -> list[str]:
+        """One line each, when all files have been asked for."""
+        return [*self._warnings, *self._missing.values()]
 
     def of(self, file: InputFile, digested: Callable[[], str]) -> KnownSource:
         """What is stated of a file; nothing if the entry is about other bytes.
@@ -123,9 +129,11 @@ class Known:
         Raises:
             OSError: of `digested`.
         """
-        entry = self._entries.get(_name(file.path), NOTHING_KNOWN)
+        name = _name(file.path)
+        self._missing.pop(name, None)  # its entry writes it as the tables do, where the system has bytes
+        entry = self._entries.get(name, NOTHING_KNOWN)
         if entry.sha256 is not None and entry.sha256 != (sha256 := digested()):
-            self.warnings.append(
+            self._warnings.append(
                 f"{file.uri}: has other bytes than {PROVENANCE_FILE} speaks of, which is therefore not applied; "
                 f"its SHA-256 is {sha256}"
             )

@@ -62,9 +62,13 @@ def _as_binary(column: str, values: pa.Array) -> pa.Array:
     if pa.types.is_dictionary(values.type):
         values = values.cast(values.type.value_type)
     if pa.types.is_timestamp(values.type):
+        if values.type.unit == "ns":
+            # Python has none. Only this is never too large: the last instant that fits, by which programs mean that
+            # there is none, would become one of 1970 if it were milliseconds, and one of 1677 if it were moved first.
+            values = values.cast(pa.timestamp("us", values.type.tz), safe=False)
         if values.type.tz is not None and column == "published_date":
             values = pc.local_timestamp(values)  # the day as it was written
-        values = values.cast(pa.timestamp("us", values.type.tz and "UTC"), safe=False)
+        values = values.cast(pa.timestamp(values.type.unit, values.type.tz and "UTC"))
     if not _is_text(values.type):
         values = values.cast(pa.string())
     return values.cast(pa.large_binary())
@@ -146,7 +150,13 @@ def _read(request: dict[str, Any]) -> Iterator[pa.RecordBatch | dict[str, Any]]:
     """The same, with a refusal at the end of what can be read."""
     try:
         yield from _rows(request)
-    except (pa.ArrowException, OSError, ValueError, MemoryError):
+    except MemoryError:
+        yield _refusal(
+            "unreadable_parquet",
+            "Reading it takes more memory than the process that does so may have: it is corrupt, or its rows are too "
+            "long; raise the limit with --set parquet_memory_bytes=BYTES.",
+        )
+    except (pa.ArrowException, OSError, ValueError):
         yield _refusal("unreadable_parquet", "The file cannot be read as Parquet: it is cut, corrupt or no such file.")
 
 

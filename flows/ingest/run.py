@@ -12,10 +12,10 @@ from flows.ingest.documents import Document, Notes, Records, Refusal, SpoiltErro
 from flows.ingest.formats import Formats
 from flows.ingest.inputs import FileState, FoundInputs, InputFile, file_state, find_inputs, unreadable, why_unreadable
 from flows.ingest.known import NOTHING_KNOWN, Known, KnownSource
-from flows.ingest.printable import printable
 from flows.ingest.reading import bytes_of_document, records_of_container
 from flows.ingest.rejects import Rejects
 from flows.ingest.shards import Shards
+from flows.printable import printable
 from flows.progress import telling
 from flows.settings import Settings
 from flows.wording import counted
@@ -139,8 +139,8 @@ class _Ingest:
         (self._staging / "rejects").mkdir(exist_ok=True)
         rejects.write_parquet(self._staging / "rejects" / "ingest.parquet")
         repeated_count = self._repeated_file_count + self._shards.repeated_count
-        if found.link_count:
-            self._warnings.append(f"{found.link_count} links to folders were not followed; give the folders themselves")
+        if found.links:
+            self._warnings.append(f"{len(found.links)} links to folders were not followed; give the folders themselves")
         return Ingested(
             shards=tuple(self._shards.names),
             read_count=self._met_count - self._shards.repeated_count,
@@ -170,24 +170,24 @@ class _Ingest:
             yield from self._settled(uri, claimants)
 
     def _settled(self, uri: str, claimants: list[InputFile]) -> Iterator[InputFile]:
-        readable: dict[str, InputFile] = {}
+        readable: dict[str, tuple[InputFile, OpenedFile]] = {}
         unreadable_count = 0
         for file in claimants:
             opened = self._open(file)
             if isinstance(opened, OpenedFile):
                 self._repeated_file_count += opened.sha256 in readable
-                readable.setdefault(opened.sha256, file)
+                readable.setdefault(opened.sha256, (file, opened))
             else:
                 unreadable_count += 1
                 self._refuse(f"{uri}#{unreadable_count}", opened)
-        for rank, (sha256, file) in enumerate(sorted(readable.items())):
+        for rank, (sha256, (file, opened)) in enumerate(sorted(readable.items())):
             if rank == 0:
                 winner = sha256
                 yield file
                 continue
             # A place of its own: `uri` alone would be the place of the document that was kept.
             place = f"{uri}#{sha256[:16]}"
-            self._opened.append(OpenedFile(place, sha256, file.path.stat().st_size))
+            self._opened.append(replace(opened, uri=place))
             self._refuse(
                 place,
                 Refusal(

@@ -15,7 +15,6 @@ import datetime
 import os
 import re
 import tomllib
-import unicodedata
 from collections.abc import Iterable, Mapping, Sequence
 from contextlib import suppress
 from pathlib import Path
@@ -25,34 +24,26 @@ from pydantic import BaseModel, BeforeValidator, ConfigDict, ValidationError, mo
 
 from flows.beside import is_there
 from flows.errors import CopydeskError, UsageError
+from flows.printable import printable
 from schemas.columns import SHA256, TOMBSTONE_ID
 
 TAKEDOWN_FILE = "takedowns.toml"
 TARGETS = ("uri", "sha256", "id")
-MAX_URI_CHARS = 8_000
 # A reason is a line in tables, changelogs and terminals.
 MAX_REASON_CHARS = 500
-# Joiners, without which Persian and emoji are misspelt; other characters of Unicode's categories C* steer or hide.
-_JOINERS = "\u200c\u200d"
-
-
-def _is_seen(character: str) -> bool:
-    return character in _JOINERS or not unicodedata.category(character).startswith(("C", "Zl", "Zp"))
-
-
-def _line(value: object, max_chars: int) -> str:
-    line = value.strip() if isinstance(value, str) else ""
-    if not line or len(line) > max_chars or not all(map(_is_seen, line)):
-        raise ValueError(f"write one line of text in quotes, of at most {max_chars:,} characters")
-    return line
 
 
 def _uri(value: object) -> str:
-    return _line(value, MAX_URI_CHARS)
+    if not isinstance(value, str) or not value or printable(value) != value:
+        raise ValueError("write it in quotes on one line, as the tables have it")
+    return value
 
 
 def _reason(value: object) -> str:
-    return _line(value, MAX_REASON_CHARS)
+    line = value.strip() if isinstance(value, str) else ""
+    if not line or len(line) > MAX_REASON_CHARS or printable(line) != line:
+        raise ValueError(f"write one line of text in quotes, of at most {MAX_REASON_CHARS:,} characters")
+    return line
 
 
 def _sha256(value: object) -> str:
@@ -211,6 +202,5 @@ def _named(one: Takedown) -> str:
 
 
 def _shown(text: str, max_chars: int = 200) -> str:
-    """Words from outside for a message: one line, what cannot be seen replaced, cut where it is long."""
-    line = "".join(character if _is_seen(character) else "?" for character in text[: max_chars + 1])
-    return line if len(line) <= max_chars else line[:max_chars] + "…"
+    """Words from outside for a message: one line, cut where it is long."""
+    return printable(text if len(text) <= max_chars else text[:max_chars] + "…")
