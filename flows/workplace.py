@@ -188,7 +188,9 @@ def _fetch(store: Store, folder: Path, names: Iterable[str]) -> None:
     def fetch(name: str) -> None:
         target = folder / name
         with clear_errors(folder):
-            target.parent.mkdir(parents=True, exist_ok=True)
+            # The folder of a run that has ended meanwhile must not come back.
+            if target.parent != folder:
+                target.parent.mkdir(exist_ok=True)
             draft = target.with_name(f".{target.name}-{os.urandom(8).hex()}")
             try:
                 with clear_store_errors(store.shown):

@@ -267,12 +267,16 @@ def main() -> None:
 
     import flows.pipeline
     from flows.normalize import language
+    from flows.release import card
+    from flows.release.manifest import code_identity
 
     # Once for all children: two thirds of the time of a small build.
     assert hypothesis
     assert flows.pipeline
     register_polars_backends()
     language._model()
+    card._template()
+    code_identity()
     for line in sys.stdin:
         print(json.dumps(asdict(_run(Case(**json.loads(line))))), flush=True)  # noqa: T201 - that is its answer
 

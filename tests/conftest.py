@@ -1,6 +1,7 @@
 """What tests share: one Prefect server on loopback for all that need one, in a home of its own."""
 
 import os
+import sys
 import tempfile
 from collections.abc import Iterator
 from pathlib import Path
@@ -10,6 +11,12 @@ from typing import TYPE_CHECKING
 _home = tempfile.TemporaryDirectory(prefix="copydesk-tests-")
 os.environ["PREFECT_HOME"] = _home.name
 os.environ.pop("PREFECT_API_URL", None)
+# Several files are tried at once, so that a core has more than one thread to run as it is: with one of its own a small
+# build takes three quarters of the time. What must not depend on threads says itself how many it is tried with.
+os.environ.setdefault("POLARS_MAX_THREADS", "1")
+# Tests start a hundred processes. Where Python is told to keep no bytecode, each would compile the packages anew.
+os.environ.pop("PYTHONDONTWRITEBYTECODE", None)
+sys.dont_write_bytecode = False
 
 import hypothesis  # noqa: E402
 import pytest  # noqa: E402 - after the home is set
@@ -25,6 +32,12 @@ ROOT = Path(__file__).parent.parent
 # same examples, so that a change is judged by what it changes; at a developer's desk they are new each time.
 hypothesis.settings.register_profile("copydesk", deadline=None, derandomize="CI" in os.environ)
 hypothesis.settings.load_profile("copydesk")
+
+
+def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
+    """Files that need a server come first: they take longest and wait much, and none should be left over at the end."""
+    slow = {item.path for item in items if item.get_closest_marker("prefect")}
+    items.sort(key=lambda item: item.path not in slow)
 
 
 @pytest.fixture(scope="session")

@@ -2,6 +2,7 @@
 
 import ast
 import tomllib
+from functools import cache
 from itertools import chain
 from pathlib import Path
 
@@ -12,22 +13,23 @@ STAGES = ("ingest", "normalize", "extract", "takedown", "deduplicate", "validate
 PREFECT_MAY = {"flows/pipeline.py", "flows/deploy.py"}
 
 
-def modules() -> dict[str, set[str]]:
-    """Path of every module of the packages → the modules that it imports, wherever in it."""
-    found = {}
-    for path in sorted([*ROOT.glob("flows/**/*.py"), *ROOT.glob("schemas/**/*.py")]):
-        imported: set[str] = set()
-        for node in ast.walk(ast.parse(path.read_text(encoding="utf-8"))):
-            if isinstance(node, ast.Import):
-                imported |= {alias.name for alias in node.names}
-            elif isinstance(node, ast.ImportFrom):
-                assert node.level == 0, f"{path}: relative imports hide where a name comes from"
-                imported |= {node.module or "", *(f"{node.module}.{alias.name}" for alias in node.names)}
-        found[path.relative_to(ROOT).as_posix()] = imported
-    return found
+# Relative path of every module of the packages.
+MODULES = sorted(
+    path.relative_to(ROOT).as_posix() for path in (*ROOT.glob("flows/**/*.py"), *ROOT.glob("schemas/**/*.py"))
+)
 
 
-MODULES = modules()
+@cache
+def imports_of(path: str) -> set[str]:
+    """The modules that a module imports, wherever in it."""
+    imported: set[str] = set()
+    for node in ast.walk(ast.parse((ROOT / path).read_text(encoding="utf-8"))):
+        if isinstance(node, ast.Import):
+            imported |= {alias.name for alias in node.names}
+        elif isinstance(node, ast.ImportFrom):
+            assert node.level == 0, f"{path}: relative imports hide where a name comes from"
+            imported |= {node.module or "", *(f"{node.module}.{alias.name}" for alias in node.names)}
+    return imported
 
 
 def stage_of(path: str) -> str | None:
@@ -44,27 +46,27 @@ def test_a_stage_imports_no_other_stage(path):
     own = stage_of(path)
     if own is None:
         return
-    others = [stage for stage in STAGES if stage != own and imports_package(MODULES[path], f"flows.{stage}")]
+    others = [stage for stage in STAGES if stage != own and imports_package(imports_of(path), f"flows.{stage}")]
     assert not others, f"{path} imports the stage {', '.join(others)}: stages meet only in tables"
 
 
 @pytest.mark.parametrize("path", MODULES)
 def test_only_the_pipeline_imports_prefect(path):
-    assert path in PREFECT_MAY or not any(imports_package(MODULES[path], name) for name in ("prefect", "prefect_dask"))
+    assert path in PREFECT_MAY or not any(imports_package(imports_of(path), name) for name in ("prefect", "prefect_dask"))
 
 
 @pytest.mark.parametrize("path", MODULES)
 def test_only_publish_talks_to_the_hub(path):
-    assert stage_of(path) == "publish" or not imports_package(MODULES[path], "huggingface_hub")
+    assert stage_of(path) == "publish" or not imports_package(imports_of(path), "huggingface_hub")
 
 
 @pytest.mark.parametrize("path", [path for path in MODULES if path.startswith("schemas/")])
 def test_schemas_import_nothing_of_flows(path):
-    assert not imports_package(MODULES[path], "flows")
+    assert not imports_package(imports_of(path), "flows")
 
 
 def test_the_walk_sees_imports_inside_functions():
-    assert imports_package(MODULES["flows/cli.py"], "flows.pipeline")
+    assert imports_package(imports_of("flows/cli.py"), "flows.pipeline")
 
 
 def test_what_is_imported_is_declared():
@@ -83,8 +85,8 @@ def test_what_is_imported_is_declared():
     own = {"flows", "schemas"}
     third_party = {
         name.split(".")[0]
-        for imported in MODULES.values()
-        for name in imported
+        for path in MODULES
+        for name in imports_of(path)
         if name.split(".")[0] not in sys.stdlib_module_names | own
     }
     assert {distributions.get(name, name) for name in third_party} <= names

@@ -7,7 +7,6 @@ import sys
 from pathlib import Path
 from typing import Any
 
-import mlcroissant
 import polars as pl
 import pytest
 
@@ -30,6 +29,12 @@ def released(folder: Path, tables: Tables | None = None, **settings: Any) -> Pat
     return release(tables, folder, Settings(**settings), BuildInfo(inputs, COUNTS)).path
 
 
+def dataset_of(folder: Path) -> Any:
+    import mlcroissant  # not before it is needed: that takes as long as most of what is collected beside it
+
+    return mlcroissant.Dataset(folder / "croissant.json")
+
+
 def described(folder: Path) -> dict[str, Any]:
     content = json.loads((folder / "croissant.json").read_text())
     assert isinstance(content, dict)
@@ -46,14 +51,14 @@ def test_mlcroissant_validates_it_without_a_warning_and_without_a_network(tmp_pa
         told = subprocess.run(command, capture_output=True, text=True, check=False, env=OFFLINE, timeout=120)
         assert told.returncode == 0, told.stderr
         assert "Done" in told.stderr
-        issues = mlcroissant.Dataset(folder / "croissant.json").metadata.ctx.issues
+        issues = dataset_of(folder).metadata.ctx.issues
         assert (issues.errors, issues.warnings) == (set(), set())
 
 
 @pytest.mark.parametrize("bounds", [{}, {"row_group_bytes": 200, "file_bytes": 400}], ids=["one file", "many files"])
 def test_every_table_is_read_through_it(tmp_path: Path, bounds: dict[str, Any]):
     folder = released(tmp_path, **bounds)
-    dataset = mlcroissant.Dataset(folder / "croissant.json")
+    dataset = dataset_of(folder)
     assert [one.id for one in dataset.metadata.record_sets] == list(TABLES)
     for name, table in TABLES.items():
         rows = pl.read_parquet(folder / "data" / name / "*.parquet").rows(named=True)

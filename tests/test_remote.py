@@ -16,7 +16,6 @@ from typing import Any
 import fsspec
 import orjson
 import pytest
-from s3fs import S3FileSystem
 
 from flows.addresses import absolute, checked_address, is_address, shown
 from flows.errors import ChangedError, CopydeskError, LockedError, NetworkError, RefusedError, UsageError
@@ -377,7 +376,7 @@ def test_a_store_that_is_not_there_or_has_no_such_bucket(store, tmp_path, monkey
         seen(tmp_path, "s3://nowhere/news")
     assert told.value.exit_code == 1
     monkeypatch.setenv("AWS_ENDPOINT_URL", "http://127.0.0.1:9")
-    S3FileSystem.clear_instance_cache()
+    fsspec.get_filesystem_class("s3").clear_instance_cache()
     with pytest.raises(NetworkError, match="s3://desk/news: the store does not answer"):
         seen(tmp_path, "s3://desk/news")
 
@@ -504,13 +503,17 @@ def test_a_release_from_a_store_is_that_from_a_folder(server, store, tmp_path):
         run_build(server, sources=["s3://desk/none"], out=str(tmp_path / "there"), **settings)
 
 
-def test_the_command_of_the_readme_works_and_tells_in_one_line_what_is_wrong(store, tmp_path, root):
+@pytest.mark.prefect
+def test_the_command_of_the_readme_works_and_tells_in_one_line_what_is_wrong(server, store, tmp_path, root):
     (line,) = re.findall(r"^\.venv/bin/(copydesk build .*s3://.*)$", (root / "README.md").read_text(), re.MULTILINE)
     copydesk = Path(sys.executable).with_name("copydesk")
+    environment = {**os.environ, "PREFECT_API_URL": server.api_url}
 
     def run(line: str) -> subprocess.CompletedProcess[str]:
         command = [str(copydesk), *shlex.split(line)[1:]]
-        return subprocess.run(command, cwd=tmp_path, capture_output=True, text=True, check=False, timeout=300)
+        return subprocess.run(
+            command, cwd=tmp_path, capture_output=True, text=True, check=False, timeout=300, env=environment
+        )
 
     store.buckets["news"] = {}
     told = run(line)

@@ -2,6 +2,7 @@
 
 import contextlib
 import os
+from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
@@ -9,7 +10,7 @@ import fsspec
 import pytest
 
 from flows.errors import CopydeskError, NetworkError, UsageError
-from flows.release.staging import locked
+from flows.release.staging import STAGING, discard, locked
 from flows.settings import Settings
 from flows.state import KeptRows
 from flows.workplace import IDENTITY, PREFIX, Workplace, workplace
@@ -128,6 +129,24 @@ def test_a_task_that_fails_puts_nothing(store, tmp_path):
             (folder / "articles" / "0.parquet").write_text("half")
             raise ZeroDivisionError
         assert keys(store) == []
+
+
+@pytest.mark.parametrize("name", ["sources/0", "tombstones"])
+def test_a_task_that_comes_late_brings_no_folder_back(store, tmp_path, name):
+    """The run ends after the task has seen its folder, and before it fetches anything into it."""
+    with locked(tmp_path / "out") as lock, workplace(lock, "s3://desk/tables") as work:
+        with elsewhere(work, tmp_path).here((), [name]) as folder:
+            (folder / name).parent.mkdir(exist_ok=True)
+            (folder / name).write_text("rows")
+
+        def late() -> Iterator[str]:
+            discard(work.folder)
+            yield name
+
+        with pytest.raises(CopydeskError), work.here(late()):
+            pass
+        assert not work.folder.exists()
+        assert list((tmp_path / "out").glob(f"{STAGING}*")) == []
 
 
 def test_large_files_go_in_parts_and_come_back_whole(store, tmp_path):

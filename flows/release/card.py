@@ -3,6 +3,7 @@
 import inspect
 import re
 from collections.abc import Mapping
+from functools import cache
 from pathlib import Path
 from typing import Any
 
@@ -10,7 +11,7 @@ import polars as pl
 import pyarrow as pa
 import pyarrow.parquet as pq
 import yaml
-from jinja2 import Environment, PackageLoader, StrictUndefined
+from jinja2 import Environment, PackageLoader, StrictUndefined, Template
 from markupsafe import Markup
 
 from flows.release.changelog import versions_of
@@ -51,19 +52,9 @@ def card(release: Release) -> str:
     Of texts it reads those that it shows, so that its memory does not grow with them. Whatever comes from the data is
     escaped by the template engine, so that a page's title or address is text and nothing else.
     """
-    environment = Environment(
-        loader=PackageLoader("flows.release"),
-        autoescape=True,
-        finalize=finalize,
-        undefined=StrictUndefined,
-        trim_blocks=True,
-        lstrip_blocks=True,
-        keep_trailing_newline=True,
-    )
-    environment.filters |= {"cut": markdown, "count": "{:,}".format, "code": code}
     articles, passages = release.rows("articles"), release.rows("passages")
     repo = release.settings.hub_repo
-    return environment.get_template("card.md.jinja").render(
+    return _template().render(
         front_matter=Markup(front_matter(release)),  # noqa: S704 - YAML, and no HTML is made of it
         name=release.settings.dataset_name,
         version=Markup(release.version),  # noqa: S704 - three numbers
@@ -99,6 +90,22 @@ def card(release: Release) -> str:
         headline=headline,
         versions=versions_of(release.changes),
     )
+
+
+@cache
+def _template() -> Template:
+    """The template of the card, compiled once a process."""
+    environment = Environment(
+        loader=PackageLoader("flows.release"),
+        autoescape=True,
+        finalize=finalize,
+        undefined=StrictUndefined,
+        trim_blocks=True,
+        lstrip_blocks=True,
+        keep_trailing_newline=True,
+    )
+    environment.filters |= {"cut": markdown, "count": "{:,}".format, "code": code}
+    return environment.get_template("card.md.jinja")
 
 
 def front_matter(release: Release) -> str:

@@ -4,6 +4,7 @@ import hashlib
 import json
 from collections.abc import Mapping, Sequence
 from dataclasses import asdict, dataclass
+from functools import cache
 from importlib.metadata import PackageNotFoundError, version
 from pathlib import Path
 from typing import Any
@@ -42,17 +43,23 @@ def release_files(folder: Path) -> list[Path]:
 
 def code_identity() -> dict[str, str | None]:
     """Version of the program, and the SHA-256 over paths and hashes of the files of its packages."""
+    try:
+        number = version("copydesk")
+    except PackageNotFoundError:
+        number = None
+    return {"version": number, "sha256": _code_sha256()}
+
+
+@cache
+def _code_sha256() -> str:
+    """As `code_identity` says, taken once a process, which asks several times and runs what it has imported."""
     lines = []
     for package in (flows, schemas):
         (root,) = package.__path__
         for file in release_files(Path(root)):
             if "__pycache__" not in file.parts:
                 lines.append(f"{file_sha256(file)}  {package.__name__}/{file.relative_to(root).as_posix()}\n")
-    try:
-        number = version("copydesk")
-    except PackageNotFoundError:
-        number = None
-    return {"version": number, "sha256": hashlib.sha256("".join(sorted(lines)).encode()).hexdigest()}
+    return hashlib.sha256("".join(sorted(lines)).encode()).hexdigest()
 
 
 def lock_sha256() -> str | None:
