@@ -6,9 +6,13 @@ import numpy as np
 import numpy.typing as npt
 
 from flows.deduplicate.kernels import (
+    A_AFTER,
+    A_BEFORE,
     A_COVERED,
     A_UNMATCHED,
     ALL_GRAMS,
+    B_AFTER,
+    B_BEFORE,
     B_COVERED,
     B_UNMATCHED,
     GRAM_WORDS,
@@ -40,6 +44,10 @@ _INSIDE_COVERAGE = 0.95
 # Likewise one with a dateline, a byline or a line of links of its own, when it has no stretch of more than the setting
 # max_unmatched_words of its own.
 _FRAMED_COVERAGE = 0.75
+# Likewise one that begins where the longer begins and ends where what they share ends, while the longer goes on: up to
+# so many words before that are a headline, a byline and a dateline, and up to so many after it say where to read on.
+_HEAD_WORDS = 40
+_READ_ON_WORDS = 10
 # An outlet's own lede: up to this share of the shorter text in one stretch, when at least so much else is common.
 _LEDE_SHARE = 0.35
 _LEDE_COVERAGE = 0.6
@@ -181,6 +189,17 @@ class Verdict:
         )
         is_whole_inside = (shorter_coverage >= _INSIDE_COVERAGE) | (
             (shorter_coverage >= _FRAMED_COVERAGE) & is_short_stretched
+        )
+        head_before, longer_before, after, longer_after = (
+            np.where(a_is_longer, measures[:, two], measures[:, one])
+            for one, two in ((A_BEFORE, B_BEFORE), (B_BEFORE, A_BEFORE), (A_AFTER, B_AFTER), (B_AFTER, A_AFTER))
+        )
+        between = np.where(a_is_longer, b_words, a_words) - head_before - after
+        is_whole_inside |= (
+            (np.maximum(head_before, longer_before) <= _HEAD_WORDS)
+            & (after <= _READ_ON_WORDS)
+            & (longer_after > np.maximum(settings.max_unmatched_words, longer_before))
+            & (covered.min(1) >= _INSIDE_COVERAGE * between)
         )
         has_own_lede = (
             (shorter_coverage >= _LEDE_COVERAGE)
