@@ -99,6 +99,8 @@ _FORM_PLACES = 0.3
 # figure in fifty words does not; and from which on they make none in a form of which there are few fillings.
 _NEARLY_EQUAL = 0.79
 ALIKE = 0.5
+# Slots of a known form from which on two fillings are two notices, however much else is the same in a long form.
+_OTHER_FILLING_SLOTS = 10
 # Of fillings a little more is asked, because the runs across template lines are an estimate, and those that are half
 # alike are two notices to a reader.
 _FILLINGS_ALIKE = 0.505
@@ -195,11 +197,13 @@ class Verdict:
             for one, two in ((A_BEFORE, B_BEFORE), (B_BEFORE, A_BEFORE), (A_AFTER, B_AFTER), (B_AFTER, A_AFTER))
         )
         between = np.where(a_is_longer, b_words, a_words) - head_before - after
-        is_whole_inside |= (
+        was_cut_off = (
             (np.maximum(head_before, longer_before) <= _HEAD_WORDS)
             & (after <= _READ_ON_WORDS)
             & (longer_after > np.maximum(settings.max_unmatched_words, longer_before))
             & (covered.min(1) >= _INSIDE_COVERAGE * between)
+            & (shorter_coverage >= settings.min_shorter_coverage)
+            & (more_words >= 0)
         )
         has_own_lede = (
             (shorter_coverage >= _LEDE_COVERAGE)
@@ -230,7 +234,7 @@ class Verdict:
             & ((longer_coverage >= settings.min_longer_coverage) | is_whole_inside)
             & (is_same_story | is_whole_inside | has_own_lede | (unmatched <= most))
         )
-        tells_one_story |= is_edited_throughout
+        tells_one_story |= is_edited_throughout | was_cut_off
         tells_one_story |= is_alike & (unmatched <= settings.max_unmatched_words)
         slots = measures[:, OTHER_SLOTS]
         slot_share = slots / np.maximum(slots + measures[:, SAME_SLOTS], 1)
@@ -275,5 +279,6 @@ class Verdict:
             is_alike=is_alike
             & (similarity >= _FILLINGS_ALIKE)
             & (slot_share < _OTHER_STORY)
-            & ((slots < _MANY_SLOTS) | (2 * variable >= slots)),
+            & ((slots < _MANY_SLOTS) | (2 * variable >= slots))
+            & (variable < _OTHER_FILLING_SLOTS),
         )
