@@ -23,7 +23,7 @@ import polars as pl
 from flows.compiled import kernel
 from flows.deduplicate.cluster import star_clusters
 from flows.deduplicate.forms import mark_slots
-from flows.deduplicate.furniture import template_lines
+from flows.deduplicate.furniture import Lines, template_lines
 from flows.deduplicate.kernels import (
     A_COVERED,
     ALL_GRAMS,
@@ -282,14 +282,14 @@ class _Corpus:
 
 
 def _without_lines(
-    store: WordStore, is_template: npt.NDArray[np.bool_], settings: Settings
+    store: WordStore, found_lines: Lines, settings: Settings
 ) -> tuple[npt.NDArray[np.uint32], Indexes, Indexes, Indexes, Indexes, Indexes]:
     """The words with template lines out of the way, and the columns of `trim`, in the order of reading.
 
     Words in memory are changed where they are. Those of a file that others see go to another one: who is asked to do it
     again must find them as they were.
     """
-    starts, lines = store.starts, store.line_starts
+    starts, (lines, line_words, is_template) = store.starts, found_lines
     ends, sizes, whole, body, aside = (np.empty(store.text_count, np.int64) for _ in range(5))
     words, file = store.words, None
     if store.spread.is_elsewhere:
@@ -300,7 +300,7 @@ def _without_lines(
             store.words[starts[first] : starts[last]],
             starts[first : last + 1] - starts[first],
             lines[first : last + 1] - lines[first],
-            store.line_words[lines[first] : lines[last]],
+            line_words[lines[first] : lines[last]],
             is_template[lines[first] : lines[last]],
             settings.min_article_words,
             store.is_compiled,
