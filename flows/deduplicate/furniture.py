@@ -57,29 +57,35 @@ Covered = Callable[[Indexes, Indexes], Indexes]
 
 
 class Lines(NamedTuple):
-    """The lines of a corpus.
+    """What the lines of a corpus are; both of shape (lines).
 
     Attributes:
-        starts: int64, shape (texts + 1): where the lines of each text begin.
-        word_counts: int32, shape (lines): their words.
-        is_template: shape (lines): whether they recur in different stories.
+        is_template: whether they recur in different stories.
+        is_repeated: whether they stand in several texts.
     """
 
-    starts: Indexes
-    word_counts: npt.NDArray[np.int32]
     is_template: npt.NDArray[np.bool_]
+    is_repeated: npt.NDArray[np.bool_]
 
 
-class Ends(NamedTuple):
-    """Beginnings or ends of lines.
+class _Texts(NamedTuple):
+    """Texts that are told apart, all arrays of shape (texts).
 
     Attributes:
-        lines: shape (n), ascending.
-        counts: shape (n): words of each.
+        ranks: a number of each that does not depend on the order of reading.
+        of_rank: the text of each rank.
+        lengths: their words.
+        covered: counts the words that pairs of them have in common.
+        around: counts those among them that say nothing of the pair.
+        is_compiled: whether kernels are compiled.
     """
 
-    lines: Indexes
-    counts: Indexes
+    ranks: Indexes
+    of_rank: Indexes
+    lengths: Indexes
+    covered: Covered
+    around: Covered
+    is_compiled: bool
 
 
 def template_lines(store: WordStore, ranks: Indexes, covered: Covered) -> Lines:
@@ -89,145 +95,82 @@ def template_lines(store: WordStore, ranks: Indexes, covered: Covered) -> Lines:
         store: the corpus.
         ranks: int64, shape (texts): a number of each text that does not depend on the order of reading.
         covered: counts the words that pairs of texts (two arrays of their indexes) have in common.
-
-    Returns:
-        The lines of the corpus. The first line of a text that is none of them, and the last, are cut in two where they
-        begin or end with words with which such lines of different stories do.
     """
-    asked = _Asked(store, ranks, covered)
-    entries, of_entry, recurs = asked.recurring(store.line_hashes)
-    is_template = np.zeros(len(store.line_hashes), np.bool_)
-    if not store.text_count:
-        return Lines(store.line_starts, store.line_words, is_template)
-    is_template[entries] = recurs[of_entry]
-    is_single = np.ones(len(is_template), np.bool_)
-    is_single[entries] = False
-    own = np.flatnonzero(~is_template)
-    # Of each text its first line and its last that are no template, if there is one.
-    first = np.searchsorted(own, store.line_starts)
-    texts = np.flatnonzero(first[1:] > first[:-1])
-    heads, tails = own[first[texts]], own[first[texts + 1] - 1]
-    cut_heads = _common_ends_of_lines(asked, texts[is_single[heads]], heads[is_single[heads]], is_tail=False)
-    cut_tails = _common_ends_of_lines(asked, texts[is_single[tails]], tails[is_single[tails]], is_tail=True)
-    return _cut(Lines(store.line_starts, store.line_words, is_template), cut_heads, cut_tails)
 
-
-class _Asked:
-    """Tells which of the hashes that stand in several texts stand in different stories."""
-
-    def __init__(self, store: WordStore, ranks: Indexes, covered: Covered) -> None:
-        """As `template_lines` is told."""
-        self.store = store
-        self._ranks = ranks
-        self._covered = covered
-        self._text_of_rank = np.empty(len(ranks), np.int64)
-        self._text_of_rank[ranks] = np.arange(len(ranks))
-
-    def recurring(
-        self, hashes: Indexes, texts: Indexes | None = None, word_count: int = 0
-    ) -> tuple[Indexes, Indexes, npt.NDArray[np.bool_]]:
-        """Look at hashes that stand often enough.
-
-        Args:
-            hashes: shape (n).
-            texts: shape (n): the text of each; of the lines of the corpus if None.
-            word_count: words of each, if it is not a line.
-
-        Returns:
-            entries: which of the hashes stand often enough.
-            of_entry: a number for each of these, the same for the same hash.
-            recurs: by these numbers, whether it stands in different stories.
-        """
-        store = self.store
-        nothing = np.empty(0, np.int64)
-        frequent = _frequent(hashes, is_compiled=store.is_compiled)
-        if not len(frequent):
-            return nothing, nothing, np.empty(0, np.bool_)
-        place = np.empty(len(hashes), np.int32)
-        # A table that is a quarter full.
-        table = np.full(1 << (4 * len(frequent)).bit_length(), -1, np.int32)
-        kernel(look_up, is_compiled=store.is_compiled)(frequent, table, hashes, place)
-        entries = np.flatnonzero(place >= 0)
-        of_entry = place[entries].astype(np.int64)
-        del place
-        if texts is None:
-            text = (np.searchsorted(store.line_starts, entries, side="right") - 1).astype(np.int64)
-        else:
-            text = texts[entries]
-        shuffled = (self._ranks[text].astype(np.uint64) * np.uint64(_SHUFFLE)) & np.uint64(0xFFFFFFFF)
-        # One entry per line and text, in the order of lines and, within a line, of the shuffled ranks.
-        keys = (of_entry.astype(np.uint64) << np.uint64(32)) | shuffled
-        keys.sort()
-        keys = keys[np.append(True, keys[1:] != keys[:-1])]
-        of_line = (keys >> np.uint64(32)).astype(np.int64)
-        firsts = np.searchsorted(of_line, np.arange(len(frequent)))
-        nth = np.arange(len(keys)) - firsts[of_line]
-        sampled = nth < _SAMPLE
-        sample = self._text_of_rank[_ranks_of(keys[sampled])]
-        lines = of_line[sampled]
-        follows = np.flatnonzero(lines[1:] == lines[:-1])
-        enough = np.bincount(of_line, minlength=len(frequent)) >= _MIN_TEXTS
-        follows = follows[enough[lines[follows]]]
-        if not len(follows):
-            return entries, of_entry, np.zeros(len(frequent), np.bool_)
-        lengths = np.diff(store.starts)
-        asked = np.stack([sample[follows], sample[follows + 1]])
-        is_alike = lengths[asked].max(0) <= _MOST_TIMES * lengths[asked].min(0)
-        asked, follows = asked[:, is_alike], follows[is_alike]
-        pairs, inverse = np.unique((asked.min(0) << 32) | asked.max(0), return_inverse=True)
-        a, b = pairs >> 32, pairs & 0xFFFFFFFF
-        around = np.empty(len(a), np.int64)
+    def around(a: Indexes, b: Indexes) -> Indexes:
+        counts = np.empty(len(a), np.int64)
         kernel(common_ends, is_compiled=store.is_compiled)(
-            store.line_hashes, store.line_words, store.line_starts, a, b, around
+            store.line_hashes, store.line_words, store.line_starts, a, b, counts
         )
-        around += word_count
-        left = np.minimum(lengths[a], lengths[b]) - around
-        related = ((left < _LEAST_LEFT) | (self._covered(a, b) - around >= _RELATED_SHARE * left))[inverse]
-        is_telling = (left >= _TELLING_WORDS)[inverse]
-        line = lines[follows]
-        asked_count, telling_count, strangers, telling_strangers = (
-            np.bincount(line[chosen], minlength=len(frequent))
-            for chosen in (line >= 0, is_telling, ~related, is_telling & ~related)
-        )
-        is_told = telling_count >= _MIN_TELLING
-        least = np.where(telling_count >= _MANY_TELLING, _STRANGERS_OF_MANY, _STRANGERS_OF_FEW)
-        recurs = np.where(
-            is_told, telling_strangers >= least * telling_count, strangers >= _STRANGERS_OF_FEW * asked_count
-        ) & (asked_count > 0)
-        return entries, of_entry, recurs
+        return counts
+
+    def texts_of(entries: Indexes) -> Indexes:
+        return (np.searchsorted(store.line_starts, entries, side="right") - 1).astype(np.int64)
+
+    texts = _Texts(ranks, _inverse(ranks), np.diff(store.starts), covered, around, store.is_compiled)
+    entries, recurs = _recurring(store.line_hashes, texts_of, texts)
+    lines = Lines(*(np.zeros(len(store.line_hashes), np.bool_) for _ in Lines._fields))
+    lines.is_template[entries] = recurs
+    lines.is_repeated[entries] = True
+    return lines
 
 
-def _common_ends_of_lines(asked: _Asked, texts: Indexes, lines: Indexes, *, is_tail: bool) -> Ends:
-    """The words at the beginning or the end of lines with which lines of different stories begin or end.
+def template_ends(
+    store: WordStore,
+    lines: Lines,
+    words: npt.NDArray[np.uint32],
+    ends: Indexes,
+    ranks: Indexes,
+    covered: Covered,
+) -> tuple[Indexes, Indexes]:
+    """Find the words with which the first lines of different stories begin, or the last ones end.
+
+    Template lines are out of the way, so that a short notice is not taken for a stranger to the next filling of its
+    form because of the pages around them.
 
     Args:
-        asked: tells what recurs.
-        texts: shape (n).
-        lines: shape (n): one of each of these texts.
-        is_tail: whether to look at ends.
+        store: the corpus.
+        lines: as `template_lines` found them.
+        words: words of all texts, those of template lines out of the way.
+        ends: int64, shape (texts): where those that are left end; they begin where the text did.
+        ranks: as for `template_lines`.
+        covered: counts the words that pairs of texts have in common, of those that are left.
+
+    Returns:
+        How many words at the beginning and at the end of each text are template: int64, shape (texts), twice.
     """
-    store = asked.store
-    line_words = store.line_words[lines].astype(np.int64)
-    before = _words_before(store, lines)
-    counts = np.zeros(len(lines), np.int64)
-    left = np.arange(len(lines))
-    for size in _END_WORDS:
-        # A line that is nothing else was asked about as such.
-        left = left[line_words[left] > size]
-        start = before[left] + (line_words[left] - size if is_tail else 0)
-        entries, of_entry, recurs = asked.recurring(_hashes(store.words, start, size), texts[left], size)
-        left = left[entries[recurs[of_entry]]]
-        if not len(left):
-            break
-        counts[left] = size
-    found = counts > 0
-    return Ends(lines[found], counts[found])
+    starts = store.starts[:-1]
+    heads, tails = np.zeros(store.text_count, np.int64), np.zeros(store.text_count, np.int64)
+    # Of each text its first line that is left, and its last. A text of template lines alone has all its words still.
+    own = np.flatnonzero(~lines.is_template)
+    bounds = np.searchsorted(own, store.line_starts)
+    counts = np.append(0, np.cumsum(store.line_words[own], dtype=np.int64))[bounds]
+    asked = np.flatnonzero((bounds[1:] > bounds[:-1]) & (np.diff(counts) == ends - starts))
+    for found, outer in ((heads, own[bounds[asked]]), (tails, own[bounds[asked + 1] - 1])):
+        # A line that is repeated as it is was asked about.
+        is_single = ~lines.is_repeated[outer]
+        left, line_words = asked[is_single], store.line_words[outer[is_single]]
+        for size in _END_WORDS:
+            is_longer = line_words > size
+            left, line_words = left[is_longer], line_words[is_longer]
+            hashes = _hashes(words, starts[left] if found is heads else ends[left] - size, size)
+
+            def around(a: Indexes, _: Indexes, size: int = size) -> Indexes:
+                return np.full(len(a), size)
+
+            texts = _Texts(ranks, _inverse(ranks), ends - starts, covered, around, store.is_compiled)
+            entries, recurs = _recurring(hashes, left.take, texts)
+            left, line_words = left[entries[recurs]], line_words[entries[recurs]]
+            if not len(left):
+                break
+            found[left] = size
+    return heads, tails
 
 
-def _words_before(store: WordStore, lines: Indexes) -> Indexes:
-    """Where the words of lines begin: shape (n)."""
-    ends = np.cumsum(store.line_words, dtype=np.int64)
-    return ends[lines] - store.line_words[lines]
+def _inverse(ranks: Indexes) -> Indexes:
+    inverse = np.empty(len(ranks), np.int64)
+    inverse[ranks] = np.arange(len(ranks))
+    return inverse
 
 
 def _hashes(words: npt.NDArray[np.uint32], starts: Indexes, count: int) -> Indexes:
@@ -239,31 +182,66 @@ def _hashes(words: npt.NDArray[np.uint32], starts: Indexes, count: int) -> Index
     return (chain >> LINE_SHIFT).astype(np.int64)
 
 
-def _cut(lines: Lines, heads: Ends, tails: Ends) -> Lines:
-    """Make lines of their own of beginnings and ends."""
-    counts = lines.word_counts.astype(np.int32)
-    # Where both are all of a line, its end is kept.
-    rest = counts[tails.lines]
-    at = np.searchsorted(heads.lines, tails.lines)
-    at = np.minimum(at, max(len(heads.lines) - 1, 0))
-    if len(heads.lines):
-        rest = rest - np.where(heads.lines[at] == tails.lines, heads.counts[at], 0)
-    is_apart = rest > tails.counts
-    tails = Ends(tails.lines[is_apart], tails.counts[is_apart])
-    if not len(heads.lines) and not len(tails.lines):
-        return lines
-    counts = counts.copy()
-    counts[heads.lines] -= heads.counts
-    counts[tails.lines] -= tails.counts
-    places = np.concatenate([heads.lines, tails.lines + 1])
-    order = np.argsort(places, kind="stable")
-    places = places[order]
-    added = np.concatenate([heads.counts, tails.counts])[order]
-    return Lines(
-        lines.starts + np.searchsorted(places, lines.starts, side="left"),
-        np.insert(counts, places, added).astype(np.int32),
-        np.insert(lines.is_template, places, True),
+def _recurring(
+    hashes: Indexes, texts_of: Callable[[Indexes], Indexes], texts: _Texts
+) -> tuple[Indexes, npt.NDArray[np.bool_]]:
+    """Look at hashes that stand often enough, each for a line or a part of one.
+
+    Args:
+        hashes: shape (n).
+        texts_of: the text of some of these.
+        texts: the texts.
+
+    Returns:
+        Which of the hashes stand often enough, ascending, and whether each stands in different stories.
+    """
+    frequent = _frequent(hashes, is_compiled=texts.is_compiled)
+    if not len(frequent):
+        return np.empty(0, np.int64), np.empty(0, np.bool_)
+    place = np.empty(len(hashes), np.int32)
+    # A table that is a quarter full.
+    table = np.full(1 << (4 * len(frequent)).bit_length(), -1, np.int32)
+    kernel(look_up, is_compiled=texts.is_compiled)(frequent, table, hashes, place)
+    entries = np.flatnonzero(place >= 0)
+    of_entry = place[entries].astype(np.uint64)
+    del place
+    shuffled = (texts.ranks[texts_of(entries)].astype(np.uint64) * np.uint64(_SHUFFLE)) & np.uint64(0xFFFFFFFF)
+    # One entry per line and text, in the order of lines and, within a line, of the shuffled ranks.
+    keys = (of_entry << np.uint64(32)) | shuffled
+    keys.sort()
+    keys = keys[np.append(True, keys[1:] != keys[:-1])]
+    of_line = (keys >> np.uint64(32)).astype(np.int64)
+    firsts = np.searchsorted(of_line, np.arange(len(frequent)))
+    nth = np.arange(len(keys)) - firsts[of_line]
+    sampled = nth < _SAMPLE
+    sample = texts.of_rank[_ranks_of(keys[sampled])]
+    lines = of_line[sampled]
+    follows = np.flatnonzero(lines[1:] == lines[:-1])
+    enough = np.bincount(of_line, minlength=len(frequent)) >= _MIN_TEXTS
+    follows = follows[enough[lines[follows]]]
+    if not len(follows):
+        return entries, np.zeros(len(entries), np.bool_)
+    lengths = texts.lengths
+    asked = np.stack([sample[follows], sample[follows + 1]])
+    is_alike = lengths[asked].max(0) <= _MOST_TIMES * lengths[asked].min(0)
+    asked, follows = asked[:, is_alike], follows[is_alike]
+    pairs, inverse = np.unique((asked.min(0) << 32) | asked.max(0), return_inverse=True)
+    a, b = pairs >> 32, pairs & 0xFFFFFFFF
+    around = texts.around(a, b)
+    left = np.minimum(lengths[a], lengths[b]) - around
+    related = ((left < _LEAST_LEFT) | (texts.covered(a, b) - around >= _RELATED_SHARE * left))[inverse]
+    is_telling = (left >= _TELLING_WORDS)[inverse]
+    line = lines[follows]
+    asked_count, telling_count, strangers, telling_strangers = (
+        np.bincount(line[chosen], minlength=len(frequent))
+        for chosen in (line >= 0, is_telling, ~related, is_telling & ~related)
     )
+    is_told = telling_count >= _MIN_TELLING
+    least = np.where(telling_count >= _MANY_TELLING, _STRANGERS_OF_MANY, _STRANGERS_OF_FEW)
+    recurs = np.where(
+        is_told, telling_strangers >= least * telling_count, strangers >= _STRANGERS_OF_FEW * asked_count
+    ) & (asked_count > 0)
+    return entries, recurs[of_entry.astype(np.int64)]
 
 
 def _frequent(hashes: Indexes, *, is_compiled: bool) -> Indexes:

@@ -8,11 +8,13 @@ import numpy.typing as npt
 from flows.deduplicate.kernels import (
     A_AFTER,
     A_BEFORE,
+    A_BETWEEN,
     A_COVERED,
     A_UNMATCHED,
     ALL_GRAMS,
     B_AFTER,
     B_BEFORE,
+    B_BETWEEN,
     B_COVERED,
     B_UNMATCHED,
     GRAM_WORDS,
@@ -47,7 +49,7 @@ _FRAMED_COVERAGE = 0.75
 # Likewise one that begins where the longer begins and ends where what they share ends, while the longer goes on: up to
 # so many words before that are a headline, a byline and a dateline, and up to so many after it say where to read on.
 _HEAD_WORDS = 40
-_READ_ON_WORDS = 10
+_READ_ON_WORDS = 15
 # An outlet's own lede: up to this share of the shorter text in one stretch, when at least so much else is common.
 _LEDE_SHARE = 0.35
 _LEDE_COVERAGE = 0.6
@@ -192,16 +194,21 @@ class Verdict:
         is_whole_inside = (shorter_coverage >= _INSIDE_COVERAGE) | (
             (shorter_coverage >= _FRAMED_COVERAGE) & is_short_stretched
         )
-        head_before, longer_before, after, longer_after = (
+        before, longer_before, after, longer_after, between = (
             np.where(a_is_longer, measures[:, two], measures[:, one])
-            for one, two in ((A_BEFORE, B_BEFORE), (B_BEFORE, A_BEFORE), (A_AFTER, B_AFTER), (B_AFTER, A_AFTER))
+            for one, two in (
+                (A_BEFORE, B_BEFORE),
+                (B_BEFORE, A_BEFORE),
+                (A_AFTER, B_AFTER),
+                (B_AFTER, A_AFTER),
+                (A_BETWEEN, B_BETWEEN),
+            )
         )
-        between = np.where(a_is_longer, b_words, a_words) - head_before - after
         was_cut_off = (
-            (np.maximum(head_before, longer_before) <= _HEAD_WORDS)
+            (np.maximum(before, longer_before) <= _HEAD_WORDS)
             & (after <= _READ_ON_WORDS)
             & (longer_after > np.maximum(settings.max_unmatched_words, longer_before))
-            & (covered.min(1) >= _INSIDE_COVERAGE * between)
+            & (between >= _INSIDE_COVERAGE * (np.minimum(a_words, b_words) - before - after))
             & (shorter_coverage >= settings.min_shorter_coverage)
             & (more_words >= 0)
         )
