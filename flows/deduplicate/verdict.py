@@ -53,7 +53,6 @@ _READ_ON_WORDS = 15
 # An outlet's own lede: up to this share of the shorter text in one stretch, when at least so much else is common.
 _LEDE_SHARE = 0.35
 _LEDE_COVERAGE = 0.6
-_LEDE_LONGER_COVERAGE = 0.45
 _LEDE_SHARED_WORDS = 80
 INSIDE_LENGTH = 0.1
 # A text with a difference in every tenth word was edited all through: two stories that share a passage differ in few
@@ -214,7 +213,7 @@ class Verdict:
         )
         has_own_lede = (
             (shorter_coverage >= _LEDE_COVERAGE)
-            & (longer_coverage >= _LEDE_LONGER_COVERAGE)
+            & (longer_coverage >= settings.min_longer_coverage)
             & (unmatched <= _LEDE_SHARE * shorter_sizes)
             & (shared_words >= _LEDE_SHARED_WORDS)
         )
