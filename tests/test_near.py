@@ -227,6 +227,21 @@ def test_notices_that_are_alike_are_reported_where_a_form_has_few_fillings() -> 
     assert kinds(unlike) == {}
 
 
+def test_long_notices_with_a_dozen_other_figures_are_two_however_alike() -> None:
+    words = text_of(prose(81, 260)).split()
+
+    def notice(number: int, figures: int) -> str:
+        pick = random.Random(number)
+        filled = list(words)
+        for slot in range(figures):
+            filled[8 + 20 * slot] = str(pick.randint(1_000, 9_999))
+        return " ".join(filled)
+
+    # Of runs of five words 0.6 are common with a dozen figures, 0.7 with eight.
+    assert kinds({f"n{number:02d}": notice(number, 12) for number in range(6)}) == {}
+    assert len(kinds({f"n{number:02d}": notice(number, 8) for number in range(6)})) == 6 * 5 // 2
+
+
 @given(st.lists(st.integers(0, 3), max_size=40), st.lists(st.integers(0, 3), max_size=40))
 def test_runs_of_short_texts_are_counted_as_sets(one: list[int], other: list[int]) -> None:
     words = np.array([*one, *other], np.uint32) * 8 + kernels.PLAIN
@@ -299,6 +314,16 @@ def test_a_story_cut_off_early_is_found_between_lines_of_the_outlets_own() -> No
     edges = found({"a": cut, "b": text_of(long)})
     assert edges.height == 1
     assert edges["a_coverage"].item() > 0.75
+
+
+def test_a_stub_below_a_headline_and_a_byline_is_a_part_of_what_it_was_cut_from() -> None:
+    long = prose(36, 400)
+    head = "Seven go to sea in a sieve they did\nBy Hollin Lorne and Mardale Kelmont for the desk, 4 May 2031\nIVESHAM"
+    stub = f"{head} - {' '.join(long[:34])} ... Go on reading"
+    assert kinds({"a": stub, "b": text_of(long)}) == {("a", "b"): "near_duplicate_of"}
+    # A brief that goes on otherwise, and one that only quotes from the middle, are stories of their own.
+    assert kinds({"a": f"{head} - {' '.join(long[:34] + prose(37, 20))}", "b": text_of(long)}) == {}
+    assert kinds({"a": f"{head} - {' '.join(long[150:184])}", "b": text_of(long)}) == {}
 
 
 def test_pages_without_line_breaks_keep_their_templates_apart() -> None:

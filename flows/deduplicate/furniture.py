@@ -1,16 +1,26 @@
 """Lines that stand in many different stories: the headers, footers and notices of outlets, named or not.
 
 A line of a wire story recurs as well, with each copy of the story. What tells the two apart is their company: the texts
-around an outlet's footer differ, the copies of a story are alike around each of its lines.
+around an outlet's footer differ, the copies of a story are alike around each of its lines. Where a page has no line
+breaks, or where it breaks off and goes on with a call to subscribe, what recurs is the beginning or the end of a line.
 """
 
 from collections.abc import Callable
+from typing import NamedTuple
 
 import numpy as np
 import numpy.typing as npt
 
 from flows.compiled import kernel
-from flows.deduplicate.kernels import common_ends, look_up, tell_frequent
+from flows.deduplicate.kernels import (
+    CHAIN_SHIFT,
+    LINE_SHIFT,
+    MIX_A,
+    OF_CLASS,
+    common_ends,
+    look_up,
+    tell_frequent,
+)
 from flows.deduplicate.wordstore import WordStore
 
 # Texts with a line from which on it may be an outlet's.
@@ -35,6 +45,8 @@ _MIN_TELLING = 5
 # most of whose pages are fillings of one form, half the pairs or more are alike beside a line of its footer, too, while
 # cut-off copies of a wire story make strangers of one pair in six at most.
 _STRANGERS_OF_FEW, _STRANGERS_OF_MANY, _MANY_TELLING = 0.5, 0.3, 10
+# Words of a beginning or an end of a line that may recur, the shorter ones first: fewer are a turn of phrase.
+_END_WORDS = (8, 12, 16, 24, 32, 48, 64, 96, 128)
 # A text is compared with one of at most so many times its length: a whole archive in one text says nothing here, and to
 # align it with each of its stories would take for ever.
 _MOST_TIMES = 20
@@ -44,31 +56,156 @@ Indexes = npt.NDArray[np.int64]
 Covered = Callable[[Indexes, Indexes], Indexes]
 
 
-def template_lines(store: WordStore, ranks: Indexes, covered: Covered) -> npt.NDArray[np.bool_]:
+class Lines(NamedTuple):
+    """What the lines of a corpus are; both of shape (lines).
+
+    Attributes:
+        is_template: whether they recur in different stories.
+        is_repeated: whether they stand in several texts.
+    """
+
+    is_template: npt.NDArray[np.bool_]
+    is_repeated: npt.NDArray[np.bool_]
+
+
+class _Texts(NamedTuple):
+    """Texts that are told apart, all arrays of shape (texts).
+
+    Attributes:
+        ranks: a number of each that does not depend on the order of reading.
+        of_rank: the text of each rank.
+        lengths: their words.
+        covered: counts the words that pairs of them have in common.
+        around: counts those among them that say nothing of the pair.
+        is_compiled: whether kernels are compiled.
+    """
+
+    ranks: Indexes
+    of_rank: Indexes
+    lengths: Indexes
+    covered: Covered
+    around: Covered
+    is_compiled: bool
+
+
+def template_lines(store: WordStore, ranks: Indexes, covered: Covered) -> Lines:
     """Find the lines that recur in different stories.
 
     Args:
         store: the corpus.
         ranks: int64, shape (texts): a number of each text that does not depend on the order of reading.
         covered: counts the words that pairs of texts (two arrays of their indexes) have in common.
+    """
+
+    def around(a: Indexes, b: Indexes) -> Indexes:
+        counts = np.empty(len(a), np.int64)
+        kernel(common_ends, is_compiled=store.is_compiled)(
+            store.line_hashes, store.line_words, store.line_starts, a, b, counts
+        )
+        return counts
+
+    def texts_of(entries: Indexes) -> Indexes:
+        return (np.searchsorted(store.line_starts, entries, side="right") - 1).astype(np.int64)
+
+    texts = _Texts(ranks, _inverse(ranks), np.diff(store.starts), covered, around, store.is_compiled)
+    entries, recurs = _recurring(store.line_hashes, texts_of, texts)
+    lines = Lines(*(np.zeros(len(store.line_hashes), np.bool_) for _ in Lines._fields))
+    lines.is_template[entries] = recurs
+    lines.is_repeated[entries] = True
+    return lines
+
+
+def template_ends(
+    store: WordStore,
+    lines: Lines,
+    words: npt.NDArray[np.uint32],
+    ends: Indexes,
+    ranks: Indexes,
+    covered: Covered,
+) -> tuple[Indexes, Indexes]:
+    """Find the words with which the first lines of different stories begin, or the last ones end.
+
+    Template lines are out of the way, so that a short notice is not taken for a stranger to the next filling of its
+    form because of the pages around them.
+
+    Args:
+        store: the corpus.
+        lines: as `template_lines` found them.
+        words: words of all texts, those of template lines out of the way.
+        ends: int64, shape (texts): where those that are left end; they begin where the text did.
+        ranks: as for `template_lines`.
+        covered: counts the words that pairs of texts have in common, of those that are left.
 
     Returns:
-        bool, shape (lines).
+        How many words at the beginning and at the end of each text are template: int64, shape (texts), twice.
     """
-    hashes = store.line_hashes
-    frequent = _frequent(hashes, is_compiled=store.is_compiled)
-    is_template = np.zeros(len(hashes), np.bool_)
+    starts = store.starts[:-1]
+    heads, tails = np.zeros(store.text_count, np.int64), np.zeros(store.text_count, np.int64)
+    # Of each text its first line that is left, and its last. A text of template lines alone has all its words still.
+    own = np.flatnonzero(~lines.is_template)
+    bounds = np.searchsorted(own, store.line_starts)
+    counts = np.append(0, np.cumsum(store.line_words[own], dtype=np.int64))[bounds]
+    asked = np.flatnonzero((bounds[1:] > bounds[:-1]) & (np.diff(counts) == ends - starts))
+    for found, outer in ((heads, own[bounds[asked]]), (tails, own[bounds[asked + 1] - 1])):
+        # A line that is repeated as it is was asked about.
+        is_single = ~lines.is_repeated[outer]
+        left, line_words = asked[is_single], store.line_words[outer[is_single]]
+        for size in _END_WORDS:
+            is_longer = line_words > size
+            left, line_words = left[is_longer], line_words[is_longer]
+            hashes = _hashes(words, starts[left] if found is heads else ends[left] - size, size)
+
+            def around(a: Indexes, _: Indexes, size: int = size) -> Indexes:
+                return np.full(len(a), size)
+
+            texts = _Texts(ranks, _inverse(ranks), ends - starts, covered, around, store.is_compiled)
+            entries, recurs = _recurring(hashes, left.take, texts)
+            left, line_words = left[entries[recurs]], line_words[entries[recurs]]
+            if not len(left):
+                break
+            found[left] = size
+    return heads, tails
+
+
+def _inverse(ranks: Indexes) -> Indexes:
+    inverse = np.empty(len(ranks), np.int64)
+    inverse[ranks] = np.arange(len(ranks))
+    return inverse
+
+
+def _hashes(words: npt.NDArray[np.uint32], starts: Indexes, count: int) -> Indexes:
+    """Hashes of so many words from each start on."""
+    chain = np.zeros(len(starts), np.uint64)
+    for at in range(count):
+        chain = (chain ^ (words[starts + at].astype(np.uint64) >> OF_CLASS)) * MIX_A
+        chain ^= chain >> CHAIN_SHIFT
+    return (chain >> LINE_SHIFT).astype(np.int64)
+
+
+def _recurring(
+    hashes: Indexes, texts_of: Callable[[Indexes], Indexes], texts: _Texts
+) -> tuple[Indexes, npt.NDArray[np.bool_]]:
+    """Look at hashes that stand often enough, each for a line or a part of one.
+
+    Args:
+        hashes: shape (n).
+        texts_of: the text of some of these.
+        texts: the texts.
+
+    Returns:
+        Which of the hashes stand often enough, ascending, and whether each stands in different stories.
+    """
+    frequent = _frequent(hashes, is_compiled=texts.is_compiled)
     if not len(frequent):
-        return is_template
+        return np.empty(0, np.int64), np.empty(0, np.bool_)
     place = np.empty(len(hashes), np.int32)
     # A table that is a quarter full.
     table = np.full(1 << (4 * len(frequent)).bit_length(), -1, np.int32)
-    kernel(look_up, is_compiled=store.is_compiled)(frequent, table, hashes, place)
+    kernel(look_up, is_compiled=texts.is_compiled)(frequent, table, hashes, place)
     entries = np.flatnonzero(place >= 0)
     of_entry = place[entries].astype(np.uint64)
     del place
-    text = (np.searchsorted(store.line_starts, entries, side="right") - 1).astype(np.int64)
-    shuffled = (ranks[text].astype(np.uint64) * np.uint64(_SHUFFLE)) & np.uint64(0xFFFFFFFF)
+    shuffled = (texts.ranks[texts_of(entries)].astype(np.uint64) * np.uint64(_SHUFFLE)) & np.uint64(0xFFFFFFFF)
     # One entry per line and text, in the order of lines and, within a line, of the shuffled ranks.
     keys = (of_entry << np.uint64(32)) | shuffled
     keys.sort()
@@ -77,27 +214,22 @@ def template_lines(store: WordStore, ranks: Indexes, covered: Covered) -> npt.ND
     firsts = np.searchsorted(of_line, np.arange(len(frequent)))
     nth = np.arange(len(keys)) - firsts[of_line]
     sampled = nth < _SAMPLE
-    text_of_rank = np.empty(len(ranks), np.int64)
-    text_of_rank[ranks] = np.arange(len(ranks))
-    texts = text_of_rank[_ranks_of(keys[sampled])]
+    sample = texts.of_rank[_ranks_of(keys[sampled])]
     lines = of_line[sampled]
     follows = np.flatnonzero(lines[1:] == lines[:-1])
     enough = np.bincount(of_line, minlength=len(frequent)) >= _MIN_TEXTS
     follows = follows[enough[lines[follows]]]
     if not len(follows):
-        return is_template
-    lengths = np.diff(store.starts)
-    asked = np.stack([texts[follows], texts[follows + 1]])
+        return entries, np.zeros(len(entries), np.bool_)
+    lengths = texts.lengths
+    asked = np.stack([sample[follows], sample[follows + 1]])
     is_alike = lengths[asked].max(0) <= _MOST_TIMES * lengths[asked].min(0)
     asked, follows = asked[:, is_alike], follows[is_alike]
     pairs, inverse = np.unique((asked.min(0) << 32) | asked.max(0), return_inverse=True)
     a, b = pairs >> 32, pairs & 0xFFFFFFFF
-    around = np.empty(len(a), np.int64)
-    kernel(common_ends, is_compiled=store.is_compiled)(
-        store.line_hashes, store.line_words, store.line_starts, a, b, around
-    )
+    around = texts.around(a, b)
     left = np.minimum(lengths[a], lengths[b]) - around
-    related = ((left < _LEAST_LEFT) | (covered(a, b) - around >= _RELATED_SHARE * left))[inverse]
+    related = ((left < _LEAST_LEFT) | (texts.covered(a, b) - around >= _RELATED_SHARE * left))[inverse]
     is_telling = (left >= _TELLING_WORDS)[inverse]
     line = lines[follows]
     asked_count, telling_count, strangers, telling_strangers = (
@@ -109,8 +241,7 @@ def template_lines(store: WordStore, ranks: Indexes, covered: Covered) -> npt.ND
     recurs = np.where(
         is_told, telling_strangers >= least * telling_count, strangers >= _STRANGERS_OF_FEW * asked_count
     ) & (asked_count > 0)
-    is_template[entries] = recurs[of_entry.astype(np.int64)]
-    return is_template
+    return entries, recurs[of_entry.astype(np.int64)]
 
 
 def _frequent(hashes: Indexes, *, is_compiled: bool) -> Indexes:

@@ -60,7 +60,10 @@ GRAM_WORDS = 5
 # Columns of what `compare` measures of a pair.
 A_COVERED, B_COVERED, A_UNMATCHED, B_UNMATCHED, SAME_SLOTS, OTHER_SLOTS, OTHER_WORDS = range(7)
 SAME_VARIABLE, OTHER_VARIABLE, OTHER_PLACES, SHARED_GRAMS, ALL_GRAMS = range(7, 12)
-MEASURES = 12
+A_BEFORE, B_BEFORE, A_BETWEEN, B_BETWEEN, A_AFTER, B_AFTER = range(12, 18)
+MEASURES = 18
+# Words of a run that is no headline.
+LONG_RUN = 16
 
 # What `compare` is given when nobody asks for values.
 NOWHERE, NO_VALUES = np.empty(0, np.int64), np.empty(0, np.uint32)
@@ -440,7 +443,8 @@ def compare(  # noqa: PLR0912, PLR0915 - as above
             of each that is not; names and figures that are the same in both; that differ in the same place;
             differences of other kinds; VARIABLE words of a that are the same, those of either that differ in the same
             place, at most PLACE_VARIABLE between two runs; places that differ otherwise; runs of GRAM_WORDS words that
-            are aligned, and all that either has.
+            are aligned, and all that either has; words of a and of b before the first run of at least LONG_RUN that
+            are equal, those after the last run, and those between them that are aligned.
         value_starts: shape (n): where the values of each pair begin, or empty if nobody asks for them.
         values: out, zeros: for each word of a of each pair, what b has in its place: the same hash, that of another
             word or words, or 0 where nothing can be said.
@@ -498,6 +502,9 @@ def compare(  # noqa: PLR0912, PLR0915 - as above
         other_words: Any = 0
         other_variable: Any = 0
         other_places: Any = 0
+        a_first: Any = np.int64(a_count)
+        b_first: Any = np.int64(b_count)
+        a_last: Any = np.int64(0)
         a_end: Any = np.int64(0)
         b_end: Any = np.int64(0)
         q: Any = np.int64(0)
@@ -643,13 +650,23 @@ def compare(  # noqa: PLR0912, PLR0915 - as above
             other_variable = min(other_variable, variable_before + PLACE_VARIABLE)
             if q == b_count:
                 break
+            run_start = q
             while p < a_count and q < b_count and aw[p] >> CLASS_BITS == bw[q] >> CLASS_BITS:
                 a_same[p] = q + 1
                 b_same[q] = 1
                 p += 1
                 q += 1
+            if q - run_start >= LONG_RUN:
+                a_first = min(a_first, p - q + run_start)
+                b_first = min(b_first, run_start)
+            a_last = max(a_last, p)
             a_end = p
             b_end = q
+        measures[i, A_BEFORE] = a_first
+        measures[i, B_BEFORE] = b_first
+        measures[i, A_AFTER] = a_count - a_last
+        measures[i, B_AFTER] = b_count - b_end
+        between = 0
         covered = 0
         longest = 0
         run = 0
@@ -660,6 +677,7 @@ def compare(  # noqa: PLR0912, PLR0915 - as above
         for at in range(a_count):
             if a_same[at]:
                 covered += 1
+                between += a_first <= at < a_last
                 run = 0
                 streak = streak + 1 if at > 0 and a_same[at] == a_same[at - 1] + 1 else 1
                 grams += streak >= GRAM_WORDS
@@ -674,18 +692,22 @@ def compare(  # noqa: PLR0912, PLR0915 - as above
                 longest = max(longest, run)
         measures[i, A_COVERED] = covered
         measures[i, A_UNMATCHED] = longest
+        measures[i, A_BETWEEN] = between
+        between = 0
         covered = 0
         longest = 0
         run = 0
         for at in range(b_count):
             if b_same[at]:
                 covered += 1
+                between += b_first <= at < b_end
                 run = 0
             else:
                 run += 1
                 longest = max(longest, run)
         measures[i, B_COVERED] = covered
         measures[i, B_UNMATCHED] = longest
+        measures[i, B_BETWEEN] = between
         measures[i, SAME_SLOTS] = same_slots
         measures[i, OTHER_SLOTS] = other_slots
         measures[i, OTHER_WORDS] = other_words

@@ -11,7 +11,7 @@ words) are reported where a form has few of them, because a reader would call th
 Jaccard similarity alone would miss truncated and edited copies, and would take two stories in one template for copies.
 """
 
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -23,11 +23,13 @@ import polars as pl
 from flows.compiled import kernel
 from flows.deduplicate.cluster import star_clusters
 from flows.deduplicate.forms import mark_slots
-from flows.deduplicate.furniture import template_lines
+from flows.deduplicate.furniture import template_ends, template_lines
 from flows.deduplicate.kernels import (
     A_COVERED,
     ALL_GRAMS,
+    LINE_SHIFT,
     MEASURES,
+    MIX_A,
     NO_VALUES,
     NOWHERE,
     SHARED_GRAMS,
@@ -256,23 +258,31 @@ class _Corpus:
         """
         count = store.text_count
 
-        def covered(a: Indexes, b: Indexes) -> Indexes:
-            words, starts = store.words, store.starts
-            measures = _measured(words, starts[:-1], starts[1:], a, b, store.spread, is_compiled=store.is_compiled)
-            return measures[:, A_COVERED].astype(np.int64)
+        starts = store.starts[:-1]
 
-        words, ends, sizes, whole, body, aside = _without_lines(store, template_lines(store, ranks, covered), settings)
+        def covering(words: npt.NDArray[np.uint32], ends: Indexes) -> Callable[[Indexes, Indexes], Indexes]:
+            def covered(a: Indexes, b: Indexes) -> Indexes:
+                measures = _measured(words, starts, ends, a, b, store.spread, is_compiled=store.is_compiled)
+                return measures[:, A_COVERED].astype(np.int64)
+
+            return covered
+
+        lines = template_lines(store, ranks, covering(store.words, store.starts[1:]))
+        words, ends, sizes, whole, body, aside = _without_lines(store, lines.is_template, settings)
+        heads, tails = template_ends(store, lines, words, ends, ranks, covering(words, ends))
+        del lines
+        starts, ends = _without_ends(store, words, ends, heads, tails, sizes, body, aside, settings)
         order = np.empty(count, np.int64)
         order[ranks] = np.arange(count)
         return cls(
             words,
-            store.starts[:-1][order],
+            starts[order],
             ends[order],
             sizes[order],
             whole[order],
             body[order],
             aside[order],
-            (store.starts[1:] - ends)[order],
+            (np.diff(store.starts) - (ends - starts))[order],
             forms,
             sources,
             store.is_compiled,
@@ -314,6 +324,58 @@ def _without_lines(
             column[first:last] = own
         ends[first:last] += starts[first]
     return words if file is None else sealed(words), ends, sizes, whole, body, aside
+
+
+def _without_ends(
+    store: WordStore,
+    words: npt.NDArray[np.uint32],
+    ends: Indexes,
+    heads: Indexes,
+    tails: Indexes,
+    sizes: Indexes,
+    body: Indexes,
+    aside: Indexes,
+    settings: Settings,
+) -> tuple[Indexes, Indexes]:
+    """Where the words of texts begin and end without so many at the beginning and the end.
+
+    Args:
+        store: the corpus.
+        words: words of all texts, those of template lines out of the way.
+        ends: shape (texts): where they end.
+        heads: shape (texts): how many go at the beginning.
+        tails: the same at the end.
+        sizes: in and out, shape (texts), as `trim` fills it in.
+        body: the same.
+        aside: the same.
+        settings: thresholds.
+    """
+    starts = store.starts[:-1]
+    counts = ends - starts
+    cut = np.flatnonzero((heads + tails > 0) & (counts - heads - tails >= settings.min_article_words))
+    if not len(cut):
+        return starts, ends
+    own = np.append(0, np.cumsum(counts[cut]))
+    own_words = words[np.arange(own[-1]) + np.repeat(starts[cut] - own[:-1], counts[cut])]
+    line_words = np.stack([heads[cut], (counts - heads - tails)[cut], tails[cut]], 1).ravel().astype(np.int32)
+    is_template = np.tile(np.array([True, False, True]), len(cut))
+    _, sizes[cut], _, body[cut], ends_aside = _trimmed(
+        own_words,
+        own,
+        np.arange(len(cut) + 1) * 3,
+        line_words,
+        is_template,
+        settings.min_article_words,
+        store.is_compiled,
+        None,
+        0,
+    )
+    mixed = (aside[cut].astype(np.uint64) * MIX_A) ^ ends_aside.astype(np.uint64)
+    aside[cut] = (mixed >> LINE_SHIFT).astype(np.int64)
+    starts, ends = starts.copy(), ends.copy()
+    starts[cut] += heads[cut]
+    ends[cut] -= tails[cut]
+    return starts, ends
 
 
 def _trimmed(

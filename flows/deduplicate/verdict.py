@@ -6,9 +6,15 @@ import numpy as np
 import numpy.typing as npt
 
 from flows.deduplicate.kernels import (
+    A_AFTER,
+    A_BEFORE,
+    A_BETWEEN,
     A_COVERED,
     A_UNMATCHED,
     ALL_GRAMS,
+    B_AFTER,
+    B_BEFORE,
+    B_BETWEEN,
     B_COVERED,
     B_UNMATCHED,
     GRAM_WORDS,
@@ -40,10 +46,13 @@ _INSIDE_COVERAGE = 0.95
 # Likewise one with a dateline, a byline or a line of links of its own, when it has no stretch of more than the setting
 # max_unmatched_words of its own.
 _FRAMED_COVERAGE = 0.75
+# Likewise one that begins where the longer begins and ends where what they share ends, while the longer goes on: up to
+# so many words before that are a headline, a byline and a dateline, and up to so many after it say where to read on.
+_HEAD_WORDS = 40
+_READ_ON_WORDS = 15
 # An outlet's own lede: up to this share of the shorter text in one stretch, when at least so much else is common.
 _LEDE_SHARE = 0.35
 _LEDE_COVERAGE = 0.6
-_LEDE_LONGER_COVERAGE = 0.45
 _LEDE_SHARED_WORDS = 80
 INSIDE_LENGTH = 0.1
 # A text with a difference in every tenth word was edited all through: two stories that share a passage differ in few
@@ -91,6 +100,8 @@ _FORM_PLACES = 0.3
 # figure in fifty words does not; and from which on they make none in a form of which there are few fillings.
 _NEARLY_EQUAL = 0.79
 ALIKE = 0.5
+# Slots of a known form from which on two fillings are two notices, however much else is the same in a long form.
+_OTHER_FILLING_SLOTS = 10
 # Of fillings a little more is asked, because the runs across template lines are an estimate, and those that are half
 # alike are two notices to a reader.
 _FILLINGS_ALIKE = 0.505
@@ -182,9 +193,27 @@ class Verdict:
         is_whole_inside = (shorter_coverage >= _INSIDE_COVERAGE) | (
             (shorter_coverage >= _FRAMED_COVERAGE) & is_short_stretched
         )
+        before, longer_before, after, longer_after, between = (
+            np.where(a_is_longer, measures[:, two], measures[:, one])
+            for one, two in (
+                (A_BEFORE, B_BEFORE),
+                (B_BEFORE, A_BEFORE),
+                (A_AFTER, B_AFTER),
+                (B_AFTER, A_AFTER),
+                (A_BETWEEN, B_BETWEEN),
+            )
+        )
+        was_cut_off = (
+            (np.maximum(before, longer_before) <= _HEAD_WORDS)
+            & (after <= _READ_ON_WORDS)
+            & (longer_after > np.maximum(settings.max_unmatched_words, longer_before))
+            & (between >= _INSIDE_COVERAGE * (np.minimum(a_words, b_words) - before - after))
+            & (shorter_coverage >= settings.min_shorter_coverage)
+            & (more_words >= 0)
+        )
         has_own_lede = (
             (shorter_coverage >= _LEDE_COVERAGE)
-            & (longer_coverage >= _LEDE_LONGER_COVERAGE)
+            & (longer_coverage >= settings.min_longer_coverage)
             & (unmatched <= _LEDE_SHARE * shorter_sizes)
             & (shared_words >= _LEDE_SHARED_WORDS)
         )
@@ -211,7 +240,7 @@ class Verdict:
             & ((longer_coverage >= settings.min_longer_coverage) | is_whole_inside)
             & (is_same_story | is_whole_inside | has_own_lede | (unmatched <= most))
         )
-        tells_one_story |= is_edited_throughout
+        tells_one_story |= is_edited_throughout | was_cut_off
         tells_one_story |= is_alike & (unmatched <= settings.max_unmatched_words)
         slots = measures[:, OTHER_SLOTS]
         slot_share = slots / np.maximum(slots + measures[:, SAME_SLOTS], 1)
@@ -256,5 +285,6 @@ class Verdict:
             is_alike=is_alike
             & (similarity >= _FILLINGS_ALIKE)
             & (slot_share < _OTHER_STORY)
-            & ((slots < _MANY_SLOTS) | (2 * variable >= slots)),
+            & ((slots < _MANY_SLOTS) | (2 * variable >= slots))
+            & (variable < _OTHER_FILLING_SLOTS),
         )
