@@ -22,7 +22,6 @@ from hypothesis import strategies as st
 
 from flows.errors import CopydeskError, UsageError
 from flows.ids import article_id, passage_id, place_id, place_ids, source_id, source_ids
-from flows.ingest import run as ingest_run
 from flows.ingest.digest import digest, digested_meanwhile
 from flows.ingest.documents import day_of, instant_of
 from flows.ingest.heaps import Heaps
@@ -538,7 +537,6 @@ def test_a_file_that_goes_when_it_has_lost_its_uri_is_told_as_it_was(tmp_path, m
         (tmp_path / folder).mkdir()
         (tmp_path / folder / "page.txt").write_text(f"text of {folder}")
     lost = max(("a", "b"), key=lambda folder: hashlib.sha256(f"text of {folder}".encode()).hexdigest())
-    digest = ingest_run._digest
 
     def digest_and_go(file: Path) -> tuple[str, int]:
         found = digest(file)
@@ -546,7 +544,7 @@ def test_a_file_that_goes_when_it_has_lost_its_uri_is_told_as_it_was(tmp_path, m
             file.unlink()
         return found
 
-    monkeypatch.setattr(ingest_run, "_digest", digest_and_go)
+    monkeypatch.setattr("flows.ingest.run.digest", digest_and_go)
     result = run(tmp_path / "a", tmp_path / "b")
     result.assert_conserved(2)
     assert result.rules == ["uri_taken"]
