@@ -324,6 +324,56 @@ def test_a_stub_below_a_headline_and_a_byline_is_a_part_of_what_it_was_cut_from(
     # A brief that goes on otherwise, and one that only quotes from the middle, are stories of their own.
     assert kinds({"a": f"{head} - {' '.join(long[:34] + prose(37, 20))}", "b": text_of(long)}) == {}
     assert kinds({"a": f"{head} - {' '.join(long[150:184])}", "b": text_of(long)}) == {}
+    whole = "Seven go to sea in a sieve they did\nPublished at 7:30\nBy the night desk\n" + text_of(long)
+    assert kinds({"a": stub, "b": whole}) == {("a", "b"): "near_duplicate_of"}
+
+
+def test_an_update_with_a_lede_of_its_own_may_be_twice_as_long() -> None:
+    update = prose(38, 60) + STORY[60:180] + prose(39, 170) + STORY[180:] + prose(40, 170)
+    assert kinds({"a": text_of(STORY), "b": text_of(update)}) == {("a", "b"): "near_duplicate_of"}
+    # Background that two stories have in common is less than half of either.
+    running = prose(41, 170) + STORY[60:180] + prose(42, 60)
+    assert kinds({"a": text_of(STORY), "b": text_of(running)}) == {}
+
+
+def test_an_update_may_bring_a_dozen_new_figures_and_another_filling_brings_more() -> None:
+    words = [word.lower().rstrip(".") for word in prose(43, 560)]
+    words[5::10] = [str(1_000 + at) for at in range(len(words[5::10]))]
+
+    def refigured(every: int) -> str:
+        changed = list(words)
+        changed[5 :: 10 * every] = [str(7_000 + at) for at in range(len(words[5 :: 10 * every]))]
+        return " ".join(changed[:280] + prose(44, 40) + changed[280:])
+
+    assert kinds({"a": " ".join(words), "b": refigured(5)}) == {("a", "b"): "near_duplicate_of"}
+    assert kinds({"a": " ".join(words), "b": refigured(2)}) == {}
+
+
+def test_a_call_to_subscribe_behind_a_storys_last_words_is_no_part_of_it() -> None:
+    call = "This story goes on for those who take the paper at home or on their way to work, and what they " + text_of(
+        prose(45, 24)
+    ).replace("\n", " ")
+    pages = {f"s{number}": f"{text_of(prose(46 + number, 70))} and the {call}" for number in range(7)}
+    assert set(kinds({**pages, "whole": text_of(prose(46, 300))})) == {("s0", "whole")}
+
+
+def test_the_end_of_a_form_is_no_template_whatever_pages_print_it() -> None:
+    ending = text_of(prose(49, 14)).lower()
+    pages = {}
+
+    def page(outlet: int, body: str) -> str:
+        return f"{text_of(prose(900 + outlet, 60), 8)}\n{body}\n{text_of(prose(950 + outlet, 60), 20)}"
+
+    def notice(number: int) -> str:
+        pick = random.Random(number)
+        figures = " ".join(f"{pick.choice(NAMES)} {pick.randint(100, 9_999)}" for _ in range(6))
+        return f"As measured at noon {figures} and so {ending}"
+
+    for number in range(24):
+        pages[f"n{number:02d}"] = page(number % 4, notice(number))
+        pages[f"s{number:02d}"] = page(number % 4, text_of(prose(600 + number, 120)))
+    pages["reprint"] = page(1, notice(3))
+    assert found(pages).select("a_id", "b_id", "score").rows() == [("n03", "reprint", 1.0)]
 
 
 def test_pages_without_line_breaks_keep_their_templates_apart() -> None:

@@ -80,6 +80,9 @@ _SOME_SLOTS = 5
 _SOME_CONCENTRATION = 0.8
 _FEW_SLOTS = 3
 _SLOT_SHARE = 0.5
+# Of texts of another cut this share of the slots must differ, too: an update may bring a dozen new figures and leave
+# most names and figures as they were.
+_CUT_SLOT_SHARE = 0.25
 # Likewise two notices that share less than so many times the words that copies must, whatever else differs, when this
 # share of their slots does.
 _NOTICE_TIMES = 3
@@ -256,7 +259,8 @@ class Verdict:
         words = np.minimum(measures[:, OTHER_WORDS], PLACE_SLOTS * places)
         concentration = slots / np.maximum(slots + words, 1)
         is_form = (concentration >= _SLOT_CONCENTRATION) & (
-            (slots >= np.where(is_of_one_cut, _MANY_SLOTS, _MANY_SLOTS + PLACE_SLOTS))
+            ((slots >= _MANY_SLOTS) & is_of_one_cut)
+            | ((slots >= _MANY_SLOTS + PLACE_SLOTS) & (slot_share >= _CUT_SLOT_SHARE))
             | ((slots >= _SOME_SLOTS) & (concentration >= _SOME_CONCENTRATION) & is_of_one_cut)
             | ((slots >= _FEW_SLOTS) & (slot_share >= _SLOT_SHARE) & is_of_one_cut)
             | is_other_filling
