@@ -100,7 +100,8 @@ class Cluster:
         file = folder / "scheduler.json"
         options = ["--host", "127.0.0.1", "--port", "0", "--no-dashboard", "--scheduler-file", str(file)]
         self._scheduler = subprocess.Popen(_command("scheduler", options), env=environment, cwd=folder)
-        assert wait_for(file.exists, 60)
+        # It is not written at one stroke.
+        assert wait_for(lambda: file.exists() and file.read_text(encoding="utf-8").endswith("}"), 60)
         self.address = str(json.loads(file.read_text(encoding="utf-8"))["address"])
         options = ["--nthreads", "1", "--memory-limit", "2GB", "--no-nanny", "--no-dashboard"]
         options += ["--local-directory", str(folder)]
