@@ -16,8 +16,9 @@ help: ## Show this list.
 release: $(SYNCED) ## Build the release in dist/ from seeds/; an unchanged release stays untouched.
 	@$(BIN)/python tools/rebuild.py seeds dist $(RELEASE)
 
+# More processes than cores, because much of the time tests wait, and files in the order that tests/conftest.py gives them.
 test: $(SYNCED) ## Run the tests.
-	$(BIN)/python -m pytest --numprocesses 3 --dist loadfile
+	$(BIN)/python -m pytest --numprocesses 4 --dist loadfile --no-loadscope-reorder
 
 lint: $(SYNCED) ## Check style and types.
 	$(BIN)/ruff check .

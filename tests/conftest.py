@@ -42,7 +42,10 @@ def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
 
 @pytest.fixture(scope="session")
 def server() -> Iterator[EmbeddedServer]:
-    """A Prefect server that answers."""
+    """A Prefect server that answers; each process that tries tests has one.
+
+    One for all was tried: its database, a file, was locked too long for some requests.
+    """
     with EmbeddedServer() as running:
         running.wait()
         yield running

@@ -52,7 +52,9 @@ def test_a_stage_imports_no_other_stage(path):
 
 @pytest.mark.parametrize("path", MODULES)
 def test_only_the_pipeline_imports_prefect(path):
-    assert path in PREFECT_MAY or not any(imports_package(imports_of(path), name) for name in ("prefect", "prefect_dask"))
+    assert path in PREFECT_MAY or not any(
+        imports_package(imports_of(path), name) for name in ("prefect", "prefect_dask")
+    )
 
 
 @pytest.mark.parametrize("path", MODULES)

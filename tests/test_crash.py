@@ -212,7 +212,8 @@ def test_folders_made_for_releases_are_flushed_with_their_parents(tmp_path, monk
 def test_a_disk_that_fails_is_one_line_and_the_next_run_finishes(build, world, tmp_path, code):
     chosen = random.Random(code)
     rename = world.calls.index("rename_new")
-    for number in (chosen.randrange(rename), rename - 1):
+    # The last call before the rename for one of them; what they are called is the same everywhere.
+    for number in (chosen.randrange(rename), *([rename - 1] if code == errno.EIO else [])):
         out = world.copy(tmp_path / str(number))
         check_one_clear_line(build(world.pages, out, fail_at=number, errno=code), out, os.strerror(code))
         assert not check_whole(world, out)

@@ -21,7 +21,13 @@ ENVIRONMENTS = [
     {"POLARS_MAX_THREADS": "1", "NUMBA_NUM_THREADS": "1", "PYTHONHASHSEED": "1", "TZ": "Pacific/Kiritimati"},
     {"POLARS_MAX_THREADS": "2", "NUMBA_NUM_THREADS": "2", "PYTHONHASHSEED": "2", "LC_ALL": "C"},
     # The names of files are no UTF-8 here.
-    {"POLARS_MAX_THREADS": "3", "PYTHONHASHSEED": "4294967295", "TZ": "America/St_Johns", "LC_ALL": "POSIX", "PYTHONUTF8": "0"},
+    {
+        "POLARS_MAX_THREADS": "3",
+        "PYTHONHASHSEED": "4294967295",
+        "TZ": "America/St_Johns",
+        "LC_ALL": "POSIX",
+        "PYTHONUTF8": "0",
+    },
 ]
 
 

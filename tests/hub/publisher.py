@@ -14,7 +14,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 from pathlib import Path
 from types import TracebackType
-from typing import Any, Self
+from typing import Any, Self, SupportsIndex
 
 from tests.hub.server import Hub
 
@@ -108,7 +108,8 @@ class Clock:
     def monotonic(self) -> float:
         return self._monotonic() + self._ahead
 
-    def sleep(self, seconds: float) -> None:
+    def sleep(self, seconds: SupportsIndex | float) -> None:
+        seconds = float(seconds)
         end = self.monotonic() + seconds
         self._sleep(seconds / self._speed)
         with self._lock:  # of several that sleep at once, none moves it on twice
