@@ -3,6 +3,7 @@
 import io
 import os
 import random
+import subprocess
 import time
 from collections.abc import Generator, Iterator
 from contextlib import contextmanager
@@ -408,6 +409,20 @@ def test_only_waiting_counts_against_the_limit_of_time():
         assert 0.1 < time.monotonic() - began < 5
         with pytest.raises(TimeoutError):
             pipe.readinto(bytearray(10))
+
+
+def test_waits_add_up_however_short_each_is():
+    taken, given = os.pipe()
+    with os.fdopen(taken, "rb", buffering=0) as end:
+        # It ends at last, so that a reader that never loses patience fails instead of waiting for ever.
+        dripping = subprocess.Popen(["/bin/sh", "-c", "for n in $(seq 60); do printf x; sleep 0.1; done"], stdout=given)
+        os.close(given)
+        try:
+            with pytest.raises(TimeoutError):
+                PatientPipe(end, 1).readall()
+        finally:
+            dripping.kill()
+            dripping.wait()
 
 
 def test_long_rows_come_one_by_one(tmp_path):
