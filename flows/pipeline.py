@@ -879,7 +879,8 @@ def _with_rejects(error: CopydeskError, work: Path, out: Path) -> CopydeskError:
     file = out / LAST_REJECTS
     lines = (json.dumps(row, ensure_ascii=True) for row in rejects.iter_rows(named=True))
     try:
-        file.write_text("".join(f"{line}\n" for line in lines), encoding="utf-8")
+        with file.open("w", encoding="utf-8") as stream:
+            stream.writelines(f"{line}\n" for line in lines)
         where = f"in {file}"
     except OSError as unwritten:
         where = f"that cannot be written to {file}: {reason_of(unwritten)}"

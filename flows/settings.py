@@ -57,7 +57,8 @@ class Settings(BaseModel):
     shard_bytes: int = Field(
         default=64_000_000,
         gt=0,
-        description="Bytes of text a shard holds. Memory of a stage grows with it, not with the corpus.",
+        description="Bytes of text a shard holds, where a shorter text counts as one of 500 bytes: its row takes more. "
+        "Memory of a stage grows with it, not with the corpus.",
     )
 
     # --- deduplicate ---

@@ -24,7 +24,7 @@ from flows.errors import CopydeskError, UsageError
 from flows.ids import article_id, passage_id, place_id, place_ids, source_id, source_ids
 from flows.ingest.digest import digest, digested_meanwhile
 from flows.ingest.documents import day_of, instant_of
-from flows.ingest.heaps import Heaps
+from flows.ingest.heaps import ROW_BYTES, Heaps
 from flows.ingest.run import Ingested, ingest
 from flows.settings import MAX_INTEGER, Settings
 from schemas.provenance import Provenance
@@ -629,14 +629,20 @@ def shards_of(inputs: list[Path], shard_bytes: int) -> list[tuple[pl.DataFrame, 
 
 
 def test_shards_are_bounded(tmp_path):
-    write_jsonl(tmp_path / "feed.jsonl", *({"text": f"{n:02d}" + "é" * 4} for n in range(10)))
-    (tmp_path / "large.txt").write_text("x" * 100)
-    sizes = [sources["byte_count"].to_list() for sources, _ in shards_of([tmp_path], 25)]
-    assert [100] in sizes
-    assert sum(map(sum, sizes)) == 200
-    assert all(sum(shard) <= 25 for shard in sizes if shard != [100])
+    write_jsonl(tmp_path / "feed.jsonl", *({"text": f"{n:02d}" + "é" * 499} for n in range(10)))
+    (tmp_path / "large.txt").write_text("x" * 10_000)
+    sizes = [sources["byte_count"].to_list() for sources, _ in shards_of([tmp_path], 2_500)]
+    assert [10_000] in sizes
+    assert sum(map(sum, sizes)) == 20_000
+    assert all(sum(shard) <= 2_500 for shard in sizes if shard != [10_000])
     # As many as fit: no shard could have taken in the first document of the next one.
-    assert all(sum(shard) + following[0] > 25 for shard, following in pairwise(sizes))
+    assert all(sum(shard) + following[0] > 2_500 for shard, following in pairwise(sizes))
+
+
+def test_shards_of_the_shortest_texts_are_bounded_too(tmp_path):
+    write_jsonl(tmp_path / "feed.jsonl", *({"text": "x"} for n in range(100)))
+    sizes = [sources.height for sources, _ in shards_of([tmp_path], 10 * ROW_BYTES)]
+    assert sizes == [10] * 10
 
 
 def test_a_small_corpus_is_one_shard(tmp_path):
@@ -648,7 +654,7 @@ def test_a_small_corpus_is_one_shard(tmp_path):
 @hypothesis_settings(max_examples=25, deadline=None)
 @given(
     texts=st.lists(st.text("ab", min_size=1, max_size=9), min_size=1, max_size=25),
-    shard_bytes=st.integers(1, 60),
+    shard_bytes=st.integers(1, 10 * ROW_BYTES),
     seed=st.randoms(use_true_random=False),
 )
 def test_shards_are_ranges_of_places_in_any_order_of_the_inputs(texts, shard_bytes, seed):
@@ -676,7 +682,7 @@ def test_places_that_share_their_digits_stay_together(tmp_path, monkeypatch):
     """Their articles may be sorted in another order than their sources."""
     monkeypatch.setattr("flows.ingest.shards.PLACE_DIGITS", 1)
     write_jsonl(tmp_path / "feed.jsonl", *({"text": f"text {n}"} for n in range(50)))
-    digits = [set(sources["source_id"].str.head(1)) for sources, _ in shards_of([tmp_path], 100)]
+    digits = [set(sources["source_id"].str.head(1)) for sources, _ in shards_of([tmp_path], 20 * ROW_BYTES)]
     assert len(digits) > 1
     assert sum(map(len, digits)) == len(set().union(*digits))
 

@@ -3,6 +3,7 @@
 import io
 import os
 import random
+import subprocess
 import time
 from collections.abc import Generator, Iterator
 from contextlib import contextmanager
@@ -209,6 +210,17 @@ def test_corrupt_files_are_refused_and_the_next_is_read(tmp_path, reader):
     assert len(read(reader, good)[0]) == 100
 
 
+def test_a_letter_that_a_disk_has_changed_is_no_text(tmp_path, reader):
+    file = tmp_path / "feed.parquet"
+    table = pa.table({"text": ["The pier opens on Friday."]})
+    pq.write_table(
+        table, file, compression="none", use_dictionary=False, write_statistics=False, write_page_checksum=True
+    )
+    assert texts(read(reader, file)[0]) == ["The pier opens on Friday."]
+    file.write_bytes(file.read_bytes().replace(b"Friday", b"Fridbi"))
+    assert texts(read(reader, file)[0]) == ["unreadable_parquet"]
+
+
 def write_bomb(file: Path, byte_count: int, row_count: int) -> Path:
     """One long text that all rows share: it is in the file once, and unpacks to a copy a row."""
     indices = pa.array([0] * row_count, pa.int32())
@@ -236,7 +248,7 @@ def test_memory_is_limited(tmp_path):
 def worker_that(tmp_path: Path, monkeypatch: pytest.MonkeyPatch, does: str) -> Iterator[ParquetReader]:
     """A reader whose worker does something else than to answer."""
     script = tmp_path / "worker.sh"
-    script.write_text(f"#!/bin/sh\nread request\n{does}\n")
+    script.write_text(f"#!/bin/sh\necho $$ > {tmp_path}/pid\nread request\n{does}\n")
     script.chmod(0o755)
     monkeypatch.setattr("sys.executable", str(script))
     with ParquetReader() as reader:
@@ -250,6 +262,8 @@ def test_a_worker_that_dies_or_hangs_is_a_refusal(tmp_path, monkeypatch, does):
         (found,), _ = read(reader, file, parquet_timeout_seconds=1)
     assert isinstance(found, Refusal)
     assert found.rule == "unreadable_parquet"
+    with pytest.raises(ProcessLookupError):  # it is not left behind
+        os.kill(int((tmp_path / "pid").read_text()), 0)
 
 
 def test_a_run_reads_parquet_under_any_name(tmp_path):
@@ -395,6 +409,20 @@ def test_only_waiting_counts_against_the_limit_of_time():
         assert 0.1 < time.monotonic() - began < 5
         with pytest.raises(TimeoutError):
             pipe.readinto(bytearray(10))
+
+
+def test_waits_add_up_however_short_each_is():
+    taken, given = os.pipe()
+    with os.fdopen(taken, "rb", buffering=0) as end:
+        # It ends at last, so that a reader that never loses patience fails instead of waiting for ever.
+        dripping = subprocess.Popen(["/bin/sh", "-c", "for n in $(seq 60); do printf x; sleep 0.1; done"], stdout=given)
+        os.close(given)
+        try:
+            with pytest.raises(TimeoutError):
+                PatientPipe(end, 1).readall()
+        finally:
+            dripping.kill()
+            dripping.wait()
 
 
 def test_long_rows_come_one_by_one(tmp_path):

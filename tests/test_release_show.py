@@ -94,9 +94,11 @@ def test_every_rule_of_ingest_has_a_repair(root: Path):
     for path in (root / "flows" / "ingest").glob("*.py"):
         for node in ast.walk(ast.parse(path.read_text(encoding="utf-8"))):
             name = getattr(getattr(node, "func", None), "id", getattr(getattr(node, "func", None), "attr", None))
-            if isinstance(node, ast.Call) and name in ("Refusal", "_refuse") and isinstance(node.args[0], ast.Constant):
+            is_refusal = name in ("Refusal", "_refuse", "_refusal")
+            if isinstance(node, ast.Call) and is_refusal and isinstance(node.args[0], ast.Constant):
                 rules.add(node.args[0].value)
     assert len(rules) > 10
+    assert "text_column_missing" in rules
     assert rules <= set(REPAIRS)
 
 

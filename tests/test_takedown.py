@@ -321,6 +321,22 @@ def test_words_of_the_same_page_go_with_what_says_them_and_those_of_others_stay(
     assert passes(left)
 
 
+def test_what_stands_inside_an_article_goes_with_it_and_what_stands_beside_it_stays():
+    tables = compound()
+    inside, beside = (passage_id(tables, "page.txt", ordinal) for ordinal in (6, 4))
+    is_inside = pl.col("passage_id") == inside
+    tables |= {"passages": tables["passages"].with_columns(article_id=pl.when(~is_inside).then("article_id"))}
+    left = take_down(tables, [of(id=hexadecimal("page.txt") + "-01")]).tables["passages"]["passage_id"]
+    assert inside not in set(left)
+    assert beside in set(left)
+
+
+def test_a_short_passage_takes_no_other_one_along():
+    tables = tables_of({"page.txt": [("body", text) for text in ("“Yes.”", SENTENCES[0], "“Yes.”", SENTENCES[1])]})
+    left = take_down(tables, [of(id=passage_id(tables, "page.txt", 0))]).tables["passages"]
+    assert left["ordinal"].to_list() == [1, 2, 3]
+
+
 def test_metadata_read_from_a_passage_goes_with_it():
     tables = compound()
     second = hexadecimal("page.txt") + "-01"

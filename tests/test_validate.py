@@ -328,6 +328,14 @@ def test_an_overlap_that_fails_goes_with_the_relation_that_only_it_proved(values
     assert result.tables["sources"].height == 2
 
 
+def test_an_overlap_is_of_two_articles():
+    tables = two_stories()
+    sides = {f"b_{name}": pl.col(f"a_{name}") for name in ("passage_id", "source_id", "char_start", "char_count")}
+    result = validate(tables | {"overlaps": tables["overlaps"].with_columns(**sides)})
+    assert "overlap_within_article" in rules(result)
+    assert result.tables["overlaps"].is_empty()
+
+
 def test_two_rows_with_one_key_both_go_and_have_ids_of_their_own():
     tables = two_stories()
     result = validate(tables | {"evidence": pl.concat([tables["evidence"], tables["evidence"].head(1)])})

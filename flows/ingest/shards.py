@@ -13,7 +13,7 @@ import polars as pl
 from flows.ids import PLACE_DIGITS, sha256_of, source_id, source_ids
 from flows.ingest.claims import settled
 from flows.ingest.documents import WEB_ADDRESS, Document, Records, Refusal, web_address
-from flows.ingest.heaps import Heaps
+from flows.ingest.heaps import ROW_BYTES, Heaps
 from flows.ingest.known import KnownSource
 from schemas.provenance import PROVENANCE_FIELDS, Provenance
 from schemas.tables import TABLES, dtypes_of
@@ -52,6 +52,8 @@ class Shards:
 
     def __init__(self, stack: ExitStack, folder: Path, shard_bytes: int) -> None:
         """Shards of at most so many bytes of text (a document that is larger is a shard of its own).
+
+        A document counts for ROW_BYTES at least: of very short ones a shard would hold more than a stage can.
 
         The stack removes what was put aside.
         """
@@ -168,7 +170,7 @@ class Shards:
         """
         places = rows["source_id"].str.head(PLACE_DIGITS)
         ends = (places != places.shift(-1)).fill_null(value=True).arg_true() + 1
-        byte_counts = rows["byte_count"].cum_sum().gather(ends - 1)
+        byte_counts = rows["byte_count"].clip(lower_bound=ROW_BYTES).cum_sum().gather(ends - 1)
         place = start = before = 0
         while place < len(ends) and byte_counts[-1] - before > self._shard_bytes:
             fitting = byte_counts.search_sorted(before + self._shard_bytes, side="right")

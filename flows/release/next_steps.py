@@ -2,7 +2,8 @@
 
 # Rules that ingest turns inputs away by. What `rejects.detail` says is about the one input; this is what helps.
 REPAIRS = {
-    "bad_name": "Give the object another key: parts of at most 255 bytes between single slashes, none of them . or ...",
+    "bad_name": "Give the object another key: parts of at most 255 bytes between single slashes, 511 of these at most, "
+    "no part . or ...",
     "corrupt_gzip": "Fetch or compress the file again; gzip -t FILE says whether it is whole.",
     "empty": "Save the page again, or delete the file.",
     "invalid_json": "Write the line as one JSON object; the other lines of the file were read.",
@@ -14,6 +15,8 @@ REPAIRS = {
     "not_regular_file": "Give a file or a folder; pipes, sockets and devices are not read.",
     "not_utf8": "Write the line again as UTF-8.",
     "nul_character": "Convert the file to UTF-8, or leave it out if it is no text.",
+    "text_column_missing": "Name the column that holds the text: copydesk build --column text=NAME. It must hold "
+    "texts, and no other may have its name.",
     "text_missing": "Name the column that holds the text: copydesk build --column text=NAME.",
     "text_not_string": "Name the column that holds the text: copydesk build --column text=NAME.",
     "too_large": "Split the file, or allow more with --set max_record_bytes=BYTES (of a compressed file: "
