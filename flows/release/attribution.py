@@ -13,7 +13,7 @@ import polars as pl
 
 from flows.release.causes import CAUSES, SOURCE_ADDED, SOURCE_CHANGED, SOURCE_REMOVED, Default
 from flows.release.changed_pages import changed_inputs, changed_pages, takedowns
-from flows.release.compare import ADDED, CHANGED, REMOVED, Comparison, Snapshot, TableChange, either
+from flows.release.compare import ADDED, CHANGED, REMOVED, Comparison, Held, Snapshot, TableChange, either
 
 # Columns whose values depend on other pages. All others of a page follow from its bytes and what is known of it.
 SHARED_COLUMNS = {
@@ -29,6 +29,9 @@ TAKEN_NAME = r"#[0-9a-f]{16}$"
 
 # What places a passage.
 LINE = ("passage_id", "source_id", "article_id")
+
+# Seed of the hashes of names of outlets, which are no ids.
+OUTLET = 1
 
 TEXT = pl.String()
 Rows = Mapping[str, pl.DataFrame]
@@ -134,8 +137,12 @@ class _Attribution:
                 rows[name] = explain(rows)
         rows = {name: self._by_default(found) for name, found in rows.items()}
         if any(found["because"].null_count() for found in rows.values()):
-            near = _reached(self._links(), self.sources)
-            rows = {name: found.with_columns(because=self._nearest(name, near)) for name, found in rows.items()}
+            near = _reached(self._links(), self.sources.with_columns(pl.col("id").hash()))
+            of_page = self.places.with_columns(pl.col("source_id").hash())
+            articles = _carried(of_page, "source_id", near, "article_id")
+            rows = {
+                name: found.with_columns(because=self._nearest(name, near, articles)) for name, found in rows.items()
+            }
         return {
             name: pl.concat(
                 [found.select("key", "change", "columns"), self.register.named(found["because"])], how="horizontal"
@@ -190,7 +197,8 @@ class _Attribution:
 
     def _overlaps(self, rows: Rows) -> pl.DataFrame:
         """One of the two pages is another one, or that passage b overlapped with before or overlaps with now."""
-        pairs = self._both("overlaps", "a_passage_id", "b_passage_id")
+        of_changed = _among("a_passage_id", self.passages["id"])
+        pairs = self._both("overlaps", "a_passage_id", "b_passage_id", held=lambda part: part.filter(of_changed))
         rivals = _carried(pairs, "a_passage_id", self.passages, "b_passage_id")
         repeats = pl.DataFrame(schema=BECAUSE)
         if "passages" in rows:
@@ -258,50 +266,37 @@ class _Attribution:
         default = pl.when("is_of_columns").then(columns).otherwise(values)
         return rows.with_columns(because=pl.coalesce("because", default))
 
-    def _nearest(self, name: str, near: pl.DataFrame) -> pl.Expr:
+    def _nearest(self, name: str, near: pl.DataFrame, articles: pl.DataFrame) -> pl.Expr:
         """The nearest page that changed, for the rows of a table that have no cause yet; else all of those pages.
 
         Args:
             name: the table.
-            near: page → the nearest cause, as `_reached` finds it.
+            near: hash of a page → the nearest cause, as `_reached` finds it.
+            articles: article → the same.
         """
-        articles = _carried(self.places, "source_id", near, "article_id")
         ways = {
-            "overlaps": [_by("b_source_id", near), _by("a_source_id", near)],
+            "overlaps": [_by_hash("b_source_id", near), _by_hash("a_source_id", near)],
             "relations": [_by("from_article_id", articles), _by("to_article_id", articles)],
             "evidence": [_by("article_id", articles)],
-            "rejects": [_by("source_id", near)],
+            "rejects": [_by_hash("source_id", near)],
             "tombstones": [],
         }
-        return pl.coalesce("because", *ways.get(name, [_by("source_id", near)]), self._any_page())
+        return pl.coalesce("because", *ways.get(name, [_by_hash("source_id", near)]), self._any_page())
 
     def _links(self) -> pl.DataFrame:
-        """`a, b`: pages that are near to each other in either release, both ways; an outlet counts as one of them."""
-        articles = self._both("articles", "source_id", "article_id", "cluster_id", "publisher", "republisher")
-        relations = self._both("relations", "from_article_id", "to_article_id")
-        # Most passages repeat one, and are many: their hashes are joined, not their names.
-        repeated = pl.col("repeats_passage_id")
-        repeats = self._both("passages", "source_id", "repeats_passage_id", where=repeated.is_not_null())
-        repeats = repeats.select(repeated.hash().alias("passage"), a="source_id").unique()
-        passage = pl.col("passage_id").hash()
-        is_repeated = passage.is_in(repeats["passage"].unique().implode())
-        lines = self._both("passages", "passage_id", "source_id", where=is_repeated)
-        lines = lines.select(passage.alias("passage"), b="source_id").unique()
-        page = articles.select("article_id", b="source_id").unique()
+        """`a, b`: hashes of pages that are near to each other in either release, both ways; an outlet counts as one."""
+        page = self._pairs("articles", "article_id", "source_id")
+        repeats = self._pairs("passages", "repeats_passage_id", "source_id")
+        repeated = self._pairs("passages", "passage_id", "source_id", among=repeats["a"].unique().sort())
+        relations = self._pairs("relations", "from_article_id", "to_article_id")
         links = [
-            articles.select("cluster_id", a="source_id").join(page, left_on="cluster_id", right_on="article_id"),
-            relations.join(page.rename({"b": "a"}), left_on="from_article_id", right_on="article_id").join(
-                page, left_on="to_article_id", right_on="article_id"
-            ),
-            repeats.join(lines, on="passage"),
-            self._both("overlaps", "a_source_id", "b_source_id").select(a="a_source_id", b="b_source_id"),
+            self._pairs("articles", "cluster_id", "source_id").join(page, on="a").select(a="b", b="b_right"),
+            relations.join(page, on="a").select(a="b_right", to="b").join(page, left_on="to", right_on="a"),
+            repeats.join(repeated, on="a").select(a="b", b="b_right"),
+            self._pairs("overlaps", "a_source_id", "b_source_id"),
+            *(self._pairs("articles", "source_id", outlet, seed=OUTLET) for outlet in ("publisher", "republisher")),
         ]
-        links += [
-            articles.select(a="source_id", b=pl.concat_str(pl.lit("outlet "), outlet))
-            for outlet in ("publisher", "republisher")
-        ]
-        one_way = pl.concat([rows.select("a", "b").unique() for rows in links])
-        one_way = one_way.drop_nulls().filter(pl.col("a") != pl.col("b"))
+        one_way = pl.concat([rows.select("a", "b").unique() for rows in links]).filter(pl.col("a") != pl.col("b"))
         return pl.concat([one_way, one_way.select(a="b", b="a")])
 
     def _any_page(self) -> pl.Expr:
@@ -319,12 +314,32 @@ class _Attribution:
         if all(lookup.is_empty() for lookup in lookups.values()):
             return pl.DataFrame(schema=dict.fromkeys(LINE, TEXT))
         where = pl.any_horizontal(_among(column, lookup["id"]) for column, lookup in lookups.items())
-        return self._both("passages", *LINE, where=where)
+        return self._both("passages", *LINE, held=lambda part: part.filter(where))
 
-    def _both(self, name: str, *columns: str, where: pl.Expr | None = None) -> pl.DataFrame:
-        """Text columns of a table of both releases, the new one first; `where` as for `Snapshot.columns`."""
+    def _pairs(self, name: str, a: str, b: str, seed: int = 0, among: pl.Series | None = None) -> pl.DataFrame:
+        """`a, b`: two text columns of a table of both releases as hashes of 64 bits, each pair that has both once.
+
+        Names of millions of rows would not fit. That two of them get one hash is as good as impossible, and would give
+        a row the cause of another page.
+
+        Args:
+            name: the table.
+            a: the one column.
+            b: the other one.
+            seed: of the hashes of b, if its values are no ids.
+            among: hashes, sorted, of which only those of a are wanted; by default all.
+        """
+
+        def held(part: pl.DataFrame) -> pl.DataFrame:
+            known = part.drop_nulls().select(a=pl.col(a).hash(), b=pl.col(b).hash(seed))
+            return (known if among is None else known.filter(_stands_in(known["a"], among))).unique()
+
+        return self._both(name, a, b, held=held).unique()
+
+    def _both(self, name: str, *columns: str, held: Held = lambda part: part) -> pl.DataFrame:
+        """Text columns of a table of both releases, the new one first; `held` as for `Snapshot.columns`."""
         dtypes = dict.fromkeys(columns, TEXT)
-        return pl.concat([release.columns(name, dtypes, where) for release in (self.new, self.old)])
+        return pl.concat([release.columns(name, dtypes, held) for release in (self.new, self.old)])
 
 
 def _reached(links: pl.DataFrame, seeds: pl.DataFrame) -> pl.DataFrame:
@@ -361,6 +376,18 @@ def _first(*lookups: pl.DataFrame) -> pl.DataFrame:
 def _among(column: str, values: pl.Series) -> pl.Expr:
     """Whether a column has one of some values."""
     return pl.col(column).is_in(values.unique().implode())
+
+
+def _stands_in(values: pl.Series, found: pl.Series) -> pl.Series:
+    """Whether each value is among those found, which are sorted."""
+    if found.is_empty():
+        return values.is_null()
+    return found.gather(found.search_sorted(values).clip(0, found.len() - 1)) == values
+
+
+def _by_hash(column: str, lookup: pl.DataFrame) -> pl.Expr:
+    """The same as `_by` of a lookup by hashes."""
+    return pl.coalesce(_looked_up(pl.col(f"{side}_{column}").hash(), lookup) for side in ("new", "old"))
 
 
 def _by(column: str, lookup: pl.DataFrame) -> pl.Expr:

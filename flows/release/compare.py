@@ -8,7 +8,7 @@ A row of the old release and one of the new are the same row if they stand for t
   gives all its passages new ids. A passage outside any article is matched by its position in its page.
 """
 
-from collections.abc import Iterable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
 from functools import cached_property
@@ -48,6 +48,10 @@ POINTERS: dict[str, tuple[str, ...]] = {
 }
 OTHER_POINTERS = ("article_id", "source_id")
 KEY_SEPARATOR = "/"
+
+
+# Some rows of a table → what is held of them.
+Held = Callable[[pl.DataFrame], pl.DataFrame]
 
 
 @dataclass(frozen=True)
@@ -108,25 +112,25 @@ class Snapshot:
         """
         return table_columns(self.folder, name) if name in self.names else pl.DataFrame()
 
-    def columns(self, name: str, dtypes: Mapping[str, pl.DataType], where: pl.Expr | None = None) -> pl.DataFrame:
+    def columns(self, name: str, dtypes: Mapping[str, pl.DataType], held: Held = lambda rows: rows) -> pl.DataFrame:
         """Some columns of a table; what the release lacks, or has in another type, is null.
 
         Args:
             name: the table.
             dtypes: the columns.
-            where: which rows are wanted, of these columns; by default all. Only these are held.
+            held: what of each part of the table is wanted; by default all.
 
         Raises:
             CopydeskError: the table cannot be read.
         """
         there = [column for column in dtypes if column in self.columns_only(name).columns]
-        found = [pl.DataFrame(schema=dict(dtypes))]
+        found = [held(pl.DataFrame(schema=dict(dtypes)))]
         for part in table_batches(self.folder, name, there) if there else ():
             rows = part.select(
                 (pl.col(column) if part.schema.get(column) == dtype else pl.lit(None, dtype)).alias(column)
                 for column, dtype in dtypes.items()
             )
-            found.append(rows if where is None else rows.filter(where))
+            found.append(held(rows))
         return pl.concat(found)
 
     def units(self, name: str) -> dict[str, str]:
