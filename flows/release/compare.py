@@ -20,6 +20,7 @@ import polars as pl
 from flows.release.differing import differing_rows, with_hashes
 from flows.release.manifest import read_manifest
 from flows.release.parquet import table_batches, table_columns
+from flows.release.rows import apart
 from schemas.tables import TABLES
 
 STEPS = ("none", "patch", "minor", "major")
@@ -130,7 +131,7 @@ class Snapshot:
                 (pl.col(column) if part.schema.get(column) == dtype else pl.lit(None, dtype)).alias(column)
                 for column, dtype in dtypes.items()
             )
-            found.append(held(rows))
+            found.append(apart(held(rows)))
         return pl.concat(found)
 
     def units(self, name: str) -> dict[str, str]:

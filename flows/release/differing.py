@@ -10,6 +10,8 @@ from typing import Any
 
 import polars as pl
 
+from flows.release.rows import apart
+
 # Columns of which it only matters whether two values are the same; their hashes stand in for them.
 TEXTS = ("text", "unique_text")
 HASH = "hash of the row"
@@ -116,7 +118,7 @@ class _Side:
         rows = self.held.join(others, on=HASH, how="anti", maintain_order="left")
         rank, value = both_read
         is_settled = (pl.col(self._order) < value).fill_null(value=False) if rank == 1 else pl.lit(rank == _END[0])
-        self._settled.append(rows.filter(is_settled))
+        self._settled.append(apart(rows.filter(is_settled)))
         self.held = rows.filter(~is_settled)
 
     def _asked(self) -> "Future[tuple[pl.DataFrame, pl.Series] | None]":

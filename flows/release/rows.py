@@ -128,6 +128,13 @@ def arrow_table(rows: pl.DataFrame) -> pa.Table:
     return rows.to_arrow(compat_level=pl.CompatLevel.oldest())
 
 
+def apart(rows: pl.DataFrame) -> pl.DataFrame:
+    """Rows in memory of their own: what is left of a frame holds all texts of that frame."""
+    found = pl.from_arrow(arrow_table(rows))
+    assert isinstance(found, pl.DataFrame)
+    return found
+
+
 def is_ascending(keys: pl.DataFrame) -> bool:
     """Whether rows stand in strictly ascending order of their columns, null last."""
     is_less, is_same = pl.lit(False), pl.lit(True)
