@@ -1,12 +1,13 @@
 """Texts that are copies of one another: equal, edited, truncated, updated, or with another outlet's furniture.
 
-Texts become numbered words; lines that recur in different stories are left out; texts of the same remaining words are
-grouped under the first of them. Sampled 4-grams propose pairs of groups, and each pair is aligned: what both share,
-how long the stretches are that they do not, and whether they differ in words, as an edited copy does, or in the slots
-of a form that is filled in again and again, as the weather report does. Slots are known by what stands in them (names
-and figures) and, from four fillings on, by where texts differ. Fillings are other texts, with two exceptions: a notice
-that differs from another in next to nothing is its correction, and fillings that are alike (half of all runs of five
-words) are reported where a form has few of them, because a reader would call them copies.
+Texts become numbered words; lines that recur in different stories are left out, and what recurs of a line where a text
+begins or ends; texts of the same remaining words are grouped under the first of them. Sampled 4-grams propose pairs of
+groups, and each pair is aligned: what both share, how long the stretches are that they do not, and whether they differ
+in words, as an edited copy does, or in the slots of a form that is filled in again and again, as the weather report
+does. Slots are known by what stands in them (names and figures) and, from four fillings on, by where texts differ.
+Fillings are other texts, with two exceptions: a notice that differs from another in next to nothing is its correction,
+and fillings that are alike (half of all runs of five words, fewer than ten slots that differ) are reported where a form
+has few of them, because a reader would call them copies.
 
 Jaccard similarity alone would miss truncated and edited copies, and would take two stories in one template for copies.
 """

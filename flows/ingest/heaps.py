@@ -10,7 +10,7 @@ from polars.interchange import CompatLevel
 
 # Hexadecimal digits that the rows of a heap share. 100 GB of text make 256 heaps of 400 MB, which are mapped, not read.
 _HEAP_DIGITS = 2
-# What a row takes beside its text, measured as 900 bytes with what is copied on the way.
+# What a row counts for beside its text; it was measured to take 900 bytes with what is copied on the way.
 ROW_BYTES = 500
 
 

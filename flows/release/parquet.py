@@ -7,7 +7,7 @@ parts in which the rows come.
 import base64
 from collections.abc import Iterator
 from concurrent.futures import Executor, Future, ThreadPoolExecutor
-from contextlib import suppress
+from contextlib import contextmanager, suppress
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -230,17 +230,10 @@ def read_table(release: Path, name: str, columns: list[str] | None = None) -> pl
     Raises:
         CopydeskError: the table is not there or cannot be read.
     """
-    files = table_files(release, name)
-    if not files:
-        raise CopydeskError(f"{release} has no table {name}")
-    try:
-        parts = [pq.read_table(file, columns=columns, page_checksum_verification=True) for file in files]
-        frame = pl.from_arrow(pa.concat_tables(parts))
-    except (OSError, pa.ArrowException) as error:
-        reason = str(error).splitlines()[0]
-        raise CopydeskError(f"table {name} of {release} cannot be read: {reason}") from error
-    assert isinstance(frame, pl.DataFrame)
-    return frame
+    with _files_to_read(release, name) as files:
+        return _frame(
+            pa.concat_tables([pq.read_table(file, columns=columns, page_checksum_verification=True) for file in files])
+        )
 
 
 def table_columns(release: Path, name: str) -> pl.DataFrame:
@@ -249,16 +242,8 @@ def table_columns(release: Path, name: str) -> pl.DataFrame:
     Raises:
         CopydeskError: the table is not there or cannot be read.
     """
-    files = table_files(release, name)
-    if not files:
-        raise CopydeskError(f"{release} has no table {name}")
-    try:
-        frame = pl.from_arrow(pq.read_schema(files[0]).empty_table())
-    except (OSError, pa.ArrowException) as error:
-        reason = str(error).splitlines()[0]
-        raise CopydeskError(f"table {name} of {release} cannot be read: {reason}") from error
-    assert isinstance(frame, pl.DataFrame)
-    return frame
+    with _files_to_read(release, name) as files:
+        return _frame(pq.read_schema(files[0]).empty_table())
 
 
 def table_batches(release: Path, name: str, columns: list[str] | None = None) -> Iterator[pl.DataFrame]:
@@ -267,16 +252,31 @@ def table_batches(release: Path, name: str, columns: list[str] | None = None) ->
     Raises:
         CopydeskError: the table is not there or cannot be read.
     """
+    with _files_to_read(release, name) as files:
+        for path in files:
+            with pq.ParquetFile(path, page_checksum_verification=True) as file:
+                for group in range(file.num_row_groups):
+                    yield _frame(file.read_row_group(group, columns))
+
+
+@contextmanager
+def _files_to_read(release: Path, name: str) -> Iterator[list[Path]]:
+    """The files of a table, and what goes wrong with them as a line for a person.
+
+    Raises:
+        CopydeskError: the table is not there or cannot be read.
+    """
     files = table_files(release, name)
     if not files:
         raise CopydeskError(f"{release} has no table {name}")
     try:
-        for path in files:
-            with pq.ParquetFile(path, page_checksum_verification=True) as file:
-                for group in range(file.num_row_groups):
-                    frame = pl.from_arrow(file.read_row_group(group, columns))
-                    assert isinstance(frame, pl.DataFrame)
-                    yield frame
+        yield files
     except (OSError, pa.ArrowException) as error:
         reason = str(error).splitlines()[0]
         raise CopydeskError(f"table {name} of {release} cannot be read: {reason}") from error
+
+
+def _frame(table: pa.Table) -> pl.DataFrame:
+    frame = pl.from_arrow(table)
+    assert isinstance(frame, pl.DataFrame)
+    return frame
