@@ -73,7 +73,7 @@ from flows.release import versions
 from flows.release.harmless import markdown
 from flows.release.manifest import Input, read_manifest
 from flows.release.parquet import read_table
-from flows.release.ranges import Range, range_count, ranges_of_shards
+from flows.release.ranges import Range, ranges_of_shards
 from flows.release.release import BuildInfo, Released, Written, release_written, write_parts
 from flows.release.staging import LOCK, Lock, held, locked, reason_of
 from flows.runners import LOOPBACK, ON_THREADS, PROCESSES, THREADS, Runner, follow_parent
@@ -303,11 +303,11 @@ def count_records(
 
 
 @task(name="release", cache_policy=NO_CACHE)
-def write_range(work: Workplace, part: Range, range_count: int, settings: Settings) -> Written:
+def write_range(work: Workplace, part: Range, settings: Settings) -> Written:
     """The rows of a range of ids in all shards, and what repeats what → files of the release, in `written-<range>`."""
     reads = [f"{name}/{shard}" for name in OF_SHARD for shard in part.shards]
     with work.here([*reads, *(f"repeats/{name}.parquet" for name in MARKED)], (f"{_written(part)}/",)) as folder:
-        return _write_parts(folder, _written(part), _parts_of(folder, part), settings, range_count)
+        return _write_parts(folder, _written(part), _parts_of(folder, part), settings, part.count)
 
 
 @task(name="release", cache_policy=NO_CACHE)
@@ -829,11 +829,8 @@ def _write(work: Workplace, shards: Sequence[str], settings: Settings, workers: 
     with work.here(("sources/",)) as folder:
         sizes = {shard: read_rows(folder / "sources" / shard, ["source_id", "byte_count"]) for shard in shards}
     parts = ranges_of_shards(sizes, settings)
-    count = range_count(sum(part.byte_count for part in parts), settings)
     progress = Progress("release", len(parts), sum(part.document_count for part in parts), "range")
-    futures = [
-        workers.submit(write_range, work=work, part=part, range_count=count, settings=settings) for part in parts
-    ]
+    futures = [workers.submit(write_range, work=work, part=part, settings=settings) for part in parts]
     # Meanwhile, and here, where all that they are made of lies.
     written = {WRITTEN: _done(write_others(work, settings, return_state=True))}
     for part, future in zip(parts, futures, strict=True):
@@ -847,11 +844,11 @@ def _written(part: Range) -> str:
 
 
 def _write_parts(
-    work: Path, name: str, parts: Iterator[dict[str, pl.DataFrame]], settings: Settings, range_count: int
+    work: Path, name: str, parts: Iterator[dict[str, pl.DataFrame]], settings: Settings, ranges: int
 ) -> Written:
     """Write rows into a folder of the workplace, all at once for who comes to look: another may do the same."""
     with tempfile.TemporaryDirectory(dir=work, prefix=f".{name}-") as folder:
-        written = write_parts(parts, Path(folder), settings, range_count)
+        written = write_parts(parts, Path(folder), settings, ranges)
         (work / name).mkdir(exist_ok=True)
         for file in Path(folder).iterdir():
             file.replace(work / name / file.name)

@@ -40,31 +40,34 @@ class Range:
     """A range of ids, and where its rows are before they are released.
 
     Attributes:
-        number: among those of the release, from 0.
-        start: the first digits of its lowest id.
-        end: those of the lowest id of the next range; none of the last one.
+        number: among all ranges of the release, from 0.
+        count: how many those are.
         shards: the shards that hold rows of it, in order.
         document_count: its sources.
         byte_count: of its sources, as they were read.
     """
 
     number: int
-    start: str
-    end: str | None
-    shards: tuple[str, ...]
-    document_count: int
-    byte_count: int
+    count: int
+    shards: tuple[str, ...] = ()
+    document_count: int = 0
+    byte_count: int = 0
 
     def rows_of(self, name: str, rows: pl.DataFrame) -> pl.DataFrame:
         """Those rows of a table, sorted by its key, that are in the range."""
         keys = rows.get_column(TABLES[name].order[0])
-        first = keys.search_sorted(self.start)
-        last = rows.height if self.end is None else keys.search_sorted(self.end)
-        return rows[first:last]
+        start, end = self._bounds()
+        return rows[keys.search_sorted(start) : rows.height if end is None else keys.search_sorted(end)]
 
     def has(self, key: pl.Expr) -> pl.Expr:
         """Whether an id is in the range."""
-        return key >= self.start if self.end is None else (key >= self.start) & (key < self.end)
+        start, end = self._bounds()
+        return key >= start if end is None else (key >= start) & (key < end)
+
+    def _bounds(self) -> tuple[str, str | None]:
+        """The first digits of its lowest id, and of the lowest one that is beyond it, if there is a further range."""
+        starts = range_starts(self.count)
+        return starts[self.number], starts[self.number + 1] if self.number + 1 < self.count else None
 
 
 def ranges_of_shards(shards: Mapping[str, pl.DataFrame], settings: Settings) -> list[Range]:
@@ -75,14 +78,12 @@ def ranges_of_shards(shards: Mapping[str, pl.DataFrame], settings: Settings) -> 
         settings: the size of files.
     """
     count = range_count(sum(int(rows["byte_count"].sum()) for rows in shards.values()), settings)
-    starts = range_starts(count)
     found = []
-    for number, start in enumerate(starts):
-        end = starts[number + 1] if number + 1 < count else None
-        whole = Range(number, start, end, (), 0, 0)
+    for number in range(count):
+        whole = Range(number, count)
         own = {shard: whole.rows_of("sources", rows) for shard, rows in shards.items()}
         held = tuple(shard for shard, rows in own.items() if rows.height)
         if held:
             byte_count = sum(int(rows["byte_count"].sum()) for rows in own.values())
-            found.append(Range(number, start, end, held, sum(rows.height for rows in own.values()), byte_count))
+            found.append(Range(number, count, held, sum(rows.height for rows in own.values()), byte_count))
     return found
