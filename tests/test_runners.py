@@ -29,7 +29,7 @@ from tests.test_crash import COPYDESK, COURT, digest, story
 from tests.test_stopping import MARK, family, wait_for
 
 STORIES = int(os.environ.get("COPYDESK_RUNNER_STORIES", "60"))
-SETTINGS: dict[str, Any] = {"shard_bytes": 10_000, "file_bytes": 20_000}
+SETTINGS: dict[str, Any] = {"shard_bytes": 10_000, "file_bytes": 8_000}
 
 
 @pytest.fixture(scope="module")
