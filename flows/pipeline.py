@@ -1,28 +1,28 @@
 """The Prefect flows: `build`, sources become a release, and `publish`, a release becomes a version on the Hub.
 
-Tasks are thin, few and large: each reads tables that an earlier one wrote to the staging folder, calls its stages, and
-writes what comes of it. They hand on paths and counts, never frames, and nothing that Prefect stores is read back.
+Tasks are thin, few and large: each reads tables that an earlier one wrote to the staging folder, and writes what comes
+of them, as `flows/steps.py` says. They hand on paths and counts, never frames, and nothing that Prefect stores is read
+back.
 
 Ingest cuts the sources into shards of bounded size, ranges of their ids. A shard is normalized and checked by itself,
 from files to files, and `<work>/<table>/<shard>` holds what comes of it. Deduplication looks at all shards and finds
-what repeats what, which is small beside them. The release is then written shard by shard: no step holds the corpus.
+what repeats what, which is small beside them. The release is then written in ranges of ids, each shard by shard: no
+step holds the corpus.
 """
 
-import json
 import logging
 import multiprocessing
 import os
 import tempfile
 import time
-from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from concurrent.futures.process import BrokenProcessPool
 from contextlib import ExitStack, contextmanager, nullcontext
 from contextvars import copy_context
 from dataclasses import dataclass
 from datetime import date
-from functools import wraps
 from pathlib import Path
-from typing import Any, Concatenate, ParamSpec, Self, TypeVar, cast
+from typing import Any, Self, TypeVar, cast
 from urllib.parse import urlsplit
 
 # Before Prefect and polars are imported: they read their settings then. What the user has set stays.
@@ -55,65 +55,42 @@ from prefect.settings import PREFECT_API_URL, PREFECT_CLIENT_MAX_RETRIES, tempor
 from prefect.states import Completed, Failed
 from prefect.task_runners import ProcessPoolTaskRunner, TaskRunner, ThreadPoolTaskRunner
 
+from flows import steps
 from flows.addresses import is_address, shown
 from flows.deduplicate.kernels import thread_count
 from flows.deduplicate.portions import ON_THREADS as BY_THREADS
-from flows.deduplicate.portions import InFiles, Spread, work_off
-from flows.deduplicate.stage import Repeats, find_repeats, with_repeats
+from flows.deduplicate.portions import InFiles, work_off
 from flows.errors import CopydeskError, LockedError, NetworkError, UsageError
 from flows.inbox import Inbox
 from flows.ingest.inputs import FileState
 from flows.ingest.run import Ingested, ingest
 from flows.mirror import found_in, mirrored
-from flows.normalize.normalize import normalize
 from flows.progress import Progress, ShardSize
 from flows.publish.hub import Published
 from flows.publishing import check_release, publish_release
 from flows.release import versions
 from flows.release.harmless import markdown
 from flows.release.manifest import Input, read_manifest
-from flows.release.parquet import read_table
 from flows.release.ranges import Range, ranges_of_shards
-from flows.release.release import BuildInfo, Released, Written, release_written, write_parts
+from flows.release.release import BuildInfo, Released, Written, release_written
 from flows.release.staging import LOCK, Lock, held, locked, reason_of
 from flows.runners import LOOPBACK, ON_THREADS, PROCESSES, THREADS, Runner, follow_parent
 from flows.server import EmbeddedServer
 from flows.settings import Settings
-from flows.state import FACTS, STATE, KeptRows, dependencies, facts_of, merged, read_state, write_state
+from flows.state import FACTS, STATE, KeptRows, dependencies, read_state, write_state
 from flows.takedown.requests import Takedown, takedowns_in_force, takedowns_of_manifest
-from flows.takedown.stage import TakenDown, take_down_shards
+from flows.takedown.stage import TakenDown
 from flows.takedown.stage import warnings_of as takedown_warnings
-from flows.validate.between import KEY_COLUMNS, between_failures, keys_of
-from flows.validate.conservation import check_reject_share, conservation
-from flows.validate.quarantine import quarantine_between, settled
-from flows.validate.shards import batches, key_columns, places_of
 from flows.validate.validate import (
     OF_SHARD,
-    CheckedShard,
-    check_shard,
-    check_table,
-    fallen_of,
 )
 from flows.wording import counted, duration
-from flows.work import read_all_rows, read_rows, shard_files, write_rows
 from flows.workplace import Workplace, workplace
-from schemas.tables import TABLES
 
 log = logging.getLogger("copydesk")
 
 # Shards that are normalized at once. polars uses the cores itself; a second shard fills its gaps.
 SHARDS_AT_ONCE = 2
-
-# What was turned away by a run that released nothing; under OUT, beside the releases.
-LAST_REJECTS = ".rejects.jsonl"
-
-# What deduplication finds over all shards.
-REPEATS = ("clusters", "repeats", "overlaps", "relations")
-
-# Of these, what is marked in the rows of shards, and by which of its columns it is found.
-MARKED = {"clusters": "article_id", "repeats": "passage_id"}
-# Folders with rows as they are released; those of ranges have their numbers at the end.
-WRITTEN = "written"
 
 # The files of all shards, as names in a workplace.
 SHARDS = tuple(f"{name}/" for name in OF_SHARD)
@@ -129,9 +106,7 @@ CONNECT_SECONDS = 15
 # How Dask calls a task whose workers died, by the names of its errors: it need not be installed.
 LOST = ("KilledWorker", "FutureCancelledError", "CancelledError")
 
-Counts = dict[str, int]
 Result = TypeVar("Result")
-Given = ParamSpec("Given")
 
 
 @dataclass(frozen=True)
@@ -149,22 +124,6 @@ class Built:
     counts: dict[str, int]
     warnings: tuple[str, ...]
     seconds: dict[str, float]
-
-
-def _in_folder(
-    reads: Iterable[str], writes: Iterable[str]
-) -> Callable[[Callable[Concatenate[Path, Given], Result]], Callable[Concatenate[Workplace, Given], Result]]:
-    """Let what works in a folder work at a workplace: `reads` and `writes` as for its method `here`."""
-
-    def decorate(body: Callable[Concatenate[Path, Given], Result]) -> Callable[Concatenate[Workplace, Given], Result]:
-        @wraps(body)
-        def at_workplace(work: Workplace, /, *arguments: Given.args, **options: Given.kwargs) -> Result:
-            with work.here(reads, writes) as folder:
-                return body(folder, *arguments, **options)
-
-        return at_workplace
-
-    return decorate
 
 
 @task(name="ingest", cache_policy=NO_CACHE)
@@ -190,57 +149,32 @@ def read_kept_rows(state: Path) -> KeptRows:
 
 @task(name="normalize", cache_policy=NO_CACHE)
 def normalize_shard(work: Workplace, shard: str, kept: KeptRows) -> ShardSize:
-    """A shard of `sources` and `provenance` → `passages`, `articles`, `evidence`, checked, and perhaps `rejects`.
-
-    What was kept of a source that is as it was is taken over, and passed the gate when it was made. A worker that does
-    not see it makes all anew.
-    """
+    """A shard of `sources` and `provenance` → `passages`, `articles`, `evidence`, checked, and perhaps `rejects`."""
     reads = [f"{name}/{shard}" for name in ("sources", "provenance")]
     writes = [*(f"{name}/{shard}" for name in (FACTS, *OF_SHARD)), f"rejects/normalize-{shard}"]
     with work.here(reads, writes) as folder:
-        return _normalized(folder, shard, kept if kept.folder.is_dir() else KeptRows(kept.folder))
-
-
-def _normalized(work: Path, shard: str, kept: KeptRows) -> ShardSize:
-    """What `normalize_shard` does, in a folder."""
-    sources, provenance = (read_rows(work / name / shard) for name in ("sources", "provenance"))
-    facts = facts_of(sources, provenance)
-    write_rows(facts, work / FACTS / shard)
-    known = kept.tables_of(facts)
-    is_known = pl.col("source_id").is_in(known[FACTS]["source_id"].implode())
-    fresh = sources.filter(~is_known)
-    found = normalize(fresh, provenance.filter(~is_known))
-    made = {name: getattr(found, name) for name in ("passages", "articles", "evidence")}
-    checked = check_shard({"sources": fresh, **made})
-    known["sources"] = sources.filter(is_known)
-    tables = {name: merged(name, known[name], rows) for name, rows in checked.tables.items()}
-    names = [name for name in OF_SHARD if name != "sources"]
-    _write_shard(work, shard, CheckedShard(tables, checked.rejects), "normalize", names)
-    return ShardSize(sources.height, int(sources["byte_count"].sum()))
+        return steps.normalize_shard(folder, shard, kept)
 
 
 @task(name="state", cache_policy=NO_CACHE)
-@_in_folder(reads=(f"{FACTS}/", *SHARDS, "rejects/"), writes=())
-def keep_rows(work: Path, state: Path, shards: Sequence[str]) -> None:
+def keep_rows(work: Workplace, state: Path, shards: Sequence[str]) -> None:
     """All shards → what the next build can take over."""
-    write_state(state, work, shards)
+    with work.here((f"{FACTS}/", *SHARDS, "rejects/")) as folder:
+        write_state(state, folder, shards)
 
 
 @task(name="takedown", cache_policy=NO_CACHE)
-@_in_folder(reads=SHARDS, writes=(*SHARDS, "rejects/", "tombstones.parquet"))
-def take_down_sources(work: Path, shards: Sequence[str], takedowns: Sequence[Takedown], out: Path) -> TakenDown:
-    """All shards → the same without what was taken down, and `tombstones`, those of the newest release included."""
-    taken = take_down_shards(work, shards, takedowns, _earlier_tombstones(out))
-    for shard in taken.shards:
-        _write_shard(work, shard, _checked_again(work, shard), "takedown", ())
-    return taken
+def take_down_sources(work: Workplace, shards: Sequence[str], takedowns: Sequence[Takedown], out: Path) -> TakenDown:
+    """All shards → the same without what was taken down, and `tombstones`."""
+    with work.here(SHARDS, (*SHARDS, "rejects/", "tombstones.parquet")) as folder:
+        return steps.take_down_sources(folder, shards, takedowns, out)
 
 
 @task(name="deduplicate", cache_policy=NO_CACHE)
-@_in_folder(reads=("articles/", "passages/"), writes=("repeats/",))
-def deduplicate_articles(work: Path, shards: Sequence[str], settings: Settings) -> None:
-    """All shards of `articles` and `passages` → what repeats what: the tables of REPEATS."""
-    write_repeats(work, shards, settings, BY_THREADS)
+def deduplicate_articles(work: Workplace, shards: Sequence[str], settings: Settings) -> None:
+    """All shards of `articles` and `passages` → what repeats what, in `repeats`."""
+    with work.here(("articles/", "passages/"), ("repeats/",)) as folder:
+        steps.write_repeats(folder, shards, settings, BY_THREADS)
 
 
 @task(name="deduplicate", cache_policy=NO_CACHE)
@@ -249,72 +183,42 @@ def deduplicate_portion(portion: Path) -> None:
     work_off(portion)
 
 
-def write_repeats(work: Path, shards: Sequence[str], settings: Settings, spread: Spread) -> None:
-    """What `deduplicate_articles` does."""
-    articles, passages = (shard_files(work, name, shards) for name in ("articles", "passages"))
-    with tempfile.TemporaryDirectory(dir=work, prefix=".deduplicate-") as folder:
-        found = find_repeats(articles, passages, settings, Path(folder), spread)
-    for name in REPEATS:
-        write_rows(getattr(found, name), work / "repeats" / f"{name}.parquet")
-
-
 @task(name="validate", cache_policy=NO_CACHE)
-@_in_folder(reads=(*SHARDS, "rejects/", "repeats/", "tombstones.parquet"), writes=(*SHARDS, "rejects/", "repeats/"))
-def validate_repeats(work: Path, shards: Sequence[str]) -> int:
-    """The tables of REPEATS → the rows of them that keep their contracts, and `rejects`.
-
-    Hands on how many rows of articles or passages failed. Their sources are taken out of the shards then, and
-    deduplication has to look again.
-    """
-    files = {name: work / "repeats" / f"{name}.parquet" for name in REPEATS}
-    keys = keys_of(key_columns({name: shard_files(work, name, shards) for name in KEY_COLUMNS}))
-    clusters, relations = (read_rows(files[name]).with_row_index("row") for name in ("clusters", "relations"))
-    failures = between_failures(clusters, batches(files["repeats"]), batches(files["overlaps"]), relations, keys)
-    if failures.is_empty():
-        return 0
-    repeats, overlaps = (read_rows(files[name]).with_row_index("row") for name in ("repeats", "overlaps"))
-    fallen = pl.concat([fallen_of(failures, clusters, "articles"), fallen_of(failures, repeats, "passages")])
-    if fallen.height:
-        for shard in shards:
-            _drop_fallen(work, shard, fallen)
-    else:
-        found = {"overlaps": overlaps, "relations": relations}
-        kept = quarantine_between(found, failures, keys, places_of(shard_files(work, "sources", shards)))
-        check_table("rejects", kept.rejects)
-        for name, rows in kept.tables.items():
-            write_rows(rows, files[name])
-        write_rows(kept.rejects, work / "rejects" / "deduplicate.parquet")
-    return fallen.height
+def validate_repeats(work: Workplace, shards: Sequence[str]) -> int:
+    """What repeats what → what of it keeps its contracts, and `rejects`; hands on how many sources' rows failed."""
+    reads = (*SHARDS, "rejects/", "repeats/", "tombstones.parquet")
+    with work.here(reads, (*SHARDS, "rejects/", "repeats/")) as folder:
+        return steps.validate_repeats(folder, shards)
 
 
 @task(name="count", cache_policy=NO_CACHE)
-@_in_folder(reads=("sources/", "rejects/", "tombstones.parquet"), writes=())
 def count_records(
-    work: Path, shards: Sequence[str], read_count: int, skipped_count: int, taken_down_count: int, settings: Settings
-) -> Counts:
+    work: Workplace,
+    shards: Sequence[str],
+    read_count: int,
+    skipped_count: int,
+    taken_down_count: int,
+    settings: Settings,
+) -> dict[str, int]:
     """`sources`, `rejects` and `tombstones` → what became of the records read."""
-    rejects, tombstones = _rejects(work), _tombstones(work)
-    check_table("rejects", rejects)
-    check_table("tombstones", tombstones)
-    tables = {"sources": places_of(shard_files(work, "sources", shards)), "rejects": rejects, "tombstones": tombstones}
-    counts = conservation(tables, read_count, skipped_count, taken_down_count)
-    check_reject_share(counts, settings)
-    return counts.counts()
+    with work.here(("sources/", "rejects/", "tombstones.parquet")) as folder:
+        return steps.count_records(folder, shards, read_count, skipped_count, taken_down_count, settings)
 
 
 @task(name="release", cache_policy=NO_CACHE)
 def write_range(work: Workplace, part: Range, settings: Settings) -> Written:
-    """The rows of a range of ids in all shards, and what repeats what → files of the release, in `written-<range>`."""
+    """The rows of a range of ids, and what repeats what → files of the release, in a folder for each range."""
     reads = [f"{name}/{shard}" for name in OF_SHARD for shard in part.shards]
-    with work.here([*reads, *(f"repeats/{name}.parquet" for name in MARKED)], (f"{_written(part)}/",)) as folder:
-        return _write_parts(folder, _written(part), _parts_of(folder, part), settings, part.count)
+    reads += [f"repeats/{name}.parquet" for name in steps.MARKED]
+    with work.here(reads, (f"{steps.written_folder(part)}/",)) as folder:
+        return steps.write_range(folder, part, settings)
 
 
 @task(name="release", cache_policy=NO_CACHE)
-@_in_folder(reads=("sources/", "rejects/", "repeats/", "tombstones.parquet"), writes=(f"{WRITTEN}/",))
-def write_others(work: Path, settings: Settings) -> Written:
+def write_others(work: Workplace, settings: Settings) -> Written:
     """The tables that are not cut into ranges → files of the release, in `written`."""
-    return _write_parts(work, WRITTEN, _other_parts(work), settings, 1)
+    with work.here(("sources/", "rejects/", "repeats/", "tombstones.parquet"), (f"{steps.WRITTEN}/",)) as folder:
+        return steps.write_others(folder, settings)
 
 
 @task(name="release", cache_policy=NO_CACHE)
@@ -322,7 +226,7 @@ def release_tables(
     work: Workplace, written: Mapping[str, Written], lock: Lock, settings: Settings, build: BuildInfo
 ) -> Released:
     """What was written, by its folders → a release, unless the newest one has those rows."""
-    with work.here([f"{name}/" for name in written], ()) as folder:
+    with work.here([f"{name}/" for name in written]) as folder:
         return release_written([(folder / name, part) for name, part in written.items()], lock, settings, build)
 
 
@@ -589,8 +493,8 @@ def build_release(
                 released = _done(release_tables(work, written, lock, settings, info, return_state=True))
             log.info("release: %s in %s", counted(counts["released"], "document"), duration(seconds["release"]))
         except CopydeskError as error:
-            raise _with_rejects(error, work.folder, out) from error
-        stale = _without_last_rejects(out)
+            raise steps.with_rejects(error, work.folder, out) from error
+        stale = steps.without_last_rejects(out)
         held = takedowns_of_manifest(read_manifest(released.path).get("takedowns", []))
         idle = takedown_warnings(in_force, taken, {one.target for one in held})
     return Built(released, counts, (*found.warnings, *kept.warnings, *idle, *unkept, *stale), seconds)
@@ -769,14 +673,6 @@ def _keep(state: Path, work: Workplace, shards: Sequence[str]) -> tuple[str, ...
     return ()
 
 
-def _earlier_tombstones(out: Path) -> pl.DataFrame:
-    """The tombstones of the newest release; none where there is no release, or it has no such table."""
-    newest = versions.newest(out)
-    if newest is None or "tombstones" not in read_manifest(newest)["tables"]:
-        return TABLES["tombstones"].empty()
-    return read_table(newest, "tombstones")
-
-
 def _normalize(work: Workplace, found: Ingested, kept: KeptRows, workers: "Workers") -> None:
     """All shards, some at a time."""
     progress = Progress("normalize", len(found.shards), found.released_count)
@@ -792,7 +688,7 @@ def _deduplicate(
     settings: Settings,
     seconds: dict[str, float],
     workers: "Workers",
-) -> Counts:
+) -> dict[str, int]:
     """Look for repeats until all that is found can be released: what became of the records read."""
     met = found.read_count, sum(found.skipped.values()), taken.source_count
     while True:
@@ -821,131 +717,21 @@ def _deduplicate_by(workers: "Workers", work: Path, shards: Sequence[str], setti
             workers.result(future)
 
     with tempfile.TemporaryDirectory(dir=work, prefix=".portions-") as folder:
-        write_repeats(work, shards, settings, InFiles(Path(folder), run))
+        steps.write_repeats(work, shards, settings, InFiles(Path(folder), run))
 
 
 def _write(work: Workplace, shards: Sequence[str], settings: Settings, workers: "Workers") -> dict[str, Written]:
     """All rows as they are released, by whoever works off the tasks: folder → what was written into it."""
     with work.here(("sources/",)) as folder:
-        sizes = {shard: read_rows(folder / "sources" / shard, ["source_id", "byte_count"]) for shard in shards}
-    parts = ranges_of_shards(sizes, settings)
+        parts = ranges_of_shards(steps.sizes_of(folder, shards), settings)
     progress = Progress("release", len(parts), sum(part.document_count for part in parts), "range")
     futures = [workers.submit(write_range, work=work, part=part, settings=settings) for part in parts]
     # Meanwhile, and here, where all that they are made of lies.
-    written = {WRITTEN: _done(write_others(work, settings, return_state=True))}
+    written = {steps.WRITTEN: _done(write_others(work, settings, return_state=True))}
     for part, future in zip(parts, futures, strict=True):
-        written[_written(part)] = workers.result(future)
+        written[steps.written_folder(part)] = workers.result(future)
         progress.done(ShardSize(part.document_count, part.byte_count))
     return written
-
-
-def _written(part: Range) -> str:
-    return f"{WRITTEN}-{part.number:03}"
-
-
-def _write_parts(
-    work: Path, name: str, parts: Iterator[dict[str, pl.DataFrame]], settings: Settings, ranges: int
-) -> Written:
-    """Write rows into a folder of the workplace, all at once for who comes to look: another may do the same."""
-    with tempfile.TemporaryDirectory(dir=work, prefix=f".{name}-") as folder:
-        written = write_parts(parts, Path(folder), settings, ranges)
-        (work / name).mkdir(exist_ok=True)
-        for file in Path(folder).iterdir():
-            file.replace(work / name / file.name)
-    return written
-
-
-def _parts_of(work: Path, part: Range) -> Iterator[dict[str, pl.DataFrame]]:
-    """The rows of a range, shard by shard."""
-    clusters, repeats = (
-        pl.scan_parquet(work / "repeats" / f"{name}.parquet", glob=False).filter(part.has(pl.col(key))).collect()
-        for name, key in MARKED.items()
-    )
-    found = Repeats(clusters, repeats, TABLES["overlaps"].empty(), TABLES["relations"].empty())
-    for shard in part.shards:
-        tables = {name: part.rows_of(name, read_rows(work / name / shard)) for name in OF_SHARD}
-        tables["articles"], tables["passages"] = with_repeats(tables["articles"], tables["passages"], found)
-        yield tables
-        # Whoever writes a table lets go of it when it is written, while the next ones are read here.
-        del tables
-
-
-def _other_parts(work: Path) -> Iterator[dict[str, pl.DataFrame]]:
-    """The rows of the tables that are not cut into ranges."""
-    files = {name: work / "repeats" / f"{name}.parquet" for name in REPEATS}
-    yield from ({"overlaps": rows.drop("row")} for rows in batches(files["overlaps"]))
-    yield {"relations": read_rows(files["relations"]), "rejects": _rejects(work), "tombstones": _tombstones(work)}
-
-
-def _write_shard(work: Path, shard: str, checked: CheckedShard, stage: str, names: Iterable[str]) -> None:
-    """Write the tables with these names of a shard, and all of them, with `rejects`, where rows went."""
-    for name in names if checked.rejects.is_empty() else OF_SHARD:
-        rows = checked.tables[name]
-        if name == "articles":
-            # All that they say, until repeats are marked: a third of what would be written and read again.
-            rows = rows.with_columns(unique_text=pl.lit(None, pl.String))
-        write_rows(rows, work / name / shard)
-    if checked.rejects.height:
-        write_rows(checked.rejects, work / "rejects" / f"{stage}-{shard}")
-
-
-def _drop_fallen(work: Path, shard: str, fallen: pl.DataFrame) -> None:
-    """Take the sources of fallen rows out of a shard."""
-    stage = f"fallen-{len(list((work / 'rejects').iterdir()))}"
-    _write_shard(work, shard, _checked_again(work, shard, fallen), stage, ())
-
-
-def _checked_again(work: Path, shard: str, fallen: pl.DataFrame | None = None) -> CheckedShard:
-    """What of a shard that was written passes the gate after something was taken out of it, or in spite of `fallen`."""
-    tables = {name: read_rows(work / name / shard) for name in OF_SHARD}
-    tables["articles"] = tables["articles"].with_columns(unique_text="text")
-    return check_shard(tables, fallen, _tombstones(work))
-
-
-def _rejects(work: Path) -> pl.DataFrame:
-    """All that was turned away, as it reads with the sources that are left, sorted by key."""
-    rejects = read_all_rows(work / "rejects")
-    if rejects["table"].null_count() == rejects.height:
-        return rejects.sort("reject_id")  # nothing but inputs, of which there may be no source
-    return settled(rejects, read_all_rows(work / "sources", ["source_id"])["source_id"])
-
-
-def _tombstones(work: Path) -> pl.DataFrame:
-    """What was taken down, sorted by key."""
-    return read_rows(work / "tombstones.parquet")
-
-
-def _with_rejects(error: CopydeskError, work: Path, out: Path) -> CopydeskError:
-    """Keep what was turned away where a person finds it, although there is no release to hold it.
-
-    Returns:
-        The error that stopped the run, with what was turned away first, and where the rest is.
-    """
-    rejects = _rejects(work).sort("uri", "record", "reject_id")
-    if rejects.is_empty():
-        return error
-    file = out / LAST_REJECTS
-    lines = (json.dumps(row, ensure_ascii=True) for row in rejects.iter_rows(named=True))
-    try:
-        with file.open("w", encoding="utf-8") as stream:
-            stream.writelines(f"{line}\n" for line in lines)
-        where = f"in {file}"
-    except OSError as unwritten:
-        where = f"that cannot be written to {file}: {reason_of(unwritten)}"
-    first = rejects.row(0, named=True)
-    place = first["uri"] if first["record"] is None else f"{first['uri']}, record {first['record']}"
-    return type(error)(
-        f"{str(error).splitlines()[0]}\n{place}: {first['detail']}\n{counted(rejects.height, 'reject')} {where}"
-    )
-
-
-def _without_last_rejects(out: Path) -> tuple[str, ...]:
-    """Remove what a run that failed left, now that a release says what was turned away; a warning if it stays."""
-    try:
-        (out / LAST_REJECTS).unlink(missing_ok=True)
-    except OSError as error:
-        return (f"cannot remove {out / LAST_REJECTS}: {reason_of(error)}; it tells of an earlier run",)
-    return ()
 
 
 def _tell(built: Built) -> None:

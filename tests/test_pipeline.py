@@ -254,7 +254,7 @@ def test_shards_leave_no_trace(server, tmp_path):
 
 def test_a_source_that_fails_is_rejected_and_the_rest_is_as_without_it(server, tmp_path, monkeypatch):
     """Whether it fails by itself, or only in what deduplication says of it."""
-    from flows import pipeline
+    from flows import steps
     from flows.deduplicate.stage import find_repeats
     from flows.normalize.normalize import normalize
 
@@ -279,7 +279,7 @@ def test_a_source_that_fails_is_rejected_and_the_rest_is_as_without_it(server, t
     results = []
     for name, stand_in in (("normalize", with_bad_article), ("find_repeats", with_bad_cluster)):
         with monkeypatch.context() as patched:
-            patched.setattr(pipeline, name, stand_in)
+            patched.setattr(steps, name, stand_in)
             out = tmp_path / name
             results.append(built(server, [folder], out, settings={"max_reject_share": 0.5, "shard_bytes": 4_000}))
     (folder / bad).unlink()
@@ -295,7 +295,7 @@ def test_a_source_that_fails_is_rejected_and_the_rest_is_as_without_it(server, t
 @pytest.mark.parametrize("end", ["taken_down", "rejected"])
 def test_a_source_that_leaves_after_rows_of_it_were_turned_away_counts_once(server, tmp_path, monkeypatch, end):
     """Also one that states its own address, while what is turned away as a whole is named by its container."""
-    from flows import pipeline
+    from flows import steps
     from flows.deduplicate.stage import find_repeats
     from flows.normalize.normalize import normalize
 
@@ -320,9 +320,9 @@ def test_a_source_that_leaves_after_rows_of_it_were_turned_away_counts_once(serv
         wrong = rows.select("article_id", cluster_id=pl.lit("00000000000000ff-00"))
         return replace(found, clusters=pl.concat([found.clusters.join(wrong, on="article_id", how="anti"), wrong]))
 
-    monkeypatch.setattr(pipeline, "normalize", with_bad_evidence)
+    monkeypatch.setattr(steps, "normalize", with_bad_evidence)
     if end == "rejected":
-        monkeypatch.setattr(pipeline, "find_repeats", with_bad_cluster)
+        monkeypatch.setattr(steps, "find_repeats", with_bad_cluster)
     else:
         takedown = f'[[takedown]]\nuri = "{address}"\nreason = "asked for"\ndate = 2031-06-01\n'
         (folder / "takedowns.toml").write_text(takedown, encoding="utf-8")

@@ -9,7 +9,7 @@ from typing import Any
 import polars as pl
 import pytest
 
-from flows import pipeline, state
+from flows import pipeline, state, steps
 from flows.errors import LockedError, UsageError
 from flows.ingest.run import ingest
 from flows.normalize.normalize import normalize
@@ -298,7 +298,7 @@ def test_only_what_is_new_or_changed_is_normalized(server, tmp_path, monkeypatch
         seen.extend(sources["uri"])
         return normalize(sources, provenance)
 
-    monkeypatch.setattr(pipeline, "normalize", watched)
+    monkeypatch.setattr(steps, "normalize", watched)
     pages = tmp_path / "pages"
     pages.mkdir()
     for name in ISLANDS:
