@@ -151,6 +151,105 @@ def look_up(
         found[i] = table[place]
 
 
+def first_of_equal(
+    texts: npt.NDArray[np.int64],
+    hashes: npt.NDArray[np.int64],
+    forms: npt.NDArray[np.int64],
+    table: npt.NDArray[np.int32],
+    firsts: npt.NDArray[np.int64],
+) -> None:
+    """Find the first text of the same hash and form.
+
+    Args:
+        texts: shape (n), ascending.
+        hashes: shape (all texts), 62 bits.
+        forms: shape (all texts).
+        table: all -1; its length is a power of two above n.
+        firsts: out, shape (n): the first of those that each is one of.
+    """
+    mask = len(table) - 1
+    for i in range(len(texts)):
+        text = texts[i]
+        place = ((hashes[text] >> 31) ^ hashes[text]) & mask
+        while table[place] >= 0 and (
+            hashes[table[place]] != hashes[text] or forms[table[place]] != forms[text]
+        ):
+            place = (place + 1) & mask
+        if table[place] < 0:
+            table[place] = text
+        firsts[i] = table[place]
+
+
+def sample_texts(
+    lines: npt.NDArray[np.int32],
+    texts: npt.NDArray[np.int64],
+    starts: npt.NDArray[np.int64],
+    numbers: npt.NDArray[np.uint64],
+    lowest: npt.NDArray[np.uint64],
+    counts: npt.NDArray[np.int64],
+) -> None:
+    """Find the lowest texts that each line stands in, and count all.
+
+    Args:
+        lines: shape (n): what is asked about, or -1.
+        texts: shape (m): the texts that they are of, each once.
+        starts: shape (m + 1): where the lines of each begin.
+        numbers: shape (all texts): what the order of texts goes by.
+        lowest: out, shape (lines asked about, most): numbers of the lowest, ascending, as many as there are.
+        counts: out, zeros, shape (lines asked about).
+    """
+    most = lowest.shape[1]
+    before = np.full(len(counts), -1, np.int64)
+    for i in range(len(texts)):
+        number = numbers[texts[i]]
+        for at in range(starts[i], starts[i + 1]):
+            line = lines[at]
+            if line < 0 or before[line] == i:
+                continue
+            before[line] = i
+            count = counts[line]
+            counts[line] += 1
+            if count >= most and number > lowest[line, most - 1]:
+                continue
+            place = min(count, most - 1)
+            while place > 0 and lowest[line, place - 1] > number:
+                lowest[line, place] = lowest[line, place - 1]
+                place -= 1
+            lowest[line, place] = number
+
+
+def outer_lines(
+    is_template: npt.NDArray[np.bool_],
+    line_words: npt.NDArray[np.int32],
+    line_starts: npt.NDArray[np.int64],
+    word_counts: npt.NDArray[np.int64],
+    firsts: npt.NDArray[np.int64],
+    lasts: npt.NDArray[np.int64],
+) -> None:
+    """Find the first and the last line of each text outside template lines.
+
+    Args:
+        is_template: shape (lines).
+        line_words: shape (lines): their words.
+        line_starts: shape (texts + 1): where those of each text begin.
+        word_counts: shape (texts): words that `trim` left of each.
+        firsts: out, shape (texts); -1 where all lines are template, or it has the words of such lines still.
+        lasts: out, the same.
+    """
+    for text in range(len(word_counts)):
+        first = np.int64(-1)
+        last = np.int64(-1)
+        count = np.int64(0)
+        for line in range(line_starts[text], line_starts[text + 1]):
+            if not is_template[line]:
+                if first < 0:
+                    first = line
+                last = line
+                count += line_words[line]
+        firsts[text] = first if count == word_counts[text] else -1
+        lasts[text] = last if count == word_counts[text] else -1
+
+
 def common_ends(
     line_hashes: npt.NDArray[np.int64],
     line_words: npt.NDArray[np.int32],

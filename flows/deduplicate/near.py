@@ -35,6 +35,7 @@ from flows.deduplicate.kernels import (
     NOWHERE,
     SHARED_GRAMS,
     compare,
+    first_of_equal,
     likely,
     link,
     recount,
@@ -403,25 +404,23 @@ def _trimmed(
 
 def _edges(corpus: _Corpus) -> pl.DataFrame:
     """All edges: equal texts, pairs that shared 4-grams propose, and those that a copy needs to its hub."""
-    texts = pl.DataFrame(
-        {"rank": np.arange(len(corpus.sizes)), "form": corpus.forms, "body": corpus.body, "whole": corpus.whole}
-    ).filter(corpus.sizes >= corpus.settings.min_article_words)
-    texts = texts.with_columns(
-        first=pl.col("rank").min().over("form", "body"), equal=pl.col("rank").min().over("form", "whole")
-    )
-    firsts = texts.filter(pl.col("rank") == pl.col("first"))["rank"].to_numpy()
+    texts = np.flatnonzero(corpus.sizes >= corpus.settings.min_article_words)
+    first, twin = (_firsts_of_equal(corpus, texts, hashes) for hashes in (corpus.body, corpus.whole))
+    firsts = texts[first == texts]
+    is_twin = twin != texts
+    is_alike = (first != texts) & ~is_twin
     same = pl.lit(1.0)
     equal = pl.concat(
         [
-            texts.filter(pl.col("rank") != pl.col("equal")).select(
-                a="equal", b="rank", kind=pl.lit("duplicate_of"), score=same, a_coverage=same, b_coverage=same
-            ),
-            texts.filter(pl.col("rank") == pl.col("equal"), pl.col("rank") != pl.col("first")).select(
-                a="first", b="rank", kind=pl.lit("near_duplicate_of"), score=same, a_coverage=same, b_coverage=same
-            ),
+            pl.DataFrame({"a": other[chosen], "b": texts[chosen]}).select(
+                "a", "b", kind=pl.lit(kind), score=same, a_coverage=same, b_coverage=same
+            )
+            for other, chosen, kind in (
+                (twin, is_twin, "duplicate_of"),
+                (first, is_alike, "near_duplicate_of"),
+            )
         ]
     ).cast(EDGE_SCHEMA)
-    del texts
     tried = _of_like_length(corpus, _likely_pairs(corpus, firsts))
     measured = _measured_pairs(corpus, tried)
     is_marked = mark_slots(
@@ -446,6 +445,15 @@ def _edges(corpus: _Corpus) -> pl.DataFrame:
     else:
         edges = _verified(corpus, tried, measured, is_rare)
     return pl.concat([_with_vouched(corpus, edges), equal]).sort("a", "b")
+
+
+def _firsts_of_equal(corpus: _Corpus, texts: Indexes, hashes: Indexes) -> Indexes:
+    """The first of the texts of one form and the same hash that each of some texts, ascending, is one of."""
+    firsts = np.empty(len(texts), np.int64)
+    # A table that is half full at most.
+    table = np.full(1 << (2 * len(texts)).bit_length(), -1, np.int32)
+    kernel(first_of_equal, is_compiled=corpus.is_compiled)(texts, hashes, corpus.forms, table, firsts)
+    return firsts
 
 
 def _likely_pairs(corpus: _Corpus, firsts: Indexes) -> npt.NDArray[np.uint64]:
