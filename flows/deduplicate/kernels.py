@@ -326,41 +326,50 @@ def trim(
         for line in range(line_starts[text], line_starts[text + 1]):
             if not is_template[line]:
                 kept += line_words[line]
-        all_words = NOTHING
-        own_words = NOTHING
+        all_words = hash_of(words[start:end])
+        own_words = all_words
         other_words = NOTHING
-        spaceless = np.int64(0)
         to = end
-        if kept < least or kept == end - start:
-            for at in range(start, end):
-                spaceless += words[at] & 7 == SPACELESS
-                all_words = (all_words ^ (np.uint64(words[at]) >> OF_CLASS)) * MIX_A
-                all_words ^= all_words >> CHAIN_SHIFT
-            own_words = all_words
-        else:
+        if least <= kept < end - start:
             to = start
             at = start
             for line in range(line_starts[text], line_starts[text + 1]):
-                for _ in range(line_words[line]):
-                    word = words[at]
-                    at += 1
-                    hashed = np.uint64(word) >> OF_CLASS
-                    all_words = (all_words ^ hashed) * MIX_A
-                    all_words ^= all_words >> CHAIN_SHIFT
-                    if is_template[line]:
-                        other_words = (other_words ^ hashed) * MIX_A
+                here = words[at : at + line_words[line]]
+                at += len(here)
+                if is_template[line]:
+                    for i in range(len(here)):
+                        other_words = (other_words ^ (np.uint64(here[i]) >> OF_CLASS)) * MIX_A
                         other_words ^= other_words >> CHAIN_SHIFT
-                    else:
-                        own_words = (own_words ^ hashed) * MIX_A
-                        own_words ^= own_words >> CHAIN_SHIFT
-                        spaceless += word & 7 == SPACELESS
-                        words[to] = word
-                        to += 1
+                else:
+                    there = words[to : to + len(here)]
+                    to += len(here)
+                    for i in range(len(here)):
+                        there[i] = here[i]
+            own_words = hash_of(words[start:to])
+        own = words[start:to]
+        spaceless = np.int64(0)
+        for i in range(len(own)):
+            spaceless += own[i] & 7 == SPACELESS
         whole[text] = np.int64(all_words >> LINE_SHIFT)
         body[text] = np.int64(own_words >> LINE_SHIFT)
         aside[text] = np.int64(other_words >> LINE_SHIFT)
         ends[text] = to
-        sizes[text] = to - start - spaceless + spaceless // 2
+        sizes[text] = len(own) - spaceless + spaceless // 2
+
+
+def hash_of(words: npt.NDArray[np.uint32]) -> np.uint64:
+    """The hash of words without their classes; of four at a time, for which a processor waits as long as for one."""
+    chain = np.uint64(len(words))
+    for four in range(len(words) // 4):
+        at = 4 * four
+        one = (np.uint64(words[at]) | (np.uint64(words[at + 1]) << HALF)) & TWO_HASHES
+        two = (np.uint64(words[at + 2]) | (np.uint64(words[at + 3]) << HALF)) & TWO_HASHES
+        chain = (chain ^ one) * MIX_A + two * MIX_B
+        chain ^= chain >> CHAIN_SHIFT
+    for at in range(len(words) // 4 * 4, len(words)):
+        chain = (chain ^ (np.uint64(words[at]) >> OF_CLASS)) * MIX_A
+        chain ^= chain >> CHAIN_SHIFT
+    return chain
 
 
 def sketch(
