@@ -567,6 +567,8 @@ def compare(  # noqa: PLR0912, PLR0915 - as above
     while room < 8 * longest_a:
         room *= 2
     table = np.full(room, -1, np.int32)
+    a_grams = np.empty(longest_a + 1, np.uint64)
+    b_grams = np.empty(longest_b + 1, np.uint64)
     # Of each word of a, the place after that of its equal in b, 0 if it has none.
     a_same = np.zeros(longest_a + 1, np.int32)
     b_same = np.zeros(longest_b + 1, np.uint8)
@@ -590,20 +592,14 @@ def compare(  # noqa: PLR0912, PLR0915 - as above
                 size *= 2
                 shift -= one_bit
             table[:size] = -1
+            grams_of(aw, a_grams)
             for at in range(a_count - 3):
-                here = at
-                one = (np.uint64(aw[here]) | (np.uint64(aw[here + 1]) << HALF)) & TWO_HASHES
-                two = (np.uint64(aw[here + 2]) | (np.uint64(aw[here + 3]) << HALF)) & TWO_HASHES
-                place = np.int64((one * MIX_A + two * MIX_B) >> shift)
-                while table[place] >= 0:
-                    there = table[place]
-                    if one == (np.uint64(aw[there]) | (np.uint64(aw[there + 1]) << HALF)) & TWO_HASHES and (
-                        two == (np.uint64(aw[there + 2]) | (np.uint64(aw[there + 3]) << HALF)) & TWO_HASHES
-                    ):
-                        break
+                place = np.int64(a_grams[at] >> shift)
+                while table[place] >= 0 and a_grams[table[place]] != a_grams[at]:
                     place = (place + 1) & (size - 1)
                 if table[place] < 0:
                     table[place] = at
+        grams_of(bw, b_grams)
         a_same[: a_count + 1] = 0
         b_same[: b_count + 1] = 0
         other_slots: Any = 0
@@ -622,26 +618,14 @@ def compare(  # noqa: PLR0912, PLR0915 - as above
             if q == b_count:
                 p = a_count
             elif q + 4 <= b_count:
-                one = (np.uint64(bw[q]) | (np.uint64(bw[q + 1]) << HALF)) & TWO_HASHES
-                two = (np.uint64(bw[q + 2]) | (np.uint64(bw[q + 3]) << HALF)) & TWO_HASHES
                 expected = a_end + q - b_end
-                there = expected
-                if (
-                    expected + 4 <= a_count
-                    and one == (np.uint64(aw[there]) | (np.uint64(aw[there + 1]) << HALF)) & TWO_HASHES
-                    and two == (np.uint64(aw[there + 2]) | (np.uint64(aw[there + 3]) << HALF)) & TWO_HASHES
-                ):
+                if expected + 4 <= a_count and a_grams[expected] == b_grams[q]:
                     p = expected
                 else:
-                    place = np.int64((one * MIX_A + two * MIX_B) >> shift)
-                    while table[place] >= 0:
-                        there = table[place]
-                        if one == (np.uint64(aw[there]) | (np.uint64(aw[there + 1]) << HALF)) & TWO_HASHES and (
-                            two == (np.uint64(aw[there + 2]) | (np.uint64(aw[there + 3]) << HALF)) & TWO_HASHES
-                        ):
-                            p = np.int64(table[place])
-                            break
+                    place = np.int64(b_grams[q] >> shift)
+                    while table[place] >= 0 and a_grams[table[place]] != b_grams[q]:
                         place = (place + 1) & (size - 1)
+                    p = np.int64(table[place])
             if p < 0:
                 q += 1
                 continue
@@ -758,64 +742,42 @@ def compare(  # noqa: PLR0912, PLR0915 - as above
             other_variable = min(other_variable, variable_before + PLACE_VARIABLE)
             if q == b_count:
                 break
-            run_start = q
-            while p < a_count and q < b_count and aw[p] >> CLASS_BITS == bw[q] >> CLASS_BITS:
-                a_same[p] = q + 1
-                b_same[q] = 1
-                p += 1
-                q += 1
-            if q - run_start >= LONG_RUN:
-                a_first = min(a_first, p - q + run_start)
-                b_first = min(b_first, run_start)
-            a_last = max(a_last, p)
-            a_end = p
+            run = common_words(aw[p:], bw[q:])
+            of_a = a_same[p : p + run]
+            of_b = b_same[q : q + run]
+            for at in range(run):
+                of_a[at] = q + at + 1
+                of_b[at] = 1
+            if run >= LONG_RUN:
+                a_first = min(a_first, p)
+                b_first = min(b_first, q)
+            q += run
+            a_end = p + run
             b_end = q
+            a_last = max(a_last, a_end)
         measures[i, A_BEFORE] = a_first
         measures[i, B_BEFORE] = b_first
         measures[i, A_AFTER] = a_count - a_last
         measures[i, B_AFTER] = b_count - b_end
-        between = 0
-        covered = 0
-        longest = 0
-        run = 0
-        streak = 0
+        measures[i, A_COVERED], measures[i, A_BETWEEN], measures[i, A_UNMATCHED] = tally(a_same[:a_count], a_first, a_last)
+        measures[i, B_COVERED], measures[i, B_BETWEEN], measures[i, B_UNMATCHED] = tally(b_same[:b_count], b_first, b_end)
         same_slots = 0
         same_variable = 0
-        grams = 0
         for at in range(a_count):
-            if a_same[at]:
-                covered += 1
-                between += a_first <= at < a_last
-                run = 0
-                streak = streak + 1 if at > 0 and a_same[at] == a_same[at - 1] + 1 else 1
-                grams += streak >= GRAM_WORDS
-                kind = aw[at] & 7
-                same_slots += kind in (NAME, FIGURE, VARIABLE)
-                same_variable += kind == VARIABLE
-                if len(value_starts):
+            kind = aw[at] & 7
+            is_same = a_same[at] != 0
+            same_slots += is_same & ((kind == NAME) | (kind == FIGURE) | (kind == VARIABLE))
+            same_variable += is_same & (kind == VARIABLE)
+        grams = 0
+        for at in range(a_count - GRAM_WORDS + 1):
+            is_run = a_same[at] != 0
+            for step in range(1, GRAM_WORDS):
+                is_run &= a_same[at + step] == a_same[at] + step
+            grams += is_run
+        if len(value_starts):
+            for at in range(a_count):
+                if a_same[at] != 0:
                     values[value_starts[i] + at] = aw[at] >> CLASS_BITS
-            else:
-                run += 1
-                streak = 0
-                longest = max(longest, run)
-        measures[i, A_COVERED] = covered
-        measures[i, A_UNMATCHED] = longest
-        measures[i, A_BETWEEN] = between
-        between = 0
-        covered = 0
-        longest = 0
-        run = 0
-        for at in range(b_count):
-            if b_same[at]:
-                covered += 1
-                between += b_first <= at < b_end
-                run = 0
-            else:
-                run += 1
-                longest = max(longest, run)
-        measures[i, B_COVERED] = covered
-        measures[i, B_UNMATCHED] = longest
-        measures[i, B_BETWEEN] = between
         measures[i, SAME_SLOTS] = same_slots
         measures[i, OTHER_SLOTS] = other_slots
         measures[i, OTHER_WORDS] = other_words
@@ -824,6 +786,54 @@ def compare(  # noqa: PLR0912, PLR0915 - as above
         measures[i, OTHER_PLACES] = other_places
         measures[i, SHARED_GRAMS] = grams
         measures[i, ALL_GRAMS] = max(a_count - GRAM_WORDS + 1, 0) + max(b_count - GRAM_WORDS + 1, 0) - grams
+
+
+def grams_of(words: npt.NDArray[np.uint32], grams: npt.NDArray[np.uint64]) -> None:
+    """Tell by one number each which four words stand from a word on.
+
+    Args:
+        words: shape (n).
+        grams: out, shape (n - 3) or more. The highest bits depend on all of the words.
+    """
+    for at in range(len(words) - 3):
+        one = (np.uint64(words[at]) | (np.uint64(words[at + 1]) << HALF)) & TWO_HASHES
+        two = (np.uint64(words[at + 2]) | (np.uint64(words[at + 3]) << HALF)) & TWO_HASHES
+        grams[at] = one * MIX_A + two * MIX_B
+
+
+def common_words(a: npt.NDArray[np.uint32], b: npt.NDArray[np.uint32]) -> int:
+    """How many words stand at the beginning of both."""
+    most = min(len(a), len(b))
+    for at in range(most):
+        if a[at] >> CLASS_BITS != b[at] >> CLASS_BITS:
+            return at
+    return most
+
+
+def tally(same: npt.NDArray[Any], first: int, last: int) -> tuple[int, int, int]:
+    """Count words that are aligned.
+
+    Args:
+        same: shape (words): not 0 where one is.
+        first: a place.
+        last: another one.
+
+    Returns:
+        How many are aligned, how many from the one place to the other, and how long the longest stretch is that is not.
+    """
+    covered = 0
+    for at in range(len(same)):
+        covered += same[at] != 0
+    between = 0
+    inner = same[first:last]
+    for at in range(len(inner)):
+        between += inner[at] != 0
+    longest = 0
+    run = 0
+    for at in range(len(same)):
+        run = run + 1 if same[at] == 0 else 0
+        longest = max(longest, run)
+    return covered, between, longest
 
 
 def recount(
