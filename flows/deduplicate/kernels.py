@@ -462,7 +462,7 @@ def link(  # noqa: PLR0912 - as above
     Args:
         keys: sorted: hash << 32 | name.
         all_pairs_up_to: texts.
-        pairs: out: lower name << 32 | higher name; an empty array to count them only.
+        pairs: out: lower name << 32 | higher name, as many as there is room for.
 
     Returns:
         How many pairs there are.
@@ -479,17 +479,17 @@ def link(  # noqa: PLR0912 - as above
             for i in range(at, end):
                 for j in range(i + 1, end):
                     if keys[i] != keys[j]:
-                        if len(pairs):
+                        if count < len(pairs):
                             pairs[count] = ((keys[i] & low) << shift) | (keys[j] & low)
                         count += 1
         else:
             for j in range(at + 1, end):
                 if keys[j] != keys[at]:
-                    if len(pairs):
+                    if count < len(pairs):
                         pairs[count] = ((keys[at] & low) << shift) | (keys[j] & low)
                     count += 1
                 if keys[j - 1] != keys[j] and keys[j - 1] != keys[at]:
-                    if len(pairs):
+                    if count < len(pairs):
                         pairs[count] = ((keys[j - 1] & low) << shift) | (keys[j] & low)
                     count += 1
         at = end

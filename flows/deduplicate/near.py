@@ -549,9 +549,14 @@ def _linked(most: int, is_compiled: bool, *pieces: Pairs) -> Counted:
     keys = np.concatenate([np.empty(0, np.uint64), *pieces])
     keys.sort()
     run = kernel(link, is_compiled=is_compiled)
-    linked = np.empty(run(keys, most, np.empty(0, np.uint64)), np.uint64)
-    run(keys, most, linked)
+    # Room that is not written to takes no memory; where it does not do, the pairs are counted.
+    linked = np.empty(2 * len(keys), np.uint64)
+    count = run(keys, most, linked)
+    if count > len(linked):
+        linked = np.empty(count, np.uint64)
+        run(keys, most, linked)
     del keys
+    linked = linked[:count]
     linked.sort()
     return counted(linked)
 
