@@ -372,6 +372,20 @@ def hash_of(words: npt.NDArray[np.uint32]) -> np.uint64:
     return chain
 
 
+def grams_of(words: npt.NDArray[np.uint32], grams: npt.NDArray[np.uint64]) -> None:
+    """Hash the four words that stand from each word on, without their classes.
+
+    Args:
+        words: shape (n).
+        grams: out, shape (n - 3) or more.
+    """
+    for at in range(len(words) - 3):
+        one = (np.uint64(words[at]) | (np.uint64(words[at + 1]) << HALF)) & TWO_HASHES
+        two = (np.uint64(words[at + 2]) | (np.uint64(words[at + 3]) << HALF)) & TWO_HASHES
+        mixed = one * MIX_A + two * MIX_B
+        grams[at] = (mixed ^ (mixed >> HALF)) * MIX_C
+
+
 def sketch(
     words: npt.NDArray[np.uint32],
     starts: npt.NDArray[np.int64],
@@ -396,35 +410,39 @@ def sketch(
         names: shape (n): the number that stands for each, below 2³².
         part: only 4-grams of this partition are taken.
         parts: number of partitions.
-        keys: out, long enough: hash << 32 | name.
+        keys: out: hash << 32 | name; as long as all these texts and one.
         counts: out, shape (n): how many were sampled of each, over all partitions.
 
     Returns:
         How many keys there are.
     """
+    longest: Any = np.int64(0)
+    for i in range(len(texts)):
+        longest = max(longest, ends[texts[i]] - starts[texts[i]])
+    grams = np.empty(longest, np.uint64)
     count = 0
     for i in range(len(texts)):
-        start = starts[texts[i]]
-        end = ends[texts[i]]
+        own = words[starts[texts[i]] : ends[texts[i]]]
         # The highest bits of the hash decide, so that a text of any length shares the rarer ones with any other.
-        length = end - start
+        length = len(own)
         most = 15 if length < 64 else 7 if length < 200 else 1 if length < 2000 else 0
-        sampled = 0
-        own = words[start:end]
-        for at in range(len(own) - 3):
-            one = (np.uint64(own[at]) | (np.uint64(own[at + 1]) << HALF)) & TWO_HASHES
-            two = (np.uint64(own[at + 2]) | (np.uint64(own[at + 3]) << HALF)) & TWO_HASHES
-            mixed = one * MIX_A + two * MIX_B
-            mixed = (mixed ^ (mixed >> HALF)) * MIX_C
-            if np.int64(mixed >> _SAMPLE_SHIFT) <= most:
-                sampled += 1
-                key = (mixed >> _KEY_SHIFT) & _KEY_BITS
-                # Partitions are made of whole keys: what is one key in one of them is one in any number of them. Not
-                # of ranges, into which each is cut in turn.
-                if np.int64((((key * MIX_A) >> HALF) * np.uint64(parts)) >> HALF) == part:
-                    keys[count] = (key << HALF) | np.uint64(names[i])
+        name = np.uint64(names[i])
+        grams_of(own, grams)
+        first = count
+        for at in range(length - 3):
+            # Written over by the next one if it is not of the sample: nobody can foretell which are.
+            keys[count] = (((grams[at] >> _KEY_SHIFT) & _KEY_BITS) << HALF) | name
+            count += np.int64(grams[at] >> _SAMPLE_SHIFT) <= most
+        counts[i] = count - first
+        if parts > 1:
+            # Partitions are made of whole keys: what is one key in one of them is one in any number of them. Not of
+            # ranges, into which each is cut in turn.
+            last = count
+            count = first
+            for at in range(first, last):
+                if np.int64(((((keys[at] >> HALF) * MIX_A) >> HALF) * np.uint64(parts)) >> HALF) == part:
+                    keys[count] = keys[at]
                     count += 1
-        counts[i] = sampled
     return count
 
 
@@ -786,19 +804,6 @@ def compare(  # noqa: PLR0912, PLR0915 - as above
         measures[i, OTHER_PLACES] = other_places
         measures[i, SHARED_GRAMS] = grams
         measures[i, ALL_GRAMS] = max(a_count - GRAM_WORDS + 1, 0) + max(b_count - GRAM_WORDS + 1, 0) - grams
-
-
-def grams_of(words: npt.NDArray[np.uint32], grams: npt.NDArray[np.uint64]) -> None:
-    """Tell by one number each which four words stand from a word on.
-
-    Args:
-        words: shape (n).
-        grams: out, shape (n - 3) or more. The highest bits depend on all of the words.
-    """
-    for at in range(len(words) - 3):
-        one = (np.uint64(words[at]) | (np.uint64(words[at + 1]) << HALF)) & TWO_HASHES
-        two = (np.uint64(words[at + 2]) | (np.uint64(words[at + 3]) << HALF)) & TWO_HASHES
-        grams[at] = one * MIX_A + two * MIX_B
 
 
 def common_words(a: npt.NDArray[np.uint32], b: npt.NDArray[np.uint32]) -> int:
