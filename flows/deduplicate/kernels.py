@@ -171,9 +171,7 @@ def first_of_equal(
     for i in range(len(texts)):
         text = texts[i]
         place = ((hashes[text] >> 31) ^ hashes[text]) & mask
-        while table[place] >= 0 and (
-            hashes[table[place]] != hashes[text] or forms[table[place]] != forms[text]
-        ):
+        while table[place] >= 0 and (hashes[table[place]] != hashes[text] or forms[table[place]] != forms[text]):
             place = (place + 1) & mask
         if table[place] < 0:
             table[place] = text
@@ -237,8 +235,8 @@ def outer_lines(
         lasts: out, the same.
     """
     for text in range(len(word_counts)):
-        first = np.int64(-1)
-        last = np.int64(-1)
+        first: Any = np.int64(-1)
+        last: Any = np.int64(-1)
         count = np.int64(0)
         for line in range(line_starts[text], line_starts[text + 1]):
             if not is_template[line]:
@@ -432,7 +430,7 @@ def sketch(
         for at in range(length - 3):
             # Written over by the next one if it is not of the sample: nobody can foretell which are.
             keys[count] = (((grams[at] >> _KEY_SHIFT) & _KEY_BITS) << HALF) | name
-            count += np.int64(grams[at] >> _SAMPLE_SHIFT) <= most
+            count += int(grams[at] >> _SAMPLE_SHIFT) <= most
         counts[i] = count - first
         if parts > 1:
             # Partitions are made of whole keys: what is one key in one of them is one in any number of them. Not of
@@ -777,8 +775,14 @@ def compare(  # noqa: PLR0912, PLR0915 - as above
         measures[i, B_BEFORE] = b_first
         measures[i, A_AFTER] = a_count - a_last
         measures[i, B_AFTER] = b_count - b_end
-        measures[i, A_COVERED], measures[i, A_BETWEEN], measures[i, A_UNMATCHED] = tally(a_same[:a_count], a_first, a_last)
-        measures[i, B_COVERED], measures[i, B_BETWEEN], measures[i, B_UNMATCHED] = tally(b_same[:b_count], b_first, b_end)
+        covered, between, longest = tally(a_same[:a_count], a_first, a_last)
+        measures[i, A_COVERED] = covered
+        measures[i, A_BETWEEN] = between
+        measures[i, A_UNMATCHED] = longest
+        covered, between, longest = tally(b_same[:b_count], b_first, b_end)
+        measures[i, B_COVERED] = covered
+        measures[i, B_BETWEEN] = between
+        measures[i, B_UNMATCHED] = longest
         same_slots = 0
         same_variable = 0
         for at in range(a_count):

@@ -44,7 +44,7 @@ from flows.deduplicate.kernels import (
     trim,
 )
 from flows.deduplicate.pairs import Counted, Pairs, added_up, counted, distinct, paired, sides
-from flows.deduplicate.portions import Arrays, Spread, shared_out
+from flows.deduplicate.portions import ON_THREADS, Arrays, Spread, shared_out
 from flows.deduplicate.verdict import ALIKE, INSIDE_LENGTH, Verdict
 from flows.deduplicate.wordstore import WordStore, give_back, put_words, sealed, shared_words, words_of_batches
 from flows.settings import Settings
@@ -642,19 +642,26 @@ def _recount_short(
 
 
 def _verdict(corpus: _Corpus, pairs: Pairs, measured: npt.NDArray[np.int32]) -> Verdict:
-    """What the measures of pairs say."""
+    """What the measures of pairs say; of some thousands at a time, which a processor's cache holds."""
+    firsts = range(0, max(len(pairs), 1), _BATCH_ROWS)
+    portions = [(corpus, pairs[first : first + _BATCH_ROWS], measured[first : first + _BATCH_ROWS]) for first in firsts]
+    return Verdict(*(np.concatenate(column) for column in zip(*ON_THREADS(_judged, portions), strict=True)))
+
+
+def _judged(corpus: _Corpus, pairs: Pairs, measured: npt.NDArray[np.int32]) -> Arrays:
+    """A portion of `_verdict`: the attributes of a Verdict."""
     a, b = sides(pairs)
-    lengths = corpus.ends - corpus.starts
-    return Verdict.of(
+    verdict = Verdict.of(
         measured,
-        lengths[a],
-        lengths[b],
+        corpus.ends[a] - corpus.starts[a],
+        corpus.ends[b] - corpus.starts[b],
         corpus.sizes[a],
         corpus.sizes[b],
         corpus.aside_counts[a] + corpus.aside_counts[b],
         corpus.aside[a] == corpus.aside[b],
         corpus.settings,
     )
+    return tuple(vars(verdict).values())
 
 
 def _verified(
@@ -848,7 +855,8 @@ def _hubs(edges: pl.DataFrame, count: int) -> Indexes:
     if edges.is_empty():
         return hubs
     degrees = np.bincount(edges["a"].to_numpy(), minlength=count) + np.bincount(edges["b"].to_numpy(), minlength=count)
-    order = np.argsort(-degrees, kind="stable")[: np.count_nonzero(degrees)]
+    linked = np.flatnonzero(degrees)
+    order = linked[np.argsort(-degrees[linked], kind="stable")]
     place = np.zeros(count, np.int64)
     place[order] = np.arange(len(order))
     a, b = place[edges["a"].to_numpy()], place[edges["b"].to_numpy()]
