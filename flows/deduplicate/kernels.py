@@ -423,14 +423,14 @@ def sketch(
         own = words[starts[texts[i]] : ends[texts[i]]]
         # The highest bits of the hash decide, so that a text of any length shares the rarer ones with any other.
         length = len(own)
-        most = 15 if length < 64 else 7 if length < 200 else 1 if length < 2000 else 0
+        most = np.uint64(15 if length < 64 else 7 if length < 200 else 1 if length < 2000 else 0)
         name = np.uint64(names[i])
         grams_of(own, grams)
         first = count
         for at in range(length - 3):
             # Written over by the next one if it is not of the sample: nobody can foretell which are.
             keys[count] = (((grams[at] >> _KEY_SHIFT) & _KEY_BITS) << HALF) | name
-            count += int(grams[at] >> _SAMPLE_SHIFT) <= most
+            count += bool(grams[at] >> _SAMPLE_SHIFT <= most)
         counts[i] = count - first
         if parts > 1:
             # Partitions are made of whole keys: what is one key in one of them is one in any number of them. Not of
