@@ -52,7 +52,7 @@ _HIGHEST, _NO_HIGHEST, _SMALL, _SPACES = (np.uint64(byte * _EACH) for byte in (0
 _FROM_A, _BEHIND_Z = (np.uint64(byte * _EACH) for byte in (0x80 - 0x61, 0x7F - 0x7A))
 _FROM_0, _BEHIND_9 = (np.uint64(byte * _EACH) for byte in (0x80 - 0x30, 0x7F - 0x39))
 _ONE, _EIGHT, _SIXTEEN, _BLOCK_SIZE = np.uint64(1), np.uint64(8), np.uint64(16), np.uint64(_BLOCK)
-_WHOLE_EIGHTS = ~np.uint64(7)
+_WHOLE_EIGHTS, _FIRST_BYTE = ~np.uint64(7), np.uint64(0xFF)
 _TO_LOWEST, _TO_BYTE = np.uint64(7), np.uint64(56)
 # Gathers the lowest bits of eight bytes in the highest byte.
 _GATHER = np.uint64(0x0102040810204080)
@@ -115,6 +115,11 @@ def tokenize(  # noqa: PLR0912, PLR0915 - a kernel calls no other, so that each 
     count: Any = 0
     lines = 0
     readable = len(data) - _READ_ON
+    # The class of a word by its first byte, within a sentence and at its beginning.
+    kinds = np.empty(256, np.uint64)
+    for byte in range(128):
+        for is_first in range(2):
+            kinds[2 * byte + is_first] = _KINDS[2 * np.int64(classes[byte]) + is_first]
     for text in range(len(starts)):
         at = starts[text]
         end = ends[text]
@@ -164,24 +169,20 @@ def tokenize(  # noqa: PLR0912, PLR0915 - a kernel calls no other, so that each 
                         done = np.int64(place) - at
                         slow_end = np.int64(place) + 1
                         begins &= bit - _ONE
+                        closes &= bit | (bit - _ONE)
                         break
                 # Added to what lies between the beginnings of words, a stop is carried to the next of them.
                 initials = (~begins + stops + fresh) & begins
                 last = NOTHING
                 number = np.uint64(count)
-                while begins != NOTHING:
-                    bit = begins & (~begins + _ONE)
-                    place = here + _PLACES[(bit * _DE_BRUIJN) >> _SIX_HIGHEST]
-                    if closes == NOTHING:
-                        # Its end is not seen: it is left to the next round, too.
-                        done = np.int64(place) - at
-                        break
-                    begins ^= bit
-                    last = bit
-                    kind = _KINDS[2 * np.int64(classes[data[place]]) + (initials & bit != NOTHING)]
+                while closes != NOTHING:
+                    last = begins & (~begins + _ONE)
+                    begins ^= last
+                    place = here + _PLACES[(last * _DE_BRUIJN) >> _SIX_HIGHEST]
                     bit = closes & (~closes + _ONE)
                     closes ^= bit
                     rest = here + _PLACES[(bit * _DE_BRUIJN) >> _SIX_HIGHEST] - place
+                    kind = kinds[((eights[place] & _FIRST_BYTE) << _ONE) | np.uint64(initials & last != NOTHING)]
                     hashed = _SEED
                     while rest >= _SIXTEEN:
                         hashed = (hashed ^ (eights[place] | _SMALL)) * MIX_A + (eights[place + _EIGHT] | _SMALL) * MIX_B
@@ -198,6 +199,9 @@ def tokenize(  # noqa: PLR0912, PLR0915 - a kernel calls no other, so that each 
                     chain = (chain ^ hashed) * MIX_A
                     chain ^= chain >> CHAIN_SHIFT
                 count = np.int64(number)
+                if begins != NOTHING:
+                    # The end of the last one is not seen: it is left to the next round, too.
+                    done = np.int64(_PLACES[(begins * _DE_BRUIJN) >> _SIX_HIGHEST])
                 if stops > last:
                     fresh = _ONE
                 elif last != NOTHING:
