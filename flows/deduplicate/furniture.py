@@ -224,7 +224,8 @@ def _frequent(hashes: Indexes, *, is_compiled: bool) -> Indexes:
     # may hold the table.
     seen = np.zeros(1 << (len(hashes) // 2).bit_length(), np.uint8)
     kernel(tell_frequent, is_compiled=is_compiled)(hashes, _MIN_TEXTS, seen, may_be)
-    ordered = np.sort(hashes[may_be])
+    ordered = hashes[may_be]
+    ordered.sort()
     starts = np.flatnonzero(np.concatenate([np.ones(min(len(ordered), 1), np.bool_), ordered[1:] != ordered[:-1]]))
     counts = np.diff(np.append(starts, len(ordered)))
     return ordered[starts[counts >= _MIN_TEXTS]]
