@@ -87,6 +87,22 @@ def test_a_capital_tells_a_name_but_where_a_sentence_begins() -> None:
     assert kinds == [INITIAL, NAME, FIGURE, PLAIN, INITIAL, NAME, INITIAL, PLAIN, SPACELESS, NAME, PLAIN]
 
 
+@given(st.text(alphabet="aB 0.,!\n", max_size=300))
+def test_a_sentence_begins_behind_a_stop_however_far(text: str) -> None:
+    expected = []
+    is_first = True
+    for part in re.findall(r"[aB0]+|[.!\n]", text):
+        if part in ".!\n":
+            is_first = True
+            continue
+        expected.append({"a": PLAIN, "0": FIGURE, "B": INITIAL if is_first else NAME}[part[0]])
+        is_first = False
+    # Many bytes are read at a time where there are enough.
+    for rest in ("", " " * 100):
+        (found,) = numbers(text + rest)
+        assert [number & ((1 << CLASS_BITS) - 1) for number in found] == expected
+
+
 def test_a_common_feature_links_in_a_line_and_a_rare_one_all_to_all() -> None:
     common = pl.DataFrame({"item": range(100), "feature": [1] * 100})
     pairs = linked_pairs(common, all_pairs_up_to=8)

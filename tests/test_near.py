@@ -641,3 +641,27 @@ def test_what_stands_often_is_not_overlooked(values: list[int], least: int, bits
     assert all(may_be[at] for at, value in enumerate(values) if values.count(value) >= least)
     if bits == 12:
         assert not any(may_be[at] for at, value in enumerate(values) if values.count(value) < least)
+
+
+@given(st.lists(st.lists(st.integers(-1, 4), max_size=9), max_size=30), st.integers(1, 5), st.randoms())
+def test_each_lines_texts_are_counted_and_its_lowest_ones_found(
+    lines: list[list[int]], most: int, pick: random.Random
+) -> None:
+    numbers = np.array(pick.sample(range(1000), len(lines)), np.uint64)
+    starts = np.cumsum([0, *map(len, lines)])
+    lowest, counts = np.zeros((5, most), np.uint64), np.zeros(5, np.int64)
+    of_texts = np.array([line for own in lines for line in own], np.int32)
+    kernel(kernels.sample_texts, is_compiled=False)(of_texts, np.arange(len(lines)), starts, numbers, lowest, counts)
+    for line in range(5):
+        having = sorted(numbers[text] for text, own in enumerate(lines) if line in own)
+        assert counts[line] == len(having)
+        assert lowest[line, : len(having)].tolist() == having[:most]
+
+
+@given(st.lists(st.tuples(st.integers(0, 5), st.integers(0, 2), st.booleans()), max_size=40))
+def test_equal_texts_of_one_form_have_one_first(texts: list[tuple[int, int, bool]]) -> None:
+    hashes, forms = (np.array([text[side] for text in texts], np.int64) for side in (0, 1))
+    asked = np.array([at for at, text in enumerate(texts) if text[2]], np.int64)
+    firsts = np.empty(len(asked), np.int64)
+    kernel(kernels.first_of_equal, is_compiled=False)(asked, hashes, forms, np.full(128, -1, np.int32), firsts)
+    assert firsts.tolist() == [min(other for other in asked if texts[other] == texts[at]) for at in asked]

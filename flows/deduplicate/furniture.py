@@ -19,6 +19,8 @@ from flows.deduplicate.kernels import (
     OF_CLASS,
     common_ends,
     look_up,
+    outer_lines,
+    sample_texts,
     tell_frequent,
 )
 from flows.deduplicate.wordstore import WordStore
@@ -29,8 +31,7 @@ _MIN_TEXTS = 5
 # the corpus and is the same for all lines, so that the lines of one story ask for the same pairs.
 _SAMPLE = 16
 # Knuth's multiplicative hash: odd, so that it permutes the numbers below 2³².
-_SHUFFLE = 2_654_435_761
-_UNSHUFFLE = pow(_SHUFFLE, -1, 2**32)
+_SHUFFLE = np.uint64(2_654_435_761)
 
 # Two texts tell one story when they have this share of the shorter in common, not counting the lines with which both
 # begin and those with which both end, or when next to nothing else is left of one of them.
@@ -72,16 +73,14 @@ class _Texts(NamedTuple):
     """Texts that are told apart, all arrays of shape (texts).
 
     Attributes:
-        ranks: a number of each that does not depend on the order of reading.
-        of_rank: the text of each rank.
+        shuffled: uint64: a number of each that says nothing of the corpus << 32 | the text.
         lengths: their words.
         covered: counts the words that pairs of them have in common.
         around: counts those among them that say nothing of the pair.
         is_compiled: whether kernels are compiled.
     """
 
-    ranks: Indexes
-    of_rank: Indexes
+    shuffled: npt.NDArray[np.uint64]
     lengths: Indexes
     covered: Covered
     around: Covered
@@ -104,15 +103,8 @@ def template_lines(store: WordStore, ranks: Indexes, covered: Covered) -> Lines:
         )
         return counts
 
-    def texts_of(entries: Indexes) -> Indexes:
-        return (np.searchsorted(store.line_starts, entries, side="right") - 1).astype(np.int64)
-
-    texts = _Texts(ranks, _inverse(ranks), np.diff(store.starts), covered, around, store.is_compiled)
-    entries, recurs = _recurring(store.line_hashes, texts_of, texts)
-    lines = Lines(*(np.zeros(len(store.line_hashes), np.bool_) for _ in Lines._fields))
-    lines.is_template[entries] = recurs
-    lines.is_repeated[entries] = True
-    return lines
+    texts = _Texts(_shuffled(ranks), np.diff(store.starts), covered, around, store.is_compiled)
+    return _recurring(store.line_hashes, np.arange(store.text_count), store.line_starts, texts)
 
 
 def template_ends(
@@ -141,12 +133,13 @@ def template_ends(
     """
     starts = store.starts[:-1]
     heads, tails = np.zeros(store.text_count, np.int64), np.zeros(store.text_count, np.int64)
-    # Of each text its first line that is left, and its last. A text of template lines alone has all its words still.
-    own = np.flatnonzero(~lines.is_template)
-    bounds = np.searchsorted(own, store.line_starts)
-    counts = np.append(0, np.cumsum(store.line_words[own], dtype=np.int64))[bounds]
-    asked = np.flatnonzero((bounds[1:] > bounds[:-1]) & (np.diff(counts) == ends - starts))
-    for found, outer in ((heads, own[bounds[asked]]), (tails, own[bounds[asked + 1] - 1])):
+    firsts, lasts = np.empty(store.text_count, np.int64), np.empty(store.text_count, np.int64)
+    kernel(outer_lines, is_compiled=store.is_compiled)(
+        lines.is_template, store.line_words, store.line_starts, ends - starts, firsts, lasts
+    )
+    asked = np.flatnonzero(firsts >= 0)
+    shuffled = _shuffled(ranks)
+    for found, outer in ((heads, firsts[asked]), (tails, lasts[asked])):
         # A line that is repeated as it is was asked about.
         is_single = ~lines.is_repeated[outer]
         left, line_words = asked[is_single], store.line_words[outer[is_single]]
@@ -158,19 +151,19 @@ def template_ends(
             def around(a: Indexes, _: Indexes, size: int = size) -> Indexes:
                 return np.full(len(a), size)
 
-            texts = _Texts(ranks, _inverse(ranks), ends - starts, covered, around, store.is_compiled)
-            entries, recurs = _recurring(hashes, left.take, texts)
-            left, line_words = left[entries[recurs]], line_words[entries[recurs]]
+            texts = _Texts(shuffled, ends - starts, covered, around, store.is_compiled)
+            recurs = _recurring(hashes, left, np.arange(len(left) + 1), texts).is_template
+            left, line_words = left[recurs], line_words[recurs]
             if not len(left):
                 break
             found[left] = size
     return heads, tails
 
 
-def _inverse(ranks: Indexes) -> Indexes:
-    inverse = np.empty(len(ranks), np.int64)
-    inverse[ranks] = np.arange(len(ranks))
-    return inverse
+def _shuffled(ranks: Indexes) -> npt.NDArray[np.uint64]:
+    """As in `_Texts`."""
+    numbers = (ranks.astype(np.uint64) * _SHUFFLE) << np.uint64(32)
+    return numbers | np.arange(len(ranks), dtype=np.uint64)
 
 
 def _hashes(words: npt.NDArray[np.uint32], starts: Indexes, count: int) -> Indexes:
@@ -182,56 +175,35 @@ def _hashes(words: npt.NDArray[np.uint32], starts: Indexes, count: int) -> Index
     return (chain >> LINE_SHIFT).astype(np.int64)
 
 
-def _recurring(
-    hashes: Indexes, texts_of: Callable[[Indexes], Indexes], texts: _Texts
-) -> tuple[Indexes, npt.NDArray[np.bool_]]:
+def _recurring(hashes: Indexes, of_texts: Indexes, starts: Indexes, texts: _Texts) -> Lines:
     """Look at hashes that stand often enough, each for a line or a part of one.
 
     Args:
         hashes: shape (n).
-        texts_of: the text of some of these.
+        of_texts: shape (m): texts that they are of.
+        starts: shape (m + 1): where those of each begin.
         texts: the texts.
-
-    Returns:
-        Which of the hashes stand often enough, ascending, and whether each stands in different stories.
     """
     frequent = _frequent(hashes, is_compiled=texts.is_compiled)
-    if not len(frequent):
-        return np.empty(0, np.int64), np.empty(0, np.bool_)
     place = np.empty(len(hashes), np.int32)
     # A table that is a quarter full.
     table = np.full(1 << (4 * len(frequent)).bit_length(), -1, np.int32)
     kernel(look_up, is_compiled=texts.is_compiled)(frequent, table, hashes, place)
-    entries = np.flatnonzero(place >= 0)
-    of_entry = place[entries].astype(np.uint64)
-    del place
-    shuffled = (texts.ranks[texts_of(entries)].astype(np.uint64) * np.uint64(_SHUFFLE)) & np.uint64(0xFFFFFFFF)
-    # One entry per line and text, in the order of lines and, within a line, of the shuffled ranks.
-    keys = (of_entry << np.uint64(32)) | shuffled
-    keys.sort()
-    keys = keys[np.append(True, keys[1:] != keys[:-1])]
-    of_line = (keys >> np.uint64(32)).astype(np.int64)
-    firsts = np.searchsorted(of_line, np.arange(len(frequent)))
-    nth = np.arange(len(keys)) - firsts[of_line]
-    sampled = nth < _SAMPLE
-    sample = texts.of_rank[_ranks_of(keys[sampled])]
-    lines = of_line[sampled]
-    follows = np.flatnonzero(lines[1:] == lines[:-1])
-    enough = np.bincount(of_line, minlength=len(frequent)) >= _MIN_TEXTS
-    follows = follows[enough[lines[follows]]]
-    if not len(follows):
-        return entries, np.zeros(len(entries), np.bool_)
+    sample = np.empty((len(frequent), _SAMPLE), np.uint64)
+    counts = np.zeros(len(frequent), np.int64)
+    kernel(sample_texts, is_compiled=texts.is_compiled)(place, of_texts, starts, texts.shuffled, sample, counts)
+    # Each of a sample is compared with the next.
+    line, nth = np.nonzero((np.arange(1, _SAMPLE) < counts[:, None]) & (counts[:, None] >= _MIN_TEXTS))
+    asked = np.stack([sample[line, nth], sample[line, nth + 1]]).astype(np.int64) & 0xFFFFFFFF
     lengths = texts.lengths
-    asked = np.stack([sample[follows], sample[follows + 1]])
     is_alike = lengths[asked].max(0) <= _MOST_TIMES * lengths[asked].min(0)
-    asked, follows = asked[:, is_alike], follows[is_alike]
+    asked, line = asked[:, is_alike], line[is_alike]
     pairs, inverse = np.unique((asked.min(0) << 32) | asked.max(0), return_inverse=True)
     a, b = pairs >> 32, pairs & 0xFFFFFFFF
     around = texts.around(a, b)
     left = np.minimum(lengths[a], lengths[b]) - around
     related = ((left < _LEAST_LEFT) | (texts.covered(a, b) - around >= _RELATED_SHARE * left))[inverse]
     is_telling = (left >= _TELLING_WORDS)[inverse]
-    line = lines[follows]
     asked_count, telling_count, strangers, telling_strangers = (
         np.bincount(line[chosen], minlength=len(frequent))
         for chosen in (line >= 0, is_telling, ~related, is_telling & ~related)
@@ -241,21 +213,19 @@ def _recurring(
     recurs = np.where(
         is_told, telling_strangers >= least * telling_count, strangers >= _STRANGERS_OF_FEW * asked_count
     ) & (asked_count > 0)
-    return entries, recurs[of_entry.astype(np.int64)]
+    # Of what stands less often the place is -1, and so the last one.
+    return Lines(is_template=np.append(recurs, False)[place], is_repeated=place >= 0)
 
 
 def _frequent(hashes: Indexes, *, is_compiled: bool) -> Indexes:
     """The hashes that stand often enough, sorted. Most lines stand once, and are not sorted for it."""
     may_be = np.empty(len(hashes), np.bool_)
-    seen = np.zeros(1 << (4 * len(hashes)).bit_length(), np.uint8)
+    # Half a place for each: one in a few hundred falls into the place of others often enough, and a processor's cache
+    # may hold the table.
+    seen = np.zeros(1 << (len(hashes) // 2).bit_length(), np.uint8)
     kernel(tell_frequent, is_compiled=is_compiled)(hashes, _MIN_TEXTS, seen, may_be)
-    ordered = np.sort(hashes[may_be])
+    ordered = hashes[may_be]
+    ordered.sort()
     starts = np.flatnonzero(np.concatenate([np.ones(min(len(ordered), 1), np.bool_), ordered[1:] != ordered[:-1]]))
     counts = np.diff(np.append(starts, len(ordered)))
     return ordered[starts[counts >= _MIN_TEXTS]]
-
-
-def _ranks_of(keys: npt.NDArray[np.uint64]) -> Indexes:
-    """The ranks that were shuffled into the lower half of the keys."""
-    shuffled = keys & np.uint64(0xFFFFFFFF)
-    return ((shuffled * np.uint64(_UNSHUFFLE)) & np.uint64(0xFFFFFFFF)).astype(np.int64)

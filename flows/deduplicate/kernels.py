@@ -151,6 +151,103 @@ def look_up(
         found[i] = table[place]
 
 
+def first_of_equal(
+    texts: npt.NDArray[np.int64],
+    hashes: npt.NDArray[np.int64],
+    forms: npt.NDArray[np.int64],
+    table: npt.NDArray[np.int32],
+    firsts: npt.NDArray[np.int64],
+) -> None:
+    """Find the first text of the same hash and form.
+
+    Args:
+        texts: shape (n), ascending.
+        hashes: shape (all texts), 62 bits.
+        forms: shape (all texts).
+        table: all -1; its length is a power of two above n.
+        firsts: out, shape (n): the first of those that each is one of.
+    """
+    mask = len(table) - 1
+    for i in range(len(texts)):
+        text = texts[i]
+        place = ((hashes[text] >> 31) ^ hashes[text]) & mask
+        while table[place] >= 0 and (hashes[table[place]] != hashes[text] or forms[table[place]] != forms[text]):
+            place = (place + 1) & mask
+        if table[place] < 0:
+            table[place] = text
+        firsts[i] = table[place]
+
+
+def sample_texts(
+    lines: npt.NDArray[np.int32],
+    texts: npt.NDArray[np.int64],
+    starts: npt.NDArray[np.int64],
+    numbers: npt.NDArray[np.uint64],
+    lowest: npt.NDArray[np.uint64],
+    counts: npt.NDArray[np.int64],
+) -> None:
+    """Find the lowest texts that each line stands in, and count all.
+
+    Args:
+        lines: shape (n): what is asked about, or -1.
+        texts: shape (m): the texts that they are of, each once.
+        starts: shape (m + 1): where the lines of each begin.
+        numbers: shape (all texts): what the order of texts goes by.
+        lowest: out, shape (lines asked about, most): numbers of the lowest, ascending, as many as there are.
+        counts: out, zeros, shape (lines asked about).
+    """
+    most = lowest.shape[1]
+    before = np.full(len(counts), -1, np.int64)
+    for i in range(len(texts)):
+        number = numbers[texts[i]]
+        for at in range(starts[i], starts[i + 1]):
+            line = lines[at]
+            if line < 0 or before[line] == i:
+                continue
+            before[line] = i
+            count = counts[line]
+            counts[line] += 1
+            if count >= most and number > lowest[line, most - 1]:
+                continue
+            place = min(count, most - 1)
+            while place > 0 and lowest[line, place - 1] > number:
+                lowest[line, place] = lowest[line, place - 1]
+                place -= 1
+            lowest[line, place] = number
+
+
+def outer_lines(
+    is_template: npt.NDArray[np.bool_],
+    line_words: npt.NDArray[np.int32],
+    line_starts: npt.NDArray[np.int64],
+    word_counts: npt.NDArray[np.int64],
+    firsts: npt.NDArray[np.int64],
+    lasts: npt.NDArray[np.int64],
+) -> None:
+    """Find the first and the last line of each text outside template lines.
+
+    Args:
+        is_template: shape (lines).
+        line_words: shape (lines): their words.
+        line_starts: shape (texts + 1): where those of each text begin.
+        word_counts: shape (texts): words that `trim` left of each.
+        firsts: out, shape (texts); -1 where all lines are template, or it has the words of such lines still.
+        lasts: out, the same.
+    """
+    for text in range(len(word_counts)):
+        first: Any = np.int64(-1)
+        last: Any = np.int64(-1)
+        count = np.int64(0)
+        for line in range(line_starts[text], line_starts[text + 1]):
+            if not is_template[line]:
+                if first < 0:
+                    first = line
+                last = line
+                count += line_words[line]
+        firsts[text] = first if count == word_counts[text] else -1
+        lasts[text] = last if count == word_counts[text] else -1
+
+
 def common_ends(
     line_hashes: npt.NDArray[np.int64],
     line_words: npt.NDArray[np.int32],
@@ -227,41 +324,64 @@ def trim(
         for line in range(line_starts[text], line_starts[text + 1]):
             if not is_template[line]:
                 kept += line_words[line]
-        all_words = NOTHING
-        own_words = NOTHING
+        all_words = hash_of(words[start:end])
+        own_words = all_words
         other_words = NOTHING
-        spaceless = np.int64(0)
         to = end
-        if kept < least or kept == end - start:
-            for at in range(start, end):
-                spaceless += words[at] & 7 == SPACELESS
-                all_words = (all_words ^ (np.uint64(words[at]) >> OF_CLASS)) * MIX_A
-                all_words ^= all_words >> CHAIN_SHIFT
-            own_words = all_words
-        else:
+        if least <= kept < end - start:
             to = start
             at = start
             for line in range(line_starts[text], line_starts[text + 1]):
-                for _ in range(line_words[line]):
-                    word = words[at]
-                    at += 1
-                    hashed = np.uint64(word) >> OF_CLASS
-                    all_words = (all_words ^ hashed) * MIX_A
-                    all_words ^= all_words >> CHAIN_SHIFT
-                    if is_template[line]:
-                        other_words = (other_words ^ hashed) * MIX_A
+                here = words[at : at + line_words[line]]
+                at += len(here)
+                if is_template[line]:
+                    for i in range(len(here)):
+                        other_words = (other_words ^ (np.uint64(here[i]) >> OF_CLASS)) * MIX_A
                         other_words ^= other_words >> CHAIN_SHIFT
-                    else:
-                        own_words = (own_words ^ hashed) * MIX_A
-                        own_words ^= own_words >> CHAIN_SHIFT
-                        spaceless += word & 7 == SPACELESS
-                        words[to] = word
-                        to += 1
+                else:
+                    there = words[to : to + len(here)]
+                    to += len(here)
+                    for i in range(len(here)):
+                        there[i] = here[i]
+            own_words = hash_of(words[start:to])
+        own = words[start:to]
+        spaceless = np.int64(0)
+        for i in range(len(own)):
+            spaceless += own[i] & 7 == SPACELESS
         whole[text] = np.int64(all_words >> LINE_SHIFT)
         body[text] = np.int64(own_words >> LINE_SHIFT)
         aside[text] = np.int64(other_words >> LINE_SHIFT)
         ends[text] = to
-        sizes[text] = to - start - spaceless + spaceless // 2
+        sizes[text] = len(own) - spaceless + spaceless // 2
+
+
+def hash_of(words: npt.NDArray[np.uint32]) -> np.uint64:
+    """The hash of words without their classes; of four at a time, for which a processor waits as long as for one."""
+    chain = np.uint64(len(words))
+    for four in range(len(words) // 4):
+        at = 4 * four
+        one = (np.uint64(words[at]) | (np.uint64(words[at + 1]) << HALF)) & TWO_HASHES
+        two = (np.uint64(words[at + 2]) | (np.uint64(words[at + 3]) << HALF)) & TWO_HASHES
+        chain = (chain ^ one) * MIX_A + two * MIX_B
+        chain ^= chain >> CHAIN_SHIFT
+    for at in range(len(words) // 4 * 4, len(words)):
+        chain = (chain ^ (np.uint64(words[at]) >> OF_CLASS)) * MIX_A
+        chain ^= chain >> CHAIN_SHIFT
+    return chain
+
+
+def grams_of(words: npt.NDArray[np.uint32], grams: npt.NDArray[np.uint64]) -> None:
+    """Hash the four words that stand from each word on, without their classes.
+
+    Args:
+        words: shape (n).
+        grams: out, shape (n - 3) or more.
+    """
+    for at in range(len(words) - 3):
+        one = (np.uint64(words[at]) | (np.uint64(words[at + 1]) << HALF)) & TWO_HASHES
+        two = (np.uint64(words[at + 2]) | (np.uint64(words[at + 3]) << HALF)) & TWO_HASHES
+        mixed = one * MIX_A + two * MIX_B
+        grams[at] = (mixed ^ (mixed >> HALF)) * MIX_C
 
 
 def sketch(
@@ -288,35 +408,39 @@ def sketch(
         names: shape (n): the number that stands for each, below 2³².
         part: only 4-grams of this partition are taken.
         parts: number of partitions.
-        keys: out, long enough: hash << 32 | name.
+        keys: out: hash << 32 | name; as long as all these texts and one.
         counts: out, shape (n): how many were sampled of each, over all partitions.
 
     Returns:
         How many keys there are.
     """
+    longest: Any = np.int64(0)
+    for i in range(len(texts)):
+        longest = max(longest, ends[texts[i]] - starts[texts[i]])
+    grams = np.empty(longest, np.uint64)
     count = 0
     for i in range(len(texts)):
-        start = starts[texts[i]]
-        end = ends[texts[i]]
+        own = words[starts[texts[i]] : ends[texts[i]]]
         # The highest bits of the hash decide, so that a text of any length shares the rarer ones with any other.
-        length = end - start
-        most = 15 if length < 64 else 7 if length < 200 else 1 if length < 2000 else 0
-        sampled = 0
-        own = words[start:end]
-        for at in range(len(own) - 3):
-            one = (np.uint64(own[at]) | (np.uint64(own[at + 1]) << HALF)) & TWO_HASHES
-            two = (np.uint64(own[at + 2]) | (np.uint64(own[at + 3]) << HALF)) & TWO_HASHES
-            mixed = one * MIX_A + two * MIX_B
-            mixed = (mixed ^ (mixed >> HALF)) * MIX_C
-            if np.int64(mixed >> _SAMPLE_SHIFT) <= most:
-                sampled += 1
-                key = (mixed >> _KEY_SHIFT) & _KEY_BITS
-                # Partitions are made of whole keys: what is one key in one of them is one in any number of them. Not
-                # of ranges, into which each is cut in turn.
-                if np.int64((((key * MIX_A) >> HALF) * np.uint64(parts)) >> HALF) == part:
-                    keys[count] = (key << HALF) | np.uint64(names[i])
+        length = len(own)
+        most = np.uint64(15 if length < 64 else 7 if length < 200 else 1 if length < 2000 else 0)
+        name = np.uint64(names[i])
+        grams_of(own, grams)
+        first = count
+        for at in range(length - 3):
+            # Written over by the next one if it is not of the sample: nobody can foretell which are.
+            keys[count] = (((grams[at] >> _KEY_SHIFT) & _KEY_BITS) << HALF) | name
+            count += bool(grams[at] >> _SAMPLE_SHIFT <= most)
+        counts[i] = count - first
+        if parts > 1:
+            # Partitions are made of whole keys: what is one key in one of them is one in any number of them. Not of
+            # ranges, into which each is cut in turn.
+            last = count
+            count = first
+            for at in range(first, last):
+                if np.int64(((((keys[at] >> HALF) * MIX_A) >> HALF) * np.uint64(parts)) >> HALF) == part:
+                    keys[count] = keys[at]
                     count += 1
-        counts[i] = sampled
     return count
 
 
@@ -354,7 +478,7 @@ def link(  # noqa: PLR0912 - as above
     Args:
         keys: sorted: hash << 32 | name.
         all_pairs_up_to: texts.
-        pairs: out: lower name << 32 | higher name; an empty array to count them only.
+        pairs: out: lower name << 32 | higher name, as many as there is room for.
 
     Returns:
         How many pairs there are.
@@ -371,17 +495,17 @@ def link(  # noqa: PLR0912 - as above
             for i in range(at, end):
                 for j in range(i + 1, end):
                     if keys[i] != keys[j]:
-                        if len(pairs):
+                        if count < len(pairs):
                             pairs[count] = ((keys[i] & low) << shift) | (keys[j] & low)
                         count += 1
         else:
             for j in range(at + 1, end):
                 if keys[j] != keys[at]:
-                    if len(pairs):
+                    if count < len(pairs):
                         pairs[count] = ((keys[at] & low) << shift) | (keys[j] & low)
                     count += 1
                 if keys[j - 1] != keys[j] and keys[j - 1] != keys[at]:
-                    if len(pairs):
+                    if count < len(pairs):
                         pairs[count] = ((keys[j - 1] & low) << shift) | (keys[j] & low)
                     count += 1
         at = end
@@ -459,6 +583,8 @@ def compare(  # noqa: PLR0912, PLR0915 - as above
     while room < 8 * longest_a:
         room *= 2
     table = np.full(room, -1, np.int32)
+    a_grams = np.empty(longest_a + 1, np.uint64)
+    b_grams = np.empty(longest_b + 1, np.uint64)
     # Of each word of a, the place after that of its equal in b, 0 if it has none.
     a_same = np.zeros(longest_a + 1, np.int32)
     b_same = np.zeros(longest_b + 1, np.uint8)
@@ -482,20 +608,14 @@ def compare(  # noqa: PLR0912, PLR0915 - as above
                 size *= 2
                 shift -= one_bit
             table[:size] = -1
+            grams_of(aw, a_grams)
             for at in range(a_count - 3):
-                here = at
-                one = (np.uint64(aw[here]) | (np.uint64(aw[here + 1]) << HALF)) & TWO_HASHES
-                two = (np.uint64(aw[here + 2]) | (np.uint64(aw[here + 3]) << HALF)) & TWO_HASHES
-                place = np.int64((one * MIX_A + two * MIX_B) >> shift)
-                while table[place] >= 0:
-                    there = table[place]
-                    if one == (np.uint64(aw[there]) | (np.uint64(aw[there + 1]) << HALF)) & TWO_HASHES and (
-                        two == (np.uint64(aw[there + 2]) | (np.uint64(aw[there + 3]) << HALF)) & TWO_HASHES
-                    ):
-                        break
+                place = np.int64(a_grams[at] >> shift)
+                while table[place] >= 0 and a_grams[table[place]] != a_grams[at]:
                     place = (place + 1) & (size - 1)
                 if table[place] < 0:
                     table[place] = at
+        grams_of(bw, b_grams)
         a_same[: a_count + 1] = 0
         b_same[: b_count + 1] = 0
         other_slots: Any = 0
@@ -514,26 +634,14 @@ def compare(  # noqa: PLR0912, PLR0915 - as above
             if q == b_count:
                 p = a_count
             elif q + 4 <= b_count:
-                one = (np.uint64(bw[q]) | (np.uint64(bw[q + 1]) << HALF)) & TWO_HASHES
-                two = (np.uint64(bw[q + 2]) | (np.uint64(bw[q + 3]) << HALF)) & TWO_HASHES
                 expected = a_end + q - b_end
-                there = expected
-                if (
-                    expected + 4 <= a_count
-                    and one == (np.uint64(aw[there]) | (np.uint64(aw[there + 1]) << HALF)) & TWO_HASHES
-                    and two == (np.uint64(aw[there + 2]) | (np.uint64(aw[there + 3]) << HALF)) & TWO_HASHES
-                ):
+                if expected + 4 <= a_count and a_grams[expected] == b_grams[q]:
                     p = expected
                 else:
-                    place = np.int64((one * MIX_A + two * MIX_B) >> shift)
-                    while table[place] >= 0:
-                        there = table[place]
-                        if one == (np.uint64(aw[there]) | (np.uint64(aw[there + 1]) << HALF)) & TWO_HASHES and (
-                            two == (np.uint64(aw[there + 2]) | (np.uint64(aw[there + 3]) << HALF)) & TWO_HASHES
-                        ):
-                            p = np.int64(table[place])
-                            break
+                    place = np.int64(b_grams[q] >> shift)
+                    while table[place] >= 0 and a_grams[table[place]] != b_grams[q]:
                         place = (place + 1) & (size - 1)
+                    p = np.int64(table[place])
             if p < 0:
                 q += 1
                 continue
@@ -650,64 +758,48 @@ def compare(  # noqa: PLR0912, PLR0915 - as above
             other_variable = min(other_variable, variable_before + PLACE_VARIABLE)
             if q == b_count:
                 break
-            run_start = q
-            while p < a_count and q < b_count and aw[p] >> CLASS_BITS == bw[q] >> CLASS_BITS:
-                a_same[p] = q + 1
-                b_same[q] = 1
-                p += 1
-                q += 1
-            if q - run_start >= LONG_RUN:
-                a_first = min(a_first, p - q + run_start)
-                b_first = min(b_first, run_start)
-            a_last = max(a_last, p)
-            a_end = p
+            run = common_words(aw[p:], bw[q:])
+            of_a = a_same[p : p + run]
+            of_b = b_same[q : q + run]
+            for at in range(run):
+                of_a[at] = q + at + 1
+                of_b[at] = 1
+            if run >= LONG_RUN:
+                a_first = min(a_first, p)
+                b_first = min(b_first, q)
+            q += run
+            a_end = p + run
             b_end = q
+            a_last = max(a_last, a_end)
         measures[i, A_BEFORE] = a_first
         measures[i, B_BEFORE] = b_first
         measures[i, A_AFTER] = a_count - a_last
         measures[i, B_AFTER] = b_count - b_end
-        between = 0
-        covered = 0
-        longest = 0
-        run = 0
-        streak = 0
+        covered, between, longest = tally(a_same[:a_count], a_first, a_last)
+        measures[i, A_COVERED] = covered
+        measures[i, A_BETWEEN] = between
+        measures[i, A_UNMATCHED] = longest
+        covered, between, longest = tally(b_same[:b_count], b_first, b_end)
+        measures[i, B_COVERED] = covered
+        measures[i, B_BETWEEN] = between
+        measures[i, B_UNMATCHED] = longest
         same_slots = 0
         same_variable = 0
-        grams = 0
         for at in range(a_count):
-            if a_same[at]:
-                covered += 1
-                between += a_first <= at < a_last
-                run = 0
-                streak = streak + 1 if at > 0 and a_same[at] == a_same[at - 1] + 1 else 1
-                grams += streak >= GRAM_WORDS
-                kind = aw[at] & 7
-                same_slots += kind in (NAME, FIGURE, VARIABLE)
-                same_variable += kind == VARIABLE
-                if len(value_starts):
+            kind = aw[at] & 7
+            is_same = a_same[at] != 0
+            same_slots += is_same & ((kind == NAME) | (kind == FIGURE) | (kind == VARIABLE))
+            same_variable += is_same & (kind == VARIABLE)
+        grams = 0
+        for at in range(a_count - GRAM_WORDS + 1):
+            is_run = a_same[at] != 0
+            for step in range(1, GRAM_WORDS):
+                is_run &= a_same[at + step] == a_same[at] + step
+            grams += is_run
+        if len(value_starts):
+            for at in range(a_count):
+                if a_same[at] != 0:
                     values[value_starts[i] + at] = aw[at] >> CLASS_BITS
-            else:
-                run += 1
-                streak = 0
-                longest = max(longest, run)
-        measures[i, A_COVERED] = covered
-        measures[i, A_UNMATCHED] = longest
-        measures[i, A_BETWEEN] = between
-        between = 0
-        covered = 0
-        longest = 0
-        run = 0
-        for at in range(b_count):
-            if b_same[at]:
-                covered += 1
-                between += b_first <= at < b_end
-                run = 0
-            else:
-                run += 1
-                longest = max(longest, run)
-        measures[i, B_COVERED] = covered
-        measures[i, B_UNMATCHED] = longest
-        measures[i, B_BETWEEN] = between
         measures[i, SAME_SLOTS] = same_slots
         measures[i, OTHER_SLOTS] = other_slots
         measures[i, OTHER_WORDS] = other_words
@@ -716,6 +808,41 @@ def compare(  # noqa: PLR0912, PLR0915 - as above
         measures[i, OTHER_PLACES] = other_places
         measures[i, SHARED_GRAMS] = grams
         measures[i, ALL_GRAMS] = max(a_count - GRAM_WORDS + 1, 0) + max(b_count - GRAM_WORDS + 1, 0) - grams
+
+
+def common_words(a: npt.NDArray[np.uint32], b: npt.NDArray[np.uint32]) -> int:
+    """How many words stand at the beginning of both."""
+    most = min(len(a), len(b))
+    for at in range(most):
+        if a[at] >> CLASS_BITS != b[at] >> CLASS_BITS:
+            return at
+    return most
+
+
+def tally(same: npt.NDArray[Any], first: int, last: int) -> tuple[int, int, int]:
+    """Count words that are aligned.
+
+    Args:
+        same: shape (words): not 0 where one is.
+        first: a place.
+        last: another one.
+
+    Returns:
+        How many are aligned, how many from the one place to the other, and how long the longest stretch is that is not.
+    """
+    covered = 0
+    for at in range(len(same)):
+        covered += same[at] != 0
+    between = 0
+    inner = same[first:last]
+    for at in range(len(inner)):
+        between += inner[at] != 0
+    longest = 0
+    run = 0
+    for at in range(len(same)):
+        run = run + 1 if same[at] == 0 else 0
+        longest = max(longest, run)
+    return covered, between, longest
 
 
 def recount(

@@ -35,6 +35,7 @@ from flows.deduplicate.kernels import (
     NOWHERE,
     SHARED_GRAMS,
     compare,
+    first_of_equal,
     likely,
     link,
     recount,
@@ -43,7 +44,7 @@ from flows.deduplicate.kernels import (
     trim,
 )
 from flows.deduplicate.pairs import Counted, Pairs, added_up, counted, distinct, paired, sides
-from flows.deduplicate.portions import Arrays, Spread, shared_out
+from flows.deduplicate.portions import ON_THREADS, Arrays, Spread, shared_out
 from flows.deduplicate.verdict import ALIKE, INSIDE_LENGTH, Verdict
 from flows.deduplicate.wordstore import WordStore, give_back, put_words, sealed, shared_words, words_of_batches
 from flows.settings import Settings
@@ -118,15 +119,15 @@ def near_duplicates(documents: pl.DataFrame | pl.LazyFrame, settings: Settings |
             yield batch["text"]
 
     store = words_of_batches(texts(), settings.deduplicate_memory_bytes * 5 // 8)
-    names = pl.concat(ids) if ids else pl.Series("id", [], dtype=pl.String)
-    order = names.arg_sort().to_numpy()
-    names = names.gather(order)
+    read = pl.concat(ids) if ids else pl.Series("id", [], dtype=pl.String)
+    names = read.sort()
     if names.null_count() or names.len() != names.n_unique():
         raise ValueError("near_duplicates: every document needs an id of its own; one is null or stands twice")
-    ranks = np.empty(len(order), np.int64)
-    ranks[order] = np.arange(len(order))
-    nowhere = np.full(len(order), -1, np.int64)
-    edges = _edges(_Corpus.of(store, ranks, np.zeros(len(order), np.int64), nowhere, settings))
+    # To sort texts and to look each up takes less time than to sort them by their places.
+    places = names.to_frame().with_row_index("rank")
+    ranks = read.to_frame().join(places, on="id", how="left", maintain_order="left")["rank"].to_numpy().astype(np.int64)
+    nowhere = np.full(len(ranks), -1, np.int64)
+    edges = _edges(_Corpus.of(store, ranks, np.zeros(len(ranks), np.int64), nowhere, settings))
     return edges.select(
         pl.lit(names.gather(edges["a"])).alias("a_id"),
         pl.lit(names.gather(edges["b"])).alias("b_id"),
@@ -403,25 +404,23 @@ def _trimmed(
 
 def _edges(corpus: _Corpus) -> pl.DataFrame:
     """All edges: equal texts, pairs that shared 4-grams propose, and those that a copy needs to its hub."""
-    texts = pl.DataFrame(
-        {"rank": np.arange(len(corpus.sizes)), "form": corpus.forms, "body": corpus.body, "whole": corpus.whole}
-    ).filter(corpus.sizes >= corpus.settings.min_article_words)
-    texts = texts.with_columns(
-        first=pl.col("rank").min().over("form", "body"), equal=pl.col("rank").min().over("form", "whole")
-    )
-    firsts = texts.filter(pl.col("rank") == pl.col("first"))["rank"].to_numpy()
+    texts = np.flatnonzero(corpus.sizes >= corpus.settings.min_article_words)
+    first, twin = (_firsts_of_equal(corpus, texts, hashes) for hashes in (corpus.body, corpus.whole))
+    firsts = texts[first == texts]
+    is_twin = twin != texts
+    is_alike = (first != texts) & ~is_twin
     same = pl.lit(1.0)
     equal = pl.concat(
         [
-            texts.filter(pl.col("rank") != pl.col("equal")).select(
-                a="equal", b="rank", kind=pl.lit("duplicate_of"), score=same, a_coverage=same, b_coverage=same
-            ),
-            texts.filter(pl.col("rank") == pl.col("equal"), pl.col("rank") != pl.col("first")).select(
-                a="first", b="rank", kind=pl.lit("near_duplicate_of"), score=same, a_coverage=same, b_coverage=same
-            ),
+            pl.DataFrame({"a": other[chosen], "b": texts[chosen]}).select(
+                "a", "b", kind=pl.lit(kind), score=same, a_coverage=same, b_coverage=same
+            )
+            for other, chosen, kind in (
+                (twin, is_twin, "duplicate_of"),
+                (first, is_alike, "near_duplicate_of"),
+            )
         ]
     ).cast(EDGE_SCHEMA)
-    del texts
     tried = _of_like_length(corpus, _likely_pairs(corpus, firsts))
     measured = _measured_pairs(corpus, tried)
     is_marked = mark_slots(
@@ -446,6 +445,15 @@ def _edges(corpus: _Corpus) -> pl.DataFrame:
     else:
         edges = _verified(corpus, tried, measured, is_rare)
     return pl.concat([_with_vouched(corpus, edges), equal]).sort("a", "b")
+
+
+def _firsts_of_equal(corpus: _Corpus, texts: Indexes, hashes: Indexes) -> Indexes:
+    """The first of the texts of one form and the same hash that each of some texts, ascending, is one of."""
+    firsts = np.empty(len(texts), np.int64)
+    # A table that is half full at most.
+    table = np.full(1 << (2 * len(texts)).bit_length(), -1, np.int32)
+    kernel(first_of_equal, is_compiled=corpus.is_compiled)(texts, hashes, corpus.forms, table, firsts)
+    return firsts
 
 
 def _likely_pairs(corpus: _Corpus, firsts: Indexes) -> npt.NDArray[np.uint64]:
@@ -541,9 +549,14 @@ def _linked(most: int, is_compiled: bool, *pieces: Pairs) -> Counted:
     keys = np.concatenate([np.empty(0, np.uint64), *pieces])
     keys.sort()
     run = kernel(link, is_compiled=is_compiled)
-    linked = np.empty(run(keys, most, np.empty(0, np.uint64)), np.uint64)
-    run(keys, most, linked)
+    # Room that is not written to takes no memory; where it does not do, the pairs are counted.
+    linked = np.empty(2 * len(keys), np.uint64)
+    count = run(keys, most, linked)
+    if count > len(linked):
+        linked = np.empty(count, np.uint64)
+        run(keys, most, linked)
     del keys
+    linked = linked[:count]
     linked.sort()
     return counted(linked)
 
@@ -629,19 +642,26 @@ def _recount_short(
 
 
 def _verdict(corpus: _Corpus, pairs: Pairs, measured: npt.NDArray[np.int32]) -> Verdict:
-    """What the measures of pairs say."""
+    """What the measures of pairs say; of some thousands at a time, which a processor's cache holds."""
+    firsts = range(0, max(len(pairs), 1), _BATCH_ROWS)
+    portions = [(corpus, pairs[first : first + _BATCH_ROWS], measured[first : first + _BATCH_ROWS]) for first in firsts]
+    return Verdict(*(np.concatenate(column) for column in zip(*ON_THREADS(_judged, portions), strict=True)))
+
+
+def _judged(corpus: _Corpus, pairs: Pairs, measured: npt.NDArray[np.int32]) -> Arrays:
+    """A portion of `_verdict`: the attributes of a Verdict."""
     a, b = sides(pairs)
-    lengths = corpus.ends - corpus.starts
-    return Verdict.of(
+    verdict = Verdict.of(
         measured,
-        lengths[a],
-        lengths[b],
+        corpus.ends[a] - corpus.starts[a],
+        corpus.ends[b] - corpus.starts[b],
         corpus.sizes[a],
         corpus.sizes[b],
         corpus.aside_counts[a] + corpus.aside_counts[b],
         corpus.aside[a] == corpus.aside[b],
         corpus.settings,
     )
+    return tuple(vars(verdict).values())
 
 
 def _verified(
@@ -835,7 +855,8 @@ def _hubs(edges: pl.DataFrame, count: int) -> Indexes:
     if edges.is_empty():
         return hubs
     degrees = np.bincount(edges["a"].to_numpy(), minlength=count) + np.bincount(edges["b"].to_numpy(), minlength=count)
-    order = np.argsort(-degrees, kind="stable")[: np.count_nonzero(degrees)]
+    linked = np.flatnonzero(degrees)
+    order = linked[np.argsort(-degrees[linked], kind="stable")]
     place = np.zeros(count, np.int64)
     place[order] = np.arange(len(order))
     a, b = place[edges["a"].to_numpy()], place[edges["b"].to_numpy()]

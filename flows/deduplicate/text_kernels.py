@@ -6,6 +6,8 @@ what it is. Eight are asked at a time instead, in one number ("SIMD within a reg
 ASCII goes letter by letter; both ways give a word the same hash.
 """
 
+from typing import Any
+
 import numpy as np
 import numpy.typing as npt
 
@@ -49,7 +51,8 @@ _HIGHEST, _NO_HIGHEST, _SMALL, _SPACES = (np.uint64(byte * _EACH) for byte in (0
 # the last: a to z, 0 to 9.
 _FROM_A, _BEHIND_Z = (np.uint64(byte * _EACH) for byte in (0x80 - 0x61, 0x7F - 0x7A))
 _FROM_0, _BEHIND_9 = (np.uint64(byte * _EACH) for byte in (0x80 - 0x30, 0x7F - 0x39))
-_ONE, _EIGHT, _SIXTEEN = np.uint64(1), np.uint64(8), np.uint64(16)
+_ONE, _EIGHT, _SIXTEEN, _BLOCK_SIZE = np.uint64(1), np.uint64(8), np.uint64(16), np.uint64(_BLOCK)
+_WHOLE_EIGHTS, _FIRST_BYTE = ~np.uint64(7), np.uint64(0xFF)
 _TO_LOWEST, _TO_BYTE = np.uint64(7), np.uint64(56)
 # Gathers the lowest bits of eight bytes in the highest byte.
 _GATHER = np.uint64(0x0102040810204080)
@@ -109,16 +112,21 @@ def tokenize(  # noqa: PLR0912, PLR0915 - a kernel calls no other, so that each 
         line_words: out, as long: their number.
         line_ends: out, shape (texts): lines up to the end of each text.
     """
-    count = 0
+    count: Any = 0
     lines = 0
     readable = len(data) - _READ_ON
+    # The class of a word by its first byte, within a sentence and at its beginning.
+    kinds = np.empty(256, np.uint64)
+    for byte in range(128):
+        for is_first in range(2):
+            kinds[2 * byte + is_first] = _KINDS[2 * np.int64(classes[byte]) + is_first]
     for text in range(len(starts)):
         at = starts[text]
         end = ends[text]
         line_start = count
         chain = NOTHING
         # Whether a word begins a sentence here.
-        fresh = 1
+        fresh = _ONE
         in_word = False
         kind = _KINDS[0]
         hashed = NOTHING
@@ -129,9 +137,11 @@ def tokenize(  # noqa: PLR0912, PLR0915 - a kernel calls no other, so that each 
                 # What the bytes are, a bit for each: of a word; neither that nor a space.
                 inside = NOTHING
                 signs = NOTHING
-                size = np.int64(0)
-                while size < _BLOCK and at + size + 8 <= end:
-                    eight = eights[at + size]
+                here = np.uint64(at)
+                room = min(np.uint64(end - at), _BLOCK_SIZE) & _WHOLE_EIGHTS
+                size = NOTHING
+                while size < room:
+                    eight = eights[here + size]
                     if eight & _HIGHEST != NOTHING:
                         break
                     small = eight | _SMALL
@@ -139,43 +149,40 @@ def tokenize(  # noqa: PLR0912, PLR0915 - a kernel calls no other, so that each 
                         ((small + _FROM_A) & ~(small + _BEHIND_Z)) | ((eight + _FROM_0) & ~(eight + _BEHIND_9))
                     ) & _HIGHEST
                     is_sign = ((eight ^ _SPACES) + _NO_HIGHEST) & ~is_inside & _HIGHEST
-                    inside |= (((is_inside >> _TO_LOWEST) * _GATHER) >> _TO_BYTE) << np.uint64(size)
-                    signs |= (((is_sign >> _TO_LOWEST) * _GATHER) >> _TO_BYTE) << np.uint64(size)
-                    size += 8
+                    inside |= (((is_inside >> _TO_LOWEST) * _GATHER) >> _TO_BYTE) << size
+                    signs |= (((is_sign >> _TO_LOWEST) * _GATHER) >> _TO_BYTE) << size
+                    size += _EIGHT
                 begins = inside & ~(inside << _ONE)
                 closes = ~inside & (inside << _ONE)
-                if size < _BLOCK:
-                    closes &= (_ONE << np.uint64(size)) - _ONE
+                if size < _BLOCK_SIZE:
+                    closes &= (_ONE << size) - _ONE
                 # Signs before which a word begins a sentence. A line break is left to the next round.
-                done = size
+                done = np.int64(size)
                 stops = NOTHING
                 while signs != NOTHING:
                     bit = signs & (~signs + _ONE)
                     signs ^= bit
-                    place = np.uint64(at) + _PLACES[(bit * _DE_BRUIJN) >> _SIX_HIGHEST]
+                    place = here + _PLACES[(bit * _DE_BRUIJN) >> _SIX_HIGHEST]
                     if classes[data[place]] == FULL_STOP:
                         stops |= bit
                     elif classes[data[place]] == NEW_LINE:
                         done = np.int64(place) - at
                         slow_end = np.int64(place) + 1
                         begins &= bit - _ONE
+                        closes &= bit | (bit - _ONE)
                         break
-                while begins != NOTHING:
-                    bit = begins & (~begins + _ONE)
-                    place = np.uint64(at) + _PLACES[(bit * _DE_BRUIJN) >> _SIX_HIGHEST]
-                    if closes == NOTHING:
-                        # Its end is not seen: it is left to the next round, too.
-                        done = np.int64(place) - at
-                        break
-                    begins ^= bit
-                    if stops & (bit - _ONE) != NOTHING:
-                        fresh = 1
-                        stops &= ~(bit - _ONE)
-                    kind = _KINDS[2 * np.int64(classes[data[place]]) + fresh]
-                    fresh = 0
+                # Added to what lies between the beginnings of words, a stop is carried to the next of them.
+                initials = (~begins + stops + fresh) & begins
+                last = NOTHING
+                number = np.uint64(count)
+                while closes != NOTHING:
+                    last = begins & (~begins + _ONE)
+                    begins ^= last
+                    place = here + _PLACES[(last * _DE_BRUIJN) >> _SIX_HIGHEST]
                     bit = closes & (~closes + _ONE)
                     closes ^= bit
-                    rest = np.uint64(at) + _PLACES[(bit * _DE_BRUIJN) >> _SIX_HIGHEST] - place
+                    rest = here + _PLACES[(bit * _DE_BRUIJN) >> _SIX_HIGHEST] - place
+                    kind = kinds[((eights[place] & _FIRST_BYTE) << _ONE) | np.uint64(initials & last != NOTHING)]
                     hashed = _SEED
                     while rest >= _SIXTEEN:
                         hashed = (hashed ^ (eights[place] | _SMALL)) * MIX_A + (eights[place + _EIGHT] | _SMALL) * MIX_B
@@ -187,12 +194,18 @@ def tokenize(  # noqa: PLR0912, PLR0915 - a kernel calls no other, so that each 
                     hashed = (hashed ^ one) * MIX_A + two * MIX_B
                     hashed ^= hashed >> HALF
                     hashed = (hashed * MIX_C) >> _TO_HASH
-                    words[count] = (hashed << OF_CLASS) | kind
-                    count += 1
+                    words[number] = (hashed << OF_CLASS) | kind
+                    number += _ONE
                     chain = (chain ^ hashed) * MIX_A
                     chain ^= chain >> CHAIN_SHIFT
-                if stops != NOTHING:
-                    fresh = 1
+                count = np.int64(number)
+                if begins != NOTHING:
+                    # The end of the last one is not seen: it is left to the next round, too.
+                    done = np.int64(_PLACES[(begins * _DE_BRUIJN) >> _SIX_HIGHEST])
+                if stops > last:
+                    fresh = _ONE
+                elif last != NOTHING:
+                    fresh = NOTHING
                 if done == 0:
                     slow_end = at + 1
                 at += done
@@ -228,8 +241,8 @@ def tokenize(  # noqa: PLR0912, PLR0915 - a kernel calls no other, so that each 
                 if not in_word:
                     in_word = True
                     hashed = _SEED
-                    kind = _KINDS[2 * np.int64(character) + fresh]
-                    fresh = 0
+                    kind = _KINDS[2 * np.int64(character) + np.int64(fresh)]
+                    fresh = NOTHING
                 if point >= 0x80:
                     hashed = (hashed ^ np.uint64(lower[point])) * MIX_A
                     hashed ^= hashed >> HALF
@@ -270,11 +283,11 @@ def tokenize(  # noqa: PLR0912, PLR0915 - a kernel calls no other, so that each 
                 count += 1
                 chain = (chain ^ hashed) * MIX_A
                 chain ^= chain >> CHAIN_SHIFT
-                fresh = 0
+                fresh = NOTHING
             elif character == FULL_STOP:
-                fresh = 1
+                fresh = _ONE
             elif character == NEW_LINE:
-                fresh = 1
+                fresh = _ONE
                 if count > line_start:
                     if count - line_start >= LONG_LINE_WORDS:
                         chain = NOTHING
