@@ -467,7 +467,7 @@ def shuffle(
         places[number] += 1
 
 
-def link(  # noqa: PLR0912 - as above
+def link(  # noqa: PLR0912 - one pass over the keys
     keys: npt.NDArray[np.uint64], all_pairs_up_to: int, pairs: npt.NDArray[np.uint64]
 ) -> int:
     """Pair the texts that share a 4-gram.
@@ -541,7 +541,7 @@ def likely(
             is_likely[i] = times[i] >= share * min(counts[a], counts[b]) and forms[a] == forms[b]
 
 
-def compare(  # noqa: PLR0912, PLR0915 - as above
+def compare(  # noqa: PLR0912, PLR0915 - one pass over both texts
     words: npt.NDArray[np.uint32],
     starts: npt.NDArray[np.int64],
     ends: npt.NDArray[np.int64],

@@ -84,7 +84,7 @@ def eight_bytes(data: npt.NDArray[np.uint8]) -> npt.NDArray[np.uint64]:
     return np.ndarray((max(len(data) - 7, 0),), np.dtype("<u8"), data, strides=(1,))
 
 
-def tokenize(  # noqa: PLR0912, PLR0915 - a kernel calls no other, so that each runs plain or compiled
+def tokenize(  # noqa: PLR0912, PLR0915 - one pass, with all that it knows of a word at hand
     data: npt.NDArray[np.uint8],
     eights: npt.NDArray[np.uint64],
     starts: npt.NDArray[np.int64],
