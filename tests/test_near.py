@@ -121,6 +121,19 @@ def test_the_template_of_an_outlet_that_nobody_names_joins_no_stories() -> None:
     assert kinds(outlets(3, 8)) == {}
 
 
+def test_a_long_footer_whose_headlines_change_from_page_to_page_joins_no_stories() -> None:
+    notices = [" ".join(prose(800 + line, 30)) for line in range(11)]
+
+    def page(number: int) -> str:
+        headlines = [f"{line}. {' '.join(prose(number * 10 + line, 8))}" for line in range(12)]
+        footer = [line for both in zip(headlines, [*notices, ""], strict=True) for line in both]
+        return "\n".join([text_of(prose(2_000 + number, 200)), *footer])
+
+    pages = {f"p{number:02d}": page(number) for number in range(20)}
+    pages["reprint"] = text_of(prose(2_007, 200)) + "\n" + text_of(prose(3_000, 60))
+    assert set(kinds(pages)) == {("p07", "reprint")}
+
+
 def test_a_story_in_another_outlets_template_is_a_copy_all_of_it() -> None:
     pages = outlets(3, 8)
     story = text_of(prose(3, 90), 30)  # what the outlet 0 prints as its number 3
