@@ -190,6 +190,32 @@ def test_a_form_is_known_by_where_its_fillings_differ_whatever_stands_there() ->
     assert set(kinds(fillings)) == {("f07", "reprint")}
 
 
+def appeal(seed: int, *, is_other_office: bool) -> str:
+    """A police notice as one of two offices words it."""
+    pick = random.Random(seed)
+    choose = (lambda _, other: other) if is_other_office else (lambda one, _: one)
+    town, street, owner, officer = (f"{pick.choice(NAMES)}{pick.choice(SYLLABLES)}" for _ in range(4))
+    return (
+        f"{choose('Police of', 'Officers from')} {town} are looking for people who saw a {choose('burglary', 'theft')} "
+        f"near the Fallow Bridge {choose('on', 'in the night of')} {pick.randint(1, 30)} {choose('May', 'June')}. The "
+        f"{choose('call came at', 'station heard of it before')} {pick.randint(1, 12)}.{pick.randint(10, 59)} "
+        f"{choose('from', 'when a neighbour rang in')} {street} Street at the corner of Corvale Road, where "
+        f"{choose('a door of number', 'the door of')} {pick.randint(2, 99)} {choose('stood open', 'seemed to move')}. "
+        f"The owner of the house was not {choose('at home', 'there')} when it happened; "
+        f"{choose('she,', 'the woman,')} {owner}, {choose('aged', 'who is')} {pick.randint(20, 80)}, "
+        f"{choose('puts it at', 'says that it was worth')} {pick.randint(100, 9_999)} {choose('pounds', 'euros')}. "
+        f"{choose('Please call', 'Ring')} the station in the Jarrow {choose('market', 'town')} square "
+        f"{choose('on', 'at number')} {pick.randint(100_000, 999_999)} {choose('with the reference', 'and say')} "
+        f"{pick.randint(1_000, 9_999)}. The North Coast Police are grateful for {choose('any', 'your')} help, "
+        f"{choose('said', 'we hear from')} {officer}."
+    )
+
+
+def test_two_forms_of_one_kind_are_no_edited_copies_of_one_another() -> None:
+    notices = {f"{number:02d}": appeal(number, is_other_office=number % 2 == 1) for number in range(16)}
+    assert kinds(notices) == {}
+
+
 def test_an_edit_may_hit_some_slots_of_a_form_if_it_hits_other_words_too() -> None:
     fillings = {f"f{number:02d}": dial(number, every=5) for number in range(60)}
     words = fillings["f07"].split()

@@ -65,6 +65,9 @@ _EDITED_PLACES = 0.1
 _EDITED_ASKED = 0.8
 _EDITED_SHARE = 0.3
 _EDITED_SHARED_WORDS = 40
+# Two forms of one kind, each filled in by an outlet of its own, may have as much in common. What stands in the slots of
+# known forms is then other: a share of them that is so many times that of words. An editor spares names and figures.
+_OTHER_FORM_CHANCE = 2
 # Two notices of one kind share its vocabulary, in another order or the same: where hardly more words are common than
 # must be, this share of the shorter must be; it falls to that of longer texts for twice as many words.
 _SHORT_COVERAGE = 0.75
@@ -237,14 +240,6 @@ class Verdict:
         similarity = (shared + common) / np.maximum(grams + np.where(is_aside_same, 2 * around - common, set_aside), 1)
         is_alike = (shared > 0) & (similarity >= ALIKE)
         is_alike_within = shared >= _ALIKE_WITHIN * np.maximum(grams, 1)
-        tells_one_story = (
-            (is_long_enough | is_nearly_all | is_alike | is_alike_within)
-            & (shorter_coverage >= settings.min_shorter_coverage)
-            & ((longer_coverage >= settings.min_longer_coverage) | is_whole_inside)
-            & (is_same_story | is_whole_inside | has_own_lede | (unmatched <= most))
-        )
-        tells_one_story |= is_edited_throughout | was_cut_off
-        tells_one_story |= is_alike & (unmatched <= settings.max_unmatched_words)
         slots = measures[:, OTHER_SLOTS]
         slot_share = slots / np.maximum(slots + measures[:, SAME_SLOTS], 1)
         variable = measures[:, OTHER_VARIABLE]
@@ -254,6 +249,15 @@ class Verdict:
         is_other_filling &= (variable >= _FEW_SLOTS) | (
             (variable >= _SLOT_SHARE * all_variable) & (all_variable >= _FEW_SLOTS_SHARE * np.minimum(a_words, b_words))
         )
+        tells_one_story = (
+            (is_long_enough | is_nearly_all | is_alike | is_alike_within)
+            & (shorter_coverage >= settings.min_shorter_coverage)
+            & ((longer_coverage >= settings.min_longer_coverage) | is_whole_inside)
+            & (is_same_story | is_whole_inside | has_own_lede | (unmatched <= most))
+        )
+        edited_share = places / np.maximum(np.minimum(a_words, b_words), 1)
+        is_edited_throughout &= ~is_other_filling | (slot_share < _OTHER_FORM_CHANCE * edited_share)
+        tells_one_story |= is_edited_throughout | was_cut_off | (is_alike & (unmatched <= settings.max_unmatched_words))
         # An update changes a few figures, too, but it adds or takes away a stretch.
         is_of_one_cut = measures[:, [A_UNMATCHED, B_UNMATCHED]].max(1) <= settings.max_unmatched_words
         words = np.minimum(measures[:, OTHER_WORDS], PLACE_SLOTS * places)
@@ -266,10 +270,10 @@ class Verdict:
             | is_other_filling
         )
         is_form |= (slots >= _SOME_SLOTS) & (slot_share >= _NOTICE_SLOT_SHARE) & (more_words < _NOTICE_TIMES - 1)
-        by_chance = all_variable * places / np.maximum(np.minimum(a_words, b_words), 1)
         is_form |= (slots >= _MANY_SLOTS) & (slot_share >= _OTHER_STORY) & (concentration >= _LEAST_CONCENTRATION)
         is_form |= is_other_filling & (
-            (places <= _FORM_EDITS * np.minimum(a_words, b_words)) & (variable >= _FORM_CHANCE * by_chance)
+            (places <= _FORM_EDITS * np.minimum(a_words, b_words))
+            & (variable >= _FORM_CHANCE * edited_share * all_variable)
             | ((variable >= _SLOT_SHARE * all_variable) & (variable >= _FORM_PLACES * (variable + places)))
         )
         lengths = np.minimum(a_words, b_words) / np.maximum(np.maximum(a_words, b_words), 1)
