@@ -16,6 +16,7 @@ from flows.compiled import compiled, kernel
 from flows.deduplicate import kernels
 from flows.deduplicate.forms import mark_slots
 from flows.deduplicate.near import NAMED_EDGE_SCHEMA, clusters, near_duplicates
+from flows.deduplicate.verdict import Verdict
 from flows.deduplicate.wordstore import words_of_batches
 from flows.settings import Settings
 
@@ -214,6 +215,32 @@ def appeal(seed: int, *, is_other_office: bool) -> str:
 def test_two_forms_of_one_kind_are_no_edited_copies_of_one_another() -> None:
     notices = {f"{number:02d}": appeal(number, is_other_office=number % 2 == 1) for number in range(16)}
     assert kinds(notices) == {}
+
+
+def test_fillings_of_known_forms_most_of_whose_slots_differ_are_two_notices() -> None:
+    def is_form(slots: int, same_slots: int, places: int) -> bool:
+        measures = np.zeros((1, kernels.MEASURES), np.int32)
+        measures[0, [kernels.A_COVERED, kernels.B_COVERED]] = 60
+        measures[0, [kernels.A_UNMATCHED, kernels.B_UNMATCHED]] = 18
+        measures[0, [kernels.SAME_SLOTS, kernels.OTHER_SLOTS]] = same_slots, slots
+        measures[0, [kernels.SAME_VARIABLE, kernels.OTHER_VARIABLE]] = 4, 4
+        measures[0, [kernels.OTHER_WORDS, kernels.OTHER_PLACES]] = 40, places
+        measures[0, [kernels.SHARED_GRAMS, kernels.ALL_GRAMS]] = 10, 240
+        words = np.full(1, 120)
+        verdict = Verdict.of(measures, words, words, words, words, words * 0, np.ones(1, np.bool_), Settings())
+        return bool(verdict.is_form[0])
+
+    assert is_form(slots=6, same_slots=5, places=20)
+    assert not is_form(slots=5, same_slots=6, places=20)
+    assert not is_form(slots=6, same_slots=5, places=24)  # the words differ nearly as much
+
+
+def test_two_fillings_are_two_notices_whatever_stands_between_their_lines() -> None:
+    def page(seed: int) -> str:
+        lines = form(seed).replace("For ", "Until further notice, as the office in Gillham writes, for ").split("\n")
+        return "\n".join(part for at, line in enumerate(lines) for part in (line, " ".join(prose(seed * 10 + at, 12))))
+
+    assert kinds({"a": page(1), "b": page(2)}) == {}
 
 
 def test_an_edit_may_hit_some_slots_of_a_form_if_it_hits_other_words_too() -> None:

@@ -242,9 +242,9 @@ class Verdict:
         is_alike_within = shared >= _ALIKE_WITHIN * np.maximum(grams, 1)
         slots = measures[:, OTHER_SLOTS]
         slot_share = slots / np.maximum(slots + measures[:, SAME_SLOTS], 1)
-        variable = measures[:, OTHER_VARIABLE]
+        variable, places = measures[:, OTHER_VARIABLE], measures[:, OTHER_PLACES]
         all_variable = variable + measures[:, SAME_VARIABLE]
-        places = measures[:, OTHER_PLACES]
+        edited_share = places / np.maximum(np.minimum(a_words, b_words), 1)
         is_other_filling = variable > np.where(places > 0, _EDITED_SLOT_SHARE, _FORM_SLOT_SHARE) * all_variable
         is_other_filling &= (variable >= _FEW_SLOTS) | (
             (variable >= _SLOT_SHARE * all_variable) & (all_variable >= _FEW_SLOTS_SHARE * np.minimum(a_words, b_words))
@@ -255,7 +255,6 @@ class Verdict:
             & ((longer_coverage >= settings.min_longer_coverage) | is_whole_inside)
             & (is_same_story | is_whole_inside | has_own_lede | (unmatched <= most))
         )
-        edited_share = places / np.maximum(np.minimum(a_words, b_words), 1)
         is_edited_throughout &= ~is_other_filling | (slot_share < _OTHER_FORM_CHANCE * edited_share)
         tells_one_story |= is_edited_throughout | was_cut_off | (is_alike & (unmatched <= settings.max_unmatched_words))
         # An update changes a few figures, too, but it adds or takes away a stretch.
@@ -271,9 +270,12 @@ class Verdict:
         )
         is_form |= (slots >= _SOME_SLOTS) & (slot_share >= _NOTICE_SLOT_SHARE) & (more_words < _NOTICE_TIMES - 1)
         is_form |= (slots >= _MANY_SLOTS) & (slot_share >= _OTHER_STORY) & (concentration >= _LEAST_CONCENTRATION)
+        # Most slots, and far more of them than of the words, however the page around them differs.
+        is_form |= (slot_share >= np.maximum(_SLOT_SHARE, _FORM_CHANCE * edited_share)) & (
+            is_other_filling | (slots >= _MANY_SLOTS + PLACE_SLOTS)
+        )
         is_form |= is_other_filling & (
-            (places <= _FORM_EDITS * np.minimum(a_words, b_words))
-            & (variable >= _FORM_CHANCE * edited_share * all_variable)
+            ((edited_share <= _FORM_EDITS) & (variable >= _FORM_CHANCE * edited_share * all_variable))
             | ((variable >= _SLOT_SHARE * all_variable) & (variable >= _FORM_PLACES * (variable + places)))
         )
         lengths = np.minimum(a_words, b_words) / np.maximum(np.maximum(a_words, b_words), 1)
