@@ -394,6 +394,13 @@ def test_a_stub_below_a_headline_and_a_byline_is_a_part_of_what_it_was_cut_from(
     assert kinds({"a": stub, "b": whole}) == {("a", "b"): "near_duplicate_of"}
 
 
+def test_a_stub_above_the_headlines_of_other_stories_is_a_part_of_what_it_was_cut_from() -> None:
+    stub = text_of(STORY[:80]) + "\n" + text_of(prose(71, 30), 10)
+    assert set(kinds({"a": text_of(STORY), "b": stub})) == {("a", "b")}
+    # One that goes on for longer tells something else.
+    assert kinds({"a": text_of(STORY), "b": text_of(STORY[:60] + prose(72, 40))}) == {}
+
+
 def test_an_update_with_a_lede_of_its_own_may_be_twice_as_long() -> None:
     update = prose(38, 60) + STORY[60:180] + prose(39, 170) + STORY[180:] + prose(40, 170)
     assert kinds({"a": text_of(STORY), "b": text_of(update)}) == {("a", "b"): "near_duplicate_of"}

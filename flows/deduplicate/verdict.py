@@ -47,9 +47,11 @@ _INSIDE_COVERAGE = 0.95
 # max_unmatched_words of its own.
 _FRAMED_COVERAGE = 0.75
 # Likewise one that begins where the longer begins and ends where what they share ends, while the longer goes on: up to
-# so many words before that are a headline, a byline and a dateline, and up to so many after it say where to read on.
+# so many words before that are a headline, a byline and a dateline, and up to so many after it say where to read on; up
+# to as many after it as before where they are not more than this share of the text, as the headlines of other stories.
 _HEAD_WORDS = 40
 _READ_ON_WORDS = 15
+_READ_ON_SHARE = 1 / 3
 # An outlet's own lede: up to this share of the shorter text in one stretch, when at least so much else is common.
 _LEDE_SHARE = 0.35
 _LEDE_COVERAGE = 0.6
@@ -182,7 +184,7 @@ class Verdict:
         # The words counted must weigh as much in a script without spaces, where each is a character.
         weight = np.minimum(a_sizes / np.maximum(a_words, 1), b_sizes / np.maximum(b_words, 1))
         unmatched = np.minimum(measures[:, A_UNMATCHED], measures[:, B_UNMATCHED]) * weight
-        shorter_sizes = np.minimum(a_sizes, b_sizes)
+        shorter_words, shorter_sizes = np.minimum(a_words, b_words), np.minimum(a_sizes, b_sizes)
         excess = (shorter_coverage - settings.min_shorter_coverage) / _EXCESS_SPAN
         most = np.maximum(
             np.minimum(settings.max_unmatched_words, _UNMATCHED_SHARE * shorter_sizes),
@@ -211,9 +213,9 @@ class Verdict:
         )
         was_cut_off = (
             (np.maximum(before, longer_before) <= _HEAD_WORDS)
-            & (after <= _READ_ON_WORDS)
+            & (after <= np.clip(_READ_ON_SHARE * shorter_words, _READ_ON_WORDS, _HEAD_WORDS))
             & (longer_after > np.maximum(settings.max_unmatched_words, longer_before))
-            & (between >= _INSIDE_COVERAGE * (np.minimum(a_words, b_words) - before - after))
+            & (between >= _INSIDE_COVERAGE * (shorter_words - before - after))
             & (shorter_coverage >= settings.min_shorter_coverage)
             & (more_words >= 0)
         )
@@ -224,7 +226,7 @@ class Verdict:
             & (shared_words >= _LEDE_SHARED_WORDS)
         )
         is_edited_throughout = (
-            (measures[:, OTHER_PLACES] >= _EDITED_PLACES * np.minimum(a_words, b_words))
+            (measures[:, OTHER_PLACES] >= _EDITED_PLACES * shorter_words)
             & (shorter_coverage >= _EDITED_ASKED * settings.min_shorter_coverage)
             & (longer_coverage >= _EDITED_ASKED * settings.min_longer_coverage)
             & (unmatched <= _EDITED_SHARE * shorter_sizes)
@@ -244,10 +246,10 @@ class Verdict:
         slot_share = slots / np.maximum(slots + measures[:, SAME_SLOTS], 1)
         variable, places = measures[:, OTHER_VARIABLE], measures[:, OTHER_PLACES]
         all_variable = variable + measures[:, SAME_VARIABLE]
-        edited_share = places / np.maximum(np.minimum(a_words, b_words), 1)
+        edited_share = places / np.maximum(shorter_words, 1)
         is_other_filling = variable > np.where(places > 0, _EDITED_SLOT_SHARE, _FORM_SLOT_SHARE) * all_variable
         is_other_filling &= (variable >= _FEW_SLOTS) | (
-            (variable >= _SLOT_SHARE * all_variable) & (all_variable >= _FEW_SLOTS_SHARE * np.minimum(a_words, b_words))
+            (variable >= _SLOT_SHARE * all_variable) & (all_variable >= _FEW_SLOTS_SHARE * shorter_words)
         )
         tells_one_story = (
             (is_long_enough | is_nearly_all | is_alike | is_alike_within)
