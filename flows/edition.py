@@ -28,7 +28,7 @@ from flows.release.manifest import (
     write_manifest,
     write_sums,
 )
-from flows.release.parquet import DATA, TableWriter, WrittenTable, table_batches
+from flows.release.parquet import DATA, TableWriter, WrittenRows, WrittenTable, ranges_of, table_batches, table_of
 from flows.release.provenance import write_provenance
 from flows.release.rows import all_rows_sha256
 from flows.release.staging import new_folder
@@ -71,11 +71,13 @@ def public_edition(release: Path, out: Path) -> Path:
             settings = settings_of(manifest)
             tell("the rights of each text")
             rights = _rights(release, settings)
+            ranges = ranges_of(release, settings)
             for name in TABLES:
                 if name in manifest["tables"]:
                     tell(f"writing {name}")
-                    writer = TableWriter(folder, name, TABLES[name].empty(), settings, pool)
-                    tables[name] = _without_withheld(release, name, rights, writer)
+                    writer = TableWriter(folder, name, settings, pool, ranges)
+                    rows = _without_withheld(release, name, rights, writer)
+                    tables[name] = table_of(folder, name, [(folder, rows)], settings)
         files = {file: digest for table in tables.values() for file, digest in table.files.items()}
         write_documents(described(release, folder, manifest, settings, PUBLIC), files)
         content = _manifest(release, manifest, tables, digests(folder, files))
@@ -90,7 +92,7 @@ def _rights(release: Path, settings: Settings) -> Rights:
     return rights_of(articles, lambda: table_batches(release, "passages", _PASSAGES), settings.short_quote_words)
 
 
-def _without_withheld(release: Path, name: str, rights: Rights, writer: TableWriter) -> WrittenTable:
+def _without_withheld(release: Path, name: str, rights: Rights, writer: TableWriter) -> WrittenRows:
     """Write a table row group by row group, what must be withheld replaced by its hash."""
     for rows in table_batches(release, name):
         if rows.schema != pl.Schema(TABLES[name].dtypes):

@@ -34,7 +34,7 @@ from flows.release.manifest import (
     write_manifest,
     write_sums,
 )
-from flows.release.parquet import DATA, TableWriter, WrittenTable, table_batches
+from flows.release.parquet import DATA, TableWriter, WrittenTable, ranges_of, table_batches, table_of
 from flows.release.provenance import write_provenance
 from flows.release.rows import all_rows_sha256
 from flows.release.staging import new_folder
@@ -208,7 +208,10 @@ class _Hydration:
         self.withheld_count = 0
         self.withheld_sources: set[str] = set()
         self.problems: list[str] = []
-        self._writers = {name: TableWriter(folder, name, TABLES[name].empty(), settings, pool) for name in names}
+        self._folder = folder
+        self._settings = settings
+        ranges = ranges_of(edition, settings)
+        self._writers = {name: TableWriter(folder, name, settings, pool, ranges) for name in names}
         self._rows = {name: _Rows(table_batches(edition, name), TABLES[name]) for name in names}
 
     def write(self, heaps: Iterator[pl.DataFrame]) -> None:
@@ -229,7 +232,10 @@ class _Hydration:
 
     def close(self) -> dict[str, WrittenTable]:
         """Finish all tables."""
-        return {name: writer.close() for name, writer in self._writers.items()}
+        return {
+            name: table_of(self._folder, name, [(self._folder, writer.close())], self._settings)
+            for name, writer in self._writers.items()
+        }
 
     def _write(self, name: str, rows: pl.DataFrame) -> None:
         for column in text_columns(name):

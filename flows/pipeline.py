@@ -73,7 +73,8 @@ from flows.release import versions
 from flows.release.harmless import markdown
 from flows.release.manifest import Input, read_manifest
 from flows.release.parquet import read_table
-from flows.release.release import BuildInfo, Released, release_parts
+from flows.release.ranges import Range, ranges_of_shards
+from flows.release.release import BuildInfo, Released, Written, release_written, write_parts
 from flows.release.staging import LOCK, Lock, held, locked, reason_of
 from flows.runners import LOOPBACK, ON_THREADS, PROCESSES, THREADS, Runner, follow_parent
 from flows.server import EmbeddedServer
@@ -108,6 +109,11 @@ LAST_REJECTS = ".rejects.jsonl"
 
 # What deduplication finds over all shards.
 REPEATS = ("clusters", "repeats", "overlaps", "relations")
+
+# Of these, what is marked in the rows of shards, and by which of its columns it is found.
+MARKED = {"clusters": "article_id", "repeats": "passage_id"}
+# Folders with rows as they are released; those of ranges have their numbers at the end.
+WRITTEN = "written"
 
 # The files of all shards, as names in a workplace.
 SHARDS = tuple(f"{name}/" for name in OF_SHARD)
@@ -297,12 +303,27 @@ def count_records(
 
 
 @task(name="release", cache_policy=NO_CACHE)
-@_in_folder(reads=(*SHARDS, "rejects/", "repeats/", "tombstones.parquet"), writes=())
-def release_shards(
-    work: Path, sizes: Mapping[str, ShardSize], lock: Lock, settings: Settings, build: BuildInfo
+def write_range(work: Workplace, part: Range, settings: Settings) -> Written:
+    """The rows of a range of ids in all shards, and what repeats what → files of the release, in `written-<range>`."""
+    reads = [f"{name}/{shard}" for name in OF_SHARD for shard in part.shards]
+    with work.here([*reads, *(f"repeats/{name}.parquet" for name in MARKED)], (f"{_written(part)}/",)) as folder:
+        return _write_parts(folder, _written(part), _parts_of(folder, part), settings, part.count)
+
+
+@task(name="release", cache_policy=NO_CACHE)
+@_in_folder(reads=("sources/", "rejects/", "repeats/", "tombstones.parquet"), writes=(f"{WRITTEN}/",))
+def write_others(work: Path, settings: Settings) -> Written:
+    """The tables that are not cut into ranges → files of the release, in `written`."""
+    return _write_parts(work, WRITTEN, _other_parts(work), settings, 1)
+
+
+@task(name="release", cache_policy=NO_CACHE)
+def release_tables(
+    work: Workplace, written: Mapping[str, Written], lock: Lock, settings: Settings, build: BuildInfo
 ) -> Released:
-    """All shards, in the order of `sizes`, and what repeats what → a release, unless the newest one has those rows."""
-    return release_parts(_parts(work, sizes), lock, settings, build)
+    """What was written, by its folders → a release, unless the newest one has those rows."""
+    with work.here([f"{name}/" for name in written], ()) as folder:
+        return release_written([(folder / name, part) for name, part in written.items()], lock, settings, build)
 
 
 @flow(
@@ -546,7 +567,7 @@ def build_release(
             with _timed("state", seconds):
                 kept = _done(read_kept_rows(state, return_state=True))
             with _timed("normalize", seconds):
-                sizes = _normalize(work, found, kept, workers)
+                _normalize(work, found, kept, workers)
             with _timed("takedown", seconds):
                 taken = _done(take_down_sources(work, found.shards, in_force, out, return_state=True))
             if taken.source_count:
@@ -564,7 +585,8 @@ def build_release(
                 provenance_inputs=[Input(file.uri, file.sha256, file.byte_count) for file in found.provenance_inputs],
             )
             with _timed("release", seconds):
-                released = _done(release_shards(work, sizes, lock, settings, info, return_state=True))
+                written = _write(work, found.shards, settings, workers)
+                released = _done(release_tables(work, written, lock, settings, info, return_state=True))
             log.info("release: %s in %s", counted(counts["released"], "document"), duration(seconds["release"]))
         except CopydeskError as error:
             raise _with_rejects(error, work.folder, out) from error
@@ -755,16 +777,12 @@ def _earlier_tombstones(out: Path) -> pl.DataFrame:
     return read_table(newest, "tombstones")
 
 
-def _normalize(work: Workplace, found: Ingested, kept: KeptRows, workers: "Workers") -> dict[str, ShardSize]:
-    """All shards, some at a time: shard → its size."""
+def _normalize(work: Workplace, found: Ingested, kept: KeptRows, workers: "Workers") -> None:
+    """All shards, some at a time."""
     progress = Progress("normalize", len(found.shards), found.released_count)
-    futures = {shard: workers.submit(normalize_shard, work=work, shard=shard, kept=kept) for shard in found.shards}
-    sizes = {}
-    for shard, future in futures.items():
-        sizes[shard] = workers.result(future)
-        progress.done(sizes[shard])
+    for future in [workers.submit(normalize_shard, work=work, shard=shard, kept=kept) for shard in found.shards]:
+        progress.done(workers.result(future))
     progress.finish()
-    return sizes
 
 
 def _deduplicate(
@@ -806,27 +824,57 @@ def _deduplicate_by(workers: "Workers", work: Path, shards: Sequence[str], setti
         write_repeats(work, shards, settings, InFiles(Path(folder), run))
 
 
-def _parts(work: Path, sizes: Mapping[str, ShardSize]) -> Iterator[dict[str, pl.DataFrame]]:
-    """The rows to release, shard by shard, and those that belong to no shard."""
-    yield {name: TABLES[name].empty() for name in OF_SHARD}
-    files = {name: work / "repeats" / f"{name}.parquet" for name in REPEATS}
-    # What is marked in a shard comes from these two; the others are copied.
-    clusters, repeats = (read_rows(files[name]) for name in ("clusters", "repeats"))
+def _write(work: Workplace, shards: Sequence[str], settings: Settings, workers: "Workers") -> dict[str, Written]:
+    """All rows as they are released, by whoever works off the tasks: folder → what was written into it."""
+    with work.here(("sources/",)) as folder:
+        sizes = {shard: read_rows(folder / "sources" / shard, ["source_id", "byte_count"]) for shard in shards}
+    parts = ranges_of_shards(sizes, settings)
+    progress = Progress("release", len(parts), sum(part.document_count for part in parts), "range")
+    futures = [workers.submit(write_range, work=work, part=part, settings=settings) for part in parts]
+    # Meanwhile, and here, where all that they are made of lies.
+    written = {WRITTEN: _done(write_others(work, settings, return_state=True))}
+    for part, future in zip(parts, futures, strict=True):
+        written[_written(part)] = workers.result(future)
+        progress.done(ShardSize(part.document_count, part.byte_count))
+    return written
+
+
+def _written(part: Range) -> str:
+    return f"{WRITTEN}-{part.number:03}"
+
+
+def _write_parts(
+    work: Path, name: str, parts: Iterator[dict[str, pl.DataFrame]], settings: Settings, ranges: int
+) -> Written:
+    """Write rows into a folder of the workplace, all at once for who comes to look: another may do the same."""
+    with tempfile.TemporaryDirectory(dir=work, prefix=f".{name}-") as folder:
+        written = write_parts(parts, Path(folder), settings, ranges)
+        (work / name).mkdir(exist_ok=True)
+        for file in Path(folder).iterdir():
+            file.replace(work / name / file.name)
+    return written
+
+
+def _parts_of(work: Path, part: Range) -> Iterator[dict[str, pl.DataFrame]]:
+    """The rows of a range, shard by shard."""
+    clusters, repeats = (
+        pl.scan_parquet(work / "repeats" / f"{name}.parquet", glob=False).filter(part.has(pl.col(key))).collect()
+        for name, key in MARKED.items()
+    )
     found = Repeats(clusters, repeats, TABLES["overlaps"].empty(), TABLES["relations"].empty())
-    # They belong to no shard; written beside the first ones they leave no core without work at the end.
-    overlaps = ({"overlaps": rows.drop("row")} for rows in batches(files["overlaps"]))
-    progress = Progress("release", len(sizes), sum(size.document_count for size in sizes.values()))
-    for shard, size in sizes.items():
-        tables = {name: read_rows(work / name / shard) for name in OF_SHARD}
+    for shard in part.shards:
+        tables = {name: part.rows_of(name, read_rows(work / name / shard)) for name in OF_SHARD}
         tables["articles"], tables["passages"] = with_repeats(tables["articles"], tables["passages"], found)
-        yield tables | next(overlaps, {})
+        yield tables
         # Whoever writes a table lets go of it when it is written, while the next ones are read here.
         del tables
-        progress.done(size)
-    del found, clusters, repeats
-    yield from overlaps
-    yield {"relations": read_rows(files["relations"])}
-    yield {"rejects": _rejects(work), "tombstones": _tombstones(work)}
+
+
+def _other_parts(work: Path) -> Iterator[dict[str, pl.DataFrame]]:
+    """The rows of the tables that are not cut into ranges."""
+    files = {name: work / "repeats" / f"{name}.parquet" for name in REPEATS}
+    yield from ({"overlaps": rows.drop("row")} for rows in batches(files["overlaps"]))
+    yield {"relations": read_rows(files["relations"]), "rejects": _rejects(work), "tombstones": _tombstones(work)}
 
 
 def _write_shard(work: Path, shard: str, checked: CheckedShard, stage: str, names: Iterable[str]) -> None:

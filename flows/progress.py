@@ -51,12 +51,18 @@ class ShardSize:
 
 
 class Progress:
-    """Counts shards that are done, and tells of it now and then."""
+    """Counts shards, or other parts of the corpus, that are done, and tells of it now and then."""
 
     def __init__(
-        self, stage: str, shard_count: int, document_count: int, clock: Callable[[], float] = time.monotonic
+        self,
+        stage: str,
+        shard_count: int,
+        document_count: int,
+        part: str = "shard",
+        clock: Callable[[], float] = time.monotonic,
     ) -> None:
         self._stage = stage
+        self._part = part
         self._shard_count = shard_count
         self._document_count = document_count
         self._clock = clock
@@ -76,13 +82,13 @@ class Progress:
     def finish(self) -> None:
         """All shards are done."""
         seconds = self._clock() - self._began
-        shards = f"{counted(self._shards, 'shard')}, " if self._shards > 1 else ""
+        shards = f"{counted(self._shards, self._part)}, " if self._shards > 1 else ""
         log.info("%s: %s%s in %s", self._stage, shards, counted(self._documents, "document"), duration(seconds))
 
     def _line(self, seconds: float) -> str:
         speed = self._bytes / seconds / 1e6
         left = seconds * (self._document_count - self._documents) / max(self._documents, 1)
         return (
-            f"{self._stage}: {self._shards} of {counted(self._shard_count, 'shard')}, "
+            f"{self._stage}: {self._shards} of {counted(self._shard_count, self._part)}, "
             f"{counted(self._documents, 'document')}, {speed:.1f} MB/s, {duration(max(left, 0))} left"
         )

@@ -199,10 +199,10 @@ class Settings(BaseModel):
         description="Bytes of uncompressed rows in a Parquet row group; the Hub's viewer asks for at most 300 MB.",
     )
     file_bytes: int = Field(
-        default=512_000_000,
+        default=256_000_000,
         gt=0,
-        description="Bytes of uncompressed rows in a Parquet file. The Hub asks for files of less than a few GB, and "
-        "readers open several at once.",
+        description="Bytes of uncompressed rows in a Parquet file, and of sources in a range of ids that is written by "
+        "itself. The Hub asks for files of less than a few GB, and readers open several at once.",
     )
     compression_level: int = Field(
         default=1,

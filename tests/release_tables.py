@@ -3,19 +3,23 @@
 import hashlib
 import shutil
 import weakref
+from collections.abc import Iterable
+from concurrent.futures import ThreadPoolExecutor
 from datetime import UTC, date, datetime
 from pathlib import Path
 from tempfile import mkdtemp
 from typing import Any
 
 import polars as pl
+import pyarrow.parquet as pq
 
 from flows.release.compare import Snapshot
 from flows.release.diff import staged_snapshot
 from flows.release.manifest import Input
-from flows.release.parquet import DATA
-from flows.release.release import BuildInfo, Released, release_parts
-from flows.release.staging import locked
+from flows.release.parquet import DATA, TableWriter, arrow_schema, table_of
+from flows.release.ranges import range_count
+from flows.release.release import BuildInfo, Released, release_written, write_parts
+from flows.release.staging import Lock, locked, staged
 from flows.settings import Settings
 from flows.text import joined_texts
 from schemas.columns import CONTENT_ROLES, EVIDENCE_FIELDS
@@ -190,6 +194,28 @@ def release(tables: Tables, out: Path, settings: Settings, build: BuildInfo) -> 
     """A release of tables whose rows are in any order, made as a build makes it."""
     with locked(out) as lock:
         return release_parts([in_order(tables)], lock, settings, build)
+
+
+def release_parts(parts: Iterable[Tables], lock: Lock, settings: Settings, build: BuildInfo) -> Released:
+    """A release of tables whose rows come in parts, in the order of the tables, and are written in one place."""
+    given = list(parts)
+    ranges = range_count(sum(int(part["sources"]["byte_count"].sum()) for part in given), settings)
+    with staged(lock) as folder:
+        return release_written([(folder, write_parts(given, folder, settings, ranges))], lock, settings, build)
+
+
+def write_table(release: Path, name: str, rows: pl.DataFrame, settings: Settings, ranges: int = 1) -> list[Path]:
+    """Write a table of a release, whatever its columns and the order of its rows, and name its files."""
+    if rows.schema != TABLES[name].empty().schema:
+        file = release / DATA / name / "00000.parquet"
+        file.parent.mkdir(parents=True)
+        pq.write_table(rows.to_arrow(compat_level=pl.CompatLevel.oldest()).cast(arrow_schema(rows)), file)
+        return [file]
+    release.mkdir(parents=True, exist_ok=True)
+    with ThreadPoolExecutor(1) as pool:
+        writer = TableWriter(release, name, settings, pool, ranges)
+        writer.write(rows)
+        return list(table_of(release, name, [(release, writer.close())], settings).files)
 
 
 def in_order(tables: Tables) -> Tables:

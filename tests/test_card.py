@@ -17,11 +17,21 @@ from hypothesis import strategies as st
 from flows.release.card import card, described, overlap_example
 from flows.release.described import Release
 from flows.release.harmless import markdown, plain_line
-from flows.release.parquet import write_table
 from flows.release.release import BuildInfo
 from flows.settings import Settings
 from schemas.tables import TABLES
-from tests.release_tables import LEDE, PAGES, Tables, article_id, changed, frame, release, tables_of, two_stories
+from tests.release_tables import (
+    LEDE,
+    PAGES,
+    Tables,
+    article_id,
+    changed,
+    frame,
+    release,
+    tables_of,
+    two_stories,
+    write_table,
+)
 
 COUNTS = {"read": 4, "released": 2, "rejected": 1, "taken_down": 1, "skipped": 3}
 # What a hostile page may call itself.

@@ -241,11 +241,13 @@ def many_stories(folder: Path, count: int) -> Path:
 def test_shards_leave_no_trace(server, tmp_path):
     """The same rows and the same files, whether the pages go through in one piece or in many."""
     folder = many_stories(tmp_path / "pages", 40)
-    one = built(server, [folder], tmp_path / "one")
-    many = built(server, [folder], tmp_path / "many", settings={"shard_bytes": 5_000})
+    bounds = {"file_bytes": 8_000, "row_group_bytes": 2_000}
+    one = built(server, [folder], tmp_path / "one", settings=bounds)
+    many = built(server, [folder], tmp_path / "many", settings=bounds | {"shard_bytes": 5_000})
     assert one.counts == many.counts
     files = [digest(result.released.path / "data") for result in (one, many)]
     assert files[0] == files[1]
+    assert len(list((many.released.path / "data" / "articles").iterdir())) > 2
     repeats = table(many.released.path, "passages").filter(pl.col("drop_reason") == "repeat")
     assert repeats.height > 40
 

@@ -29,7 +29,7 @@ from tests.test_crash import COPYDESK, COURT, digest, story
 from tests.test_stopping import MARK, family, wait_for
 
 STORIES = int(os.environ.get("COPYDESK_RUNNER_STORIES", "60"))
-SETTINGS: dict[str, Any] = {"shard_bytes": 10_000}
+SETTINGS: dict[str, Any] = {"shard_bytes": 10_000, "file_bytes": 8_000}
 
 
 @pytest.fixture(scope="module")
@@ -67,6 +67,7 @@ def expected(server: EmbeddedServer, pages: Path, tmp_path_factory: pytest.TempP
 @pytest.mark.parametrize("runner", ["processes", "dask"])
 def test_the_bytes_are_those_of_threads(server, pages, expected, tmp_path, runner):
     assert build(server, pages, tmp_path / "out", runner) == expected
+    assert sum("/articles/" in name for name in expected) > 2, "one range has one writer"
     assert [path.name for path in (tmp_path / "out").iterdir() if not path.name.startswith(".")] == ["1.0.0"]
 
 
@@ -86,7 +87,7 @@ def test_a_shard_of_more_articles_takes_no_more_tasks(server, tmp_path, runner, 
         records = [json.dumps({"text": story(number)}) for number in range(articles)]
         (pages / "stories.jsonl").write_text("\n".join(records), encoding="utf-8")
         before = task_count(server)
-        build(server, pages, tmp_path / f"out-{articles}", runner, shard_bytes=10_000_000)
+        build(server, pages, tmp_path / f"out-{articles}", runner, shard_bytes=10_000_000, file_bytes=10_000_000)
         counts.append(task_count(server) - before)
     assert counts[0] == counts[1]
     assert 0 < counts[0] <= 50, "a task costs a hundredth of a second and more"

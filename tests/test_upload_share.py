@@ -7,9 +7,9 @@ import polars as pl
 import pyarrow.parquet as pq
 import pytest
 
-from flows.release.parquet import write_table
 from flows.settings import Settings
 from schemas.tables import TABLES
+from tests.release_tables import write_table
 
 hf_xet = pytest.importorskip("hf_xet")
 WORDS = 500

@@ -17,7 +17,6 @@ from rich.console import Console
 from flows.errors import CopydeskError
 from flows.release.manifest import Input, file_sha256, write_sums
 from flows.release.manifest_form import Manifest
-from flows.release.parquet import write_table
 from flows.release.provenance import write_provenance
 from flows.release.release import BuildInfo
 from flows.release.rows import all_rows_sha256, rows_sha256
@@ -29,7 +28,7 @@ from flows.release.verify.tables import UnreadableError, open_table
 from flows.settings import Settings
 from flows.verify import verify
 from schemas.tables import TABLES
-from tests.release_tables import PAGES, Page, Tables, changed, frame, release, tables_of, two_stories
+from tests.release_tables import PAGES, Page, Tables, changed, frame, release, tables_of, two_stories, write_table
 
 MADE = settings(max_examples=200, deadline=None)
 REJECT = {

@@ -1,14 +1,18 @@
 """Tables as Parquet files: the same rows give the same bytes, on any number of threads and in any number of parts.
 
-Files and row groups are cut by the bytes of the rows that go before in the table, so that they do not depend on the
-parts in which the rows come.
+The tables with rows of each document are cut into ranges of ids first, all at the same ids, so that several can write
+them at once. In a range, files and row groups are cut by the bytes of the rows that go before. So neither depends on
+the parts in which the rows come, or on who writes them.
 """
 
 import base64
-from collections.abc import Iterator
-from concurrent.futures import Executor, Future, ThreadPoolExecutor
+import errno
+import shutil
+from collections.abc import Iterator, Sequence
+from concurrent.futures import Executor, Future
 from contextlib import contextmanager, suppress
 from dataclasses import dataclass
+from itertools import pairwise
 from pathlib import Path
 
 import polars as pl
@@ -17,7 +21,8 @@ import pyarrow.parquet as pq
 
 from flows.errors import CopydeskError
 from flows.release.manifest import file_sha256
-from flows.release.rows import RowsHash, arrow_table
+from flows.release.ranges import BY_PLACE, range_count, range_starts
+from flows.release.rows import RowsHash, arrow_table, table_sha256
 from flows.release.staging import flush
 from flows.settings import Settings
 from schemas.tables import TABLES
@@ -48,37 +53,54 @@ class WrittenTable:
     files: dict[Path, str]
 
 
-class TableWriter:
-    """Writes a table to `data/<name>/00000.parquet` and as many more files as the settings ask for, row by row hashed.
+@dataclass(frozen=True)
+class WrittenRows:
+    """Rows of a table, all that there are in one or more ranges of it, written and flushed to the disk.
 
-    A table without rows is one file without rows, so that its columns can be read all the same.
+    Attributes:
+        ranges: numbers of the ranges that they are in.
+        row_count: how many they are.
+        blocks: hashes of their blocks, in order.
+        files: names and SHA-256 of their files, in order.
     """
 
-    def __init__(self, folder: Path, name: str, rows: pl.DataFrame, settings: Settings, pool: Executor) -> None:
+    ranges: tuple[int, ...]
+    row_count: int
+    blocks: list[str]
+    files: dict[str, str]
+
+
+class TableWriter:
+    """Writes rows of a table to `<folder>/<table>-<range>-<number>.parquet`, row by row hashed.
+
+    `table_of` makes a table of them.
+    """
+
+    def __init__(self, folder: Path, name: str, settings: Settings, pool: Executor, ranges: int) -> None:
         """A writer that has written nothing yet.
 
         Args:
-            folder: the release.
+            folder: where its files go.
             name: the table.
-            rows: any rows with its columns; they are not written.
             settings: size of files and row groups, compression.
             pool: where finished files are hashed and flushed to the disk meanwhile.
+            ranges: into how many ranges those tables are cut that have rows of each document.
         """
-        self._folder = folder / DATA / name
-        self._folder.mkdir(parents=True)
+        self._folder = folder
         self._name = name
         self._settings = settings
         self._pool = pool
-        self._schema = arrow_schema(rows)
-        self._views = pa.schema([(field.name, _viewed(field.type)) for field in self._schema])
+        self._schema = arrow_schema(TABLES[name].empty())
         self._hash = RowsHash(name, self._schema)
+        self._starts = pl.Series(range_starts(ranges if name in BY_PLACE else 1))
+        self._ranges: list[int] = []
         self._byte_count = 0
         self._group = 0
         self._pending: list[pl.DataFrame] = []
-        self._file = self._folder / "00000.parquet"
+        self._file = Path()
         self._file_number = -1
         self._writer: pq.ParquetWriter | None = None
-        self._sealed: dict[Path, Future[str]] = {}
+        self._sealed: dict[str, Future[str]] = {}
 
     def write(self, rows: pl.DataFrame) -> None:
         """Write the next rows.
@@ -88,6 +110,18 @@ class TableWriter:
         """
         if rows.is_empty():
             return
+        keys = rows.get_column(TABLES[self._name].order[0])
+        bounds = [0, *keys.search_sorted(self._starts[1:]).to_list(), rows.height]
+        for number, (first, last) in enumerate(pairwise(bounds)):
+            if first < last:
+                self._write_in_range(number, rows[first:last])
+
+    def _write_in_range(self, number: int, rows: pl.DataFrame) -> None:
+        if number not in self._ranges[-1:]:
+            self._write_group()
+            self._ranges.append(number)
+            self._byte_count = self._group = 0
+            self._file_number = -1
         size = _row_bytes(rows)
         before = size.cum_sum() - size + self._byte_count
         self._byte_count += int(size.sum())
@@ -100,18 +134,16 @@ class TableWriter:
             self._pending.append(rows.slice(start, count))
             start += count
 
-    def close(self) -> WrittenTable:
+    def close(self) -> WrittenRows:
         """Write what is left, and wait until everything is on the disk.
 
         Raises:
             OSError: it cannot be written.
         """
         self._write_group()
-        if self._file_number < 0:
-            self._open_file(0)
         self._seal()
-        files = {file: sealed.result() for file, sealed in self._sealed.items()}
-        return WrittenTable(self._hash.row_count, self._hash.hexdigest(), files)
+        files = {name: sealed.result() for name, sealed in self._sealed.items()}
+        return WrittenRows(tuple(self._ranges), self._hash.row_count, self._hash.blocks(), files)
 
     def abandon(self) -> None:
         """Let go of the file that is being written, which nobody will read."""
@@ -132,49 +164,86 @@ class TableWriter:
         for batch in rows.iter_slices(max(1, rows.height * HASHED_BYTES // self._settings.row_group_bytes)):
             self._hash.update(arrow_table(batch))
         # Texts are written from where they lie: end to end they would be a copy of all that is written.
-        table = rows.to_arrow(compat_level=pl.CompatLevel.newest()).cast(self._views)
+        table = rows.to_arrow(compat_level=pl.CompatLevel.newest()).cast(_views(self._schema))
         self._writer.write_table(table, row_group_size=table.num_rows)
 
     def _open_file(self, number: int) -> None:
         self._seal()
         self._file_number = number
-        self._file = self._folder / f"{len(self._sealed):05}.parquet"
-        key = TABLES[self._name].key if self._name in TABLES else ()
-        distinct = (*DISTINCT, *(key if len(key) == 1 else ()))
-        paths = {field.name: _path(field) for field in self._schema}
-        self._writer = pq.ParquetWriter(
-            self._file,
-            self._views,
-            compression="zstd",
-            compression_level=self._settings.compression_level,
-            use_dictionary=[path for column, path in paths.items() if column not in distinct],
-            write_statistics=[path for column, path in paths.items() if column not in TEXTS],
-            write_page_index=True,
-            write_page_checksum=True,
-            use_content_defined_chunking=True,
-            store_schema=False,
-        )
-        # What pyarrow would store of the schema says how texts lie in memory here. Readers get them as `string`.
-        self._writer.add_key_value_metadata({"ARROW:schema": base64.b64encode(self._schema.serialize()).decode()})
+        self._file = self._folder / f"{self._name}-{self._ranges[-1]:03}-{number:05}.parquet"
+        self._writer = _parquet_writer(self._file, self._name, self._schema, self._settings)
 
     def _seal(self) -> None:
         """Finish the file that is being written."""
         if self._writer is not None:
             self._writer.close()
             self._writer = None
-            self._sealed[self._file] = self._pool.submit(_sealed, self._file)
+            self._sealed[self._file.name] = self._pool.submit(_sealed, self._file)
 
 
-def write_table(folder: Path, name: str, rows: pl.DataFrame, settings: Settings) -> list[Path]:
-    """Write a table that is in memory, its rows sorted by a unique key.
+def _parquet_writer(file: Path, name: str, schema: pa.Schema, settings: Settings) -> pq.ParquetWriter:
+    """A writer of a file of a table, which is given texts in views."""
+    key = TABLES[name].key
+    distinct = (*DISTINCT, *(key if len(key) == 1 else ()))
+    paths = {field.name: _path(field) for field in schema}
+    writer = pq.ParquetWriter(
+        file,
+        _views(schema),
+        compression="zstd",
+        compression_level=settings.compression_level,
+        use_dictionary=[path for column, path in paths.items() if column not in distinct],
+        write_statistics=[path for column, path in paths.items() if column not in TEXTS],
+        write_page_index=True,
+        write_page_checksum=True,
+        use_content_defined_chunking=True,
+        store_schema=False,
+    )
+    # What pyarrow would store of the schema says how texts lie in memory here. Readers get them as `string`.
+    writer.add_key_value_metadata({"ARROW:schema": base64.b64encode(schema.serialize()).decode()})
+    return writer
 
-    Returns:
-        The files, in order.
+
+def table_of(release: Path, name: str, parts: Sequence[tuple[Path, WrittenRows]], settings: Settings) -> WrittenTable:
+    """A table of a release, `data/<name>/00000.parquet` and so on, from the folders that its rows were written to.
+
+    A table without rows is one file without rows, so that its columns can be read all the same.
+
+    Raises:
+        CopydeskError: rows of one range are in two parts.
+        OSError: the files cannot be moved.
     """
-    with ThreadPoolExecutor(1) as pool:
-        writer = TableWriter(folder, name, rows, settings, pool)
-        writer.write(rows)
-        return list(writer.close().files)
+    folder = release / DATA / name
+    folder.mkdir(parents=True)
+    parts = sorted((part for part in parts if part[1].ranges), key=lambda part: part[1].ranges)
+    ranges = [number for _, rows in parts for number in rows.ranges]
+    if ranges != sorted(set(ranges)):
+        raise CopydeskError(f"a range of {name} was written twice; please report it")
+    schema = arrow_schema(TABLES[name].empty())
+    files: dict[Path, str] = {}
+    for written, rows in parts:
+        for own, digest in rows.files.items():
+            file = folder / f"{len(files):05}.parquet"
+            _move(written / own, file)
+            files[file] = digest
+    if not files:
+        file = folder / "00000.parquet"
+        _parquet_writer(file, name, schema, settings).close()
+        files[file] = _sealed(file)
+    row_count = sum(rows.row_count for _, rows in parts)
+    blocks = (block for _, rows in parts for block in rows.blocks)
+    return WrittenTable(row_count, table_sha256(name, schema, row_count, blocks), files)
+
+
+def _move(file: Path, target: Path) -> None:
+    """Rename a file that is flushed, or copy it from another file system and flush the copy."""
+    try:
+        file.rename(target)
+    except OSError as error:
+        if error.errno != errno.EXDEV:
+            raise
+        shutil.copyfile(file, target)
+        flush(target)
+        file.unlink()
 
 
 def _sealed(file: Path) -> str:
@@ -203,6 +272,10 @@ def _plain(dtype: pa.DataType) -> pa.DataType:
     if pa.types.is_large_list(dtype):
         return pa.list_(_plain(dtype.value_type))
     return dtype
+
+
+def _views(schema: pa.Schema) -> pa.Schema:
+    return pa.schema([(field.name, _viewed(field.type)) for field in schema])
 
 
 def _viewed(dtype: pa.DataType) -> pa.DataType:
@@ -257,6 +330,17 @@ def table_batches(release: Path, name: str, columns: list[str] | None = None) ->
             with pq.ParquetFile(path, page_checksum_verification=True) as file:
                 for group in range(file.num_row_groups):
                     yield _frame(file.read_row_group(group, columns))
+
+
+def ranges_of(release: Path, settings: Settings) -> int:
+    """Into how many ranges the tables of a release are cut that have rows of each document.
+
+    Raises:
+        CopydeskError: its sources are not there or cannot be read.
+    """
+    return range_count(
+        sum(int(rows["byte_count"].sum()) for rows in table_batches(release, "sources", ["byte_count"])), settings
+    )
 
 
 @contextmanager

@@ -1,7 +1,9 @@
 """Tables become a release: a folder with Parquet files, card, manifest and checksums, or nothing at all.
 
-The rows come part by part, so that memory is bounded by a part, not by the corpus. Each table has a writer of its own,
-which cuts files and takes hashes without regard to the parts.
+Their rows are written first, by as many as there are ranges of them (`write_parts`), and then made a release in one
+place, which reads none of them unless there is an earlier release to compare them with (`release_written`). They come
+part by part, so that memory is bounded by a part, not by the corpus. Each table has a writer of its own, which cuts
+files and takes hashes without regard to the parts.
 """
 
 from collections.abc import Iterable, Iterator, Mapping, Sequence
@@ -31,7 +33,7 @@ from flows.release.manifest import (
     write_manifest,
     write_sums,
 )
-from flows.release.parquet import TableWriter, WrittenTable
+from flows.release.parquet import TableWriter, WrittenRows, WrittenTable, table_of
 from flows.release.provenance import write_provenance
 from flows.release.rows import all_rows_sha256, is_ascending
 from flows.release.staging import Lock, publish, staged
@@ -88,20 +90,56 @@ class Released:
         return self.step != "none"
 
 
-def release_parts(
-    parts: Iterable[Mapping[str, pl.DataFrame]], lock: Lock, settings: Settings, build: BuildInfo
-) -> Released:
-    """Write a release into a folder of releases, unless the newest one there holds the same rows.
+@dataclass(frozen=True)
+class Written:
+    """Rows of tables that were written into a folder.
+
+    Attributes:
+        tables: table → its rows that are there.
+        newest_date: the newest day on which one of the sources was retrieved or one of the articles was published, if
+            any is known.
+    """
+
+    tables: Mapping[str, WrittenRows]
+    newest_date: date | None
+
+
+def write_parts(parts: Iterable[Mapping[str, pl.DataFrame]], folder: Path, settings: Settings, ranges: int) -> Written:
+    """Write rows of one or more ranges of the tables into a folder, flushed to the disk.
 
     Args:
-        parts: the rows to release, validated: of each table those that come next, in the order of the table. The next
-            part is asked for while this one is written.
+        parts: the rows, validated: of each table those that come next, in the order of the table. The next part is
+            asked for while this one is written.
+        folder: where the files go; it must exist.
+        settings: all settings in force.
+        ranges: into how many ranges the tables are cut.
+
+    Raises:
+        CopydeskError: the rows are not in order.
+        OSError: they cannot be written.
+    """
+    newest_date: date | None = None
+    with _writers(folder, settings, ranges) as writers:
+        for part in parts:
+            newest_date = max(filter(None, (newest_date, *_dates(part))), default=None)
+            writers.write(part)
+            del part  # the writers have it, and let go of each table when it is written
+        return Written(writers.close(), newest_date)
+
+
+def release_written(
+    parts: Sequence[tuple[Path, Written]], lock: Lock, settings: Settings, build: BuildInfo
+) -> Released:
+    """Make a release of rows that were written, unless the newest release in a folder holds the same ones.
+
+    Args:
+        parts: folders and what was written into each; its files are moved out of there.
         lock: the lock on the folder of releases.
         settings: all settings in force.
         build: what the release says of the build.
 
     Raises:
-        CopydeskError: there is no source to release, the rows are not in order, or the folder cannot be written to.
+        CopydeskError: there is no source to release, a range was written twice, or the folder cannot be written to.
         UsageError: the version wished for exists, understates the change, or is none.
     """
     with staged(lock) as folder:
@@ -185,24 +223,24 @@ class Draft:
         write_sums(self.folder, known)
 
 
-def _draft(parts: Iterable[Mapping[str, pl.DataFrame]], folder: Path, settings: Settings, build: BuildInfo) -> Draft:
-    """Write the tables of a release, and see what they come to."""
-    newest_date: date | None = None
-    with _writers(folder, settings) as writers:
-        for part in parts:
-            newest_date = max(filter(None, (newest_date, *_dates(part))), default=None)
-            writers.write(part)
-            del part  # the writers have it, and let go of each table when it is written
-        return Draft(folder, writers.close(), newest_date, settings, build)
+def _draft(parts: Sequence[tuple[Path, Written]], folder: Path, settings: Settings, build: BuildInfo) -> Draft:
+    """Put the tables of a release together, and see what they come to."""
+    tables = {
+        name: table_of(folder, name, [(own, part.tables[name]) for own, part in parts if name in part.tables], settings)
+        for name in TABLES
+    }
+    newest_date = max(filter(None, (part.newest_date for _, part in parts)), default=None)
+    return Draft(folder, tables, newest_date, settings, build)
 
 
 class _Writers:
     """The writers of all tables, each in a thread of its own."""
 
-    def __init__(self, folder: Path, settings: Settings, pool: ThreadPoolExecutor) -> None:
+    def __init__(self, folder: Path, settings: Settings, pool: ThreadPoolExecutor, ranges: int) -> None:
         self._folder = folder
         self._settings = settings
         self._pool = pool
+        self._ranges = ranges
         self._writers: dict[str, TableWriter] = {}
         self._last: dict[str, pl.DataFrame] = {}
         self._running: list[Future[None]] = []
@@ -214,14 +252,14 @@ class _Writers:
         self._wait()
         for name, rows in part.items():
             if name not in self._writers:
-                self._writers[name] = TableWriter(self._folder, name, rows, self._settings, self._pool)
+                self._writers[name] = TableWriter(self._folder, name, self._settings, self._pool, self._ranges)
             self._running.append(self._pool.submit(self._writers[name].write, rows))
 
-    def close(self) -> dict[str, WrittenTable]:
-        """Finish all tables, in the order in which a reader meets them."""
+    def close(self) -> dict[str, WrittenRows]:
+        """Finish all tables."""
         self._wait()
         # At the end each has a row group to write.
-        closing = {name: self._pool.submit(self._writers[name].close) for name in TABLES if name in self._writers}
+        closing = {name: self._pool.submit(writer.close) for name, writer in self._writers.items()}
         wait(closing.values())
         return {name: written.result() for name, written in closing.items()}
 
@@ -247,11 +285,11 @@ class _Writers:
 
 
 @contextmanager
-def _writers(folder: Path, settings: Settings) -> Iterator[_Writers]:
+def _writers(folder: Path, settings: Settings, ranges: int) -> Iterator[_Writers]:
     """Writers whose threads have ended, and whose files are closed, when the context is left."""
     # A thread a table, and one beside it that hashes its finished files.
     with ThreadPoolExecutor(2 * len(TABLES)) as pool:
-        writers = _Writers(folder, settings, pool)
+        writers = _Writers(folder, settings, pool, ranges)
         try:
             yield writers
         except BaseException:

@@ -16,7 +16,7 @@ from flows.ids import PLACE_DIGITS
 from flows.release.manifest import MANIFEST, code_identity
 from flows.release.manifest_form import Manifest, TableEntry
 from flows.release.parquet import DATA, arrow_schema
-from flows.release.rows import RowsHash
+from flows.release.rows import RowsHash, table_sha256
 from flows.release.verify.findings import Findings
 from schemas.tables import TABLES, Table
 
@@ -84,7 +84,7 @@ class ReleasedTable:
         if self.row_count != entry.row_count:
             detail = f"it states {entry.row_count} rows of {self.name}, which has {self.row_count}"
             self._findings.fail(MANIFEST, "row_count", detail)
-        if self._hash.hexdigest() != entry.rows_sha256:
+        if table_sha256(self.name, self._schema, self.row_count, self._hash.blocks()) != entry.rows_sha256:
             for file in self._files:
                 detail = f"the rows of {self.name} are not those that {MANIFEST} has the hash of"
                 self._findings.fail(file, "rows_sha256", detail)
