@@ -47,8 +47,9 @@ _INSIDE_COVERAGE = 0.95
 # max_unmatched_words of its own.
 _FRAMED_COVERAGE = 0.75
 # Likewise one that begins where the longer begins and ends where what they share ends, while the longer goes on: up to
-# so many words before that are a headline, a byline and a dateline, and up to so many after it say where to read on; up
-# to as many after it as before where they are not more than this share of the text, as the headlines of other stories.
+# so many words before that are a headline, a byline and a dateline, and up to so many after it say where to read on. Up
+# to this share of it may stand there, and no more words than before it, when as much is common as with a lede of an
+# outlet's own: headlines of other stories. A text that quotes another from the middle has less in common with it.
 _HEAD_WORDS = 40
 _READ_ON_WORDS = 15
 _READ_ON_SHARE = 1 / 3
@@ -211,16 +212,17 @@ class Verdict:
                 (A_BETWEEN, B_BETWEEN),
             )
         )
+        is_mostly_common = shorter_coverage >= _LEDE_COVERAGE
         was_cut_off = (
             (np.maximum(before, longer_before) <= _HEAD_WORDS)
-            & (after <= np.clip(_READ_ON_SHARE * shorter_words, _READ_ON_WORDS, _HEAD_WORDS))
+            & (after <= np.clip(_READ_ON_SHARE * shorter_words * is_mostly_common, _READ_ON_WORDS, _HEAD_WORDS))
             & (longer_after > np.maximum(settings.max_unmatched_words, longer_before))
             & (between >= _INSIDE_COVERAGE * (shorter_words - before - after))
             & (shorter_coverage >= settings.min_shorter_coverage)
             & (more_words >= 0)
         )
         has_own_lede = (
-            (shorter_coverage >= _LEDE_COVERAGE)
+            is_mostly_common
             & (longer_coverage >= settings.min_longer_coverage)
             & (unmatched <= _LEDE_SHARE * shorter_sizes)
             & (shared_words >= _LEDE_SHARED_WORDS)
@@ -241,7 +243,6 @@ class Verdict:
         common = np.where(is_aside_same, within + beside, 0)
         similarity = (shared + common) / np.maximum(grams + np.where(is_aside_same, 2 * around - common, set_aside), 1)
         is_alike = (shared > 0) & (similarity >= ALIKE)
-        is_alike_within = shared >= _ALIKE_WITHIN * np.maximum(grams, 1)
         slots = measures[:, OTHER_SLOTS]
         slot_share = slots / np.maximum(slots + measures[:, SAME_SLOTS], 1)
         variable, places = measures[:, OTHER_VARIABLE], measures[:, OTHER_PLACES]
@@ -252,7 +253,7 @@ class Verdict:
             (variable >= _SLOT_SHARE * all_variable) & (all_variable >= _FEW_SLOTS_SHARE * shorter_words)
         )
         tells_one_story = (
-            (is_long_enough | is_nearly_all | is_alike | is_alike_within)
+            (is_long_enough | is_nearly_all | is_alike | (shared >= _ALIKE_WITHIN * np.maximum(grams, 1)))
             & (shorter_coverage >= settings.min_shorter_coverage)
             & ((longer_coverage >= settings.min_longer_coverage) | is_whole_inside)
             & (is_same_story | is_whole_inside | has_own_lede | (unmatched <= most))
