@@ -217,6 +217,22 @@ def test_two_forms_of_one_kind_are_no_edited_copies_of_one_another() -> None:
     assert kinds(notices) == {}
 
 
+def test_a_single_place_of_a_form_tells_fillings_of_two_forms_from_edited_copies() -> None:
+    def tells_one_story(variable: int) -> bool:
+        measures = np.zeros((1, kernels.MEASURES), np.int32)
+        measures[0, [kernels.A_COVERED, kernels.B_COVERED]] = 44
+        measures[0, [kernels.A_UNMATCHED, kernels.B_UNMATCHED]] = 24
+        measures[0, [kernels.SAME_SLOTS, kernels.OTHER_SLOTS, kernels.OTHER_VARIABLE]] = 1, 4, variable
+        measures[0, [kernels.OTHER_WORDS, kernels.OTHER_PLACES]] = 52, 13
+        measures[0, [kernels.SHARED_GRAMS, kernels.ALL_GRAMS]] = 10, 220
+        words = np.full(1, 104)
+        verdict = Verdict.of(measures, words, words, words, words, words * 0, np.ones(1, np.bool_), Settings())
+        return bool(verdict.tells_one_story[0])
+
+    assert tells_one_story(variable=0)
+    assert not tells_one_story(variable=2)
+
+
 def test_fillings_of_known_forms_most_of_whose_slots_differ_are_two_notices() -> None:
     def is_form(slots: int, same_slots: int, places: int) -> bool:
         measures = np.zeros((1, kernels.MEASURES), np.int32)

@@ -248,9 +248,10 @@ class Verdict:
         variable, places = measures[:, OTHER_VARIABLE], measures[:, OTHER_PLACES]
         all_variable = variable + measures[:, SAME_VARIABLE]
         edited_share = places / np.maximum(shorter_words, 1)
-        is_other_filling = variable > np.where(places > 0, _EDITED_SLOT_SHARE, _FORM_SLOT_SHARE) * all_variable
-        is_other_filling &= (variable >= _FEW_SLOTS) | (
-            (variable >= _SLOT_SHARE * all_variable) & (all_variable >= _FEW_SLOTS_SHARE * shorter_words)
+        has_other_values = variable > np.where(places > 0, _EDITED_SLOT_SHARE, _FORM_SLOT_SHARE) * all_variable
+        is_other_filling = has_other_values & (
+            (variable >= _FEW_SLOTS)
+            | ((variable >= _SLOT_SHARE * all_variable) & (all_variable >= _FEW_SLOTS_SHARE * shorter_words))
         )
         tells_one_story = (
             (is_long_enough | is_nearly_all | is_alike | (shared >= _ALIKE_WITHIN * np.maximum(grams, 1)))
@@ -258,7 +259,7 @@ class Verdict:
             & ((longer_coverage >= settings.min_longer_coverage) | is_whole_inside)
             & (is_same_story | is_whole_inside | has_own_lede | (unmatched <= most))
         )
-        is_edited_throughout &= ~is_other_filling | (slot_share < _OTHER_FORM_CHANCE * edited_share)
+        is_edited_throughout &= ~has_other_values | (slot_share < _OTHER_FORM_CHANCE * edited_share)
         tells_one_story |= is_edited_throughout | was_cut_off | (is_alike & (unmatched <= settings.max_unmatched_words))
         # An update changes a few figures, too, but it adds or takes away a stretch.
         is_of_one_cut = measures[:, [A_UNMATCHED, B_UNMATCHED]].max(1) <= settings.max_unmatched_words
