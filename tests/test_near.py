@@ -16,6 +16,7 @@ from flows.compiled import compiled, kernel
 from flows.deduplicate import kernels
 from flows.deduplicate.forms import mark_slots
 from flows.deduplicate.near import NAMED_EDGE_SCHEMA, clusters, near_duplicates
+from flows.deduplicate.verdict import Verdict
 from flows.deduplicate.wordstore import words_of_batches
 from flows.settings import Settings
 
@@ -121,6 +122,19 @@ def test_the_template_of_an_outlet_that_nobody_names_joins_no_stories() -> None:
     assert kinds(outlets(3, 8)) == {}
 
 
+def test_a_long_footer_whose_headlines_change_from_page_to_page_joins_no_stories() -> None:
+    notices = [" ".join(prose(800 + line, 30)) for line in range(11)]
+
+    def page(number: int) -> str:
+        headlines = [f"{line}. {' '.join(prose(number * 10 + line, 8))}" for line in range(12)]
+        footer = [line for both in zip(headlines, [*notices, ""], strict=True) for line in both]
+        return "\n".join([text_of(prose(2_000 + number, 200)), *footer])
+
+    pages = {f"p{number:02d}": page(number) for number in range(20)}
+    pages["reprint"] = text_of(prose(2_007, 200)) + "\n" + text_of(prose(3_000, 60))
+    assert set(kinds(pages)) == {("p07", "reprint")}
+
+
 def test_a_story_in_another_outlets_template_is_a_copy_all_of_it() -> None:
     pages = outlets(3, 8)
     story = text_of(prose(3, 90), 30)  # what the outlet 0 prints as its number 3
@@ -175,6 +189,74 @@ def test_a_form_is_known_by_where_its_fillings_differ_whatever_stands_there() ->
     fillings = {f"f{number:02d}": dial(number) for number in range(12)}
     fillings["reprint"] = " ".join(edited(fillings["f07"].split(), 0.02, 71))
     assert set(kinds(fillings)) == {("f07", "reprint")}
+
+
+def appeal(seed: int, *, is_other_office: bool) -> str:
+    """A police notice as one of two offices words it."""
+    pick = random.Random(seed)
+    choose = (lambda _, other: other) if is_other_office else (lambda one, _: one)
+    town, street, owner, officer = (f"{pick.choice(NAMES)}{pick.choice(SYLLABLES)}" for _ in range(4))
+    return (
+        f"{choose('Police of', 'Officers from')} {town} are looking for people who saw a {choose('burglary', 'theft')} "
+        f"near the Fallow Bridge {choose('on', 'in the night of')} {pick.randint(1, 30)} {choose('May', 'June')}. The "
+        f"{choose('call came at', 'station heard of it before')} {pick.randint(1, 12)}.{pick.randint(10, 59)} "
+        f"{choose('from', 'when a neighbour rang in')} {street} Street at the corner of Corvale Road, where "
+        f"{choose('a door of number', 'the door of')} {pick.randint(2, 99)} {choose('stood open', 'seemed to move')}. "
+        f"The owner of the house was not {choose('at home', 'there')} when it happened; "
+        f"{choose('she,', 'the woman,')} {owner}, {choose('aged', 'who is')} {pick.randint(20, 80)}, "
+        f"{choose('puts it at', 'says that it was worth')} {pick.randint(100, 9_999)} {choose('pounds', 'euros')}. "
+        f"{choose('Please call', 'Ring')} the station in the Jarrow {choose('market', 'town')} square "
+        f"{choose('on', 'at number')} {pick.randint(100_000, 999_999)} {choose('with the reference', 'and say')} "
+        f"{pick.randint(1_000, 9_999)}. The North Coast Police are grateful for {choose('any', 'your')} help, "
+        f"{choose('said', 'we hear from')} {officer}."
+    )
+
+
+def test_two_forms_of_one_kind_are_no_edited_copies_of_one_another() -> None:
+    notices = {f"{number:02d}": appeal(number, is_other_office=number % 2 == 1) for number in range(16)}
+    assert kinds(notices) == {}
+
+
+def test_a_single_place_of_a_form_tells_fillings_of_two_forms_from_edited_copies() -> None:
+    def tells_one_story(variable: int) -> bool:
+        measures = np.zeros((1, kernels.MEASURES), np.int32)
+        measures[0, [kernels.A_COVERED, kernels.B_COVERED]] = 44
+        measures[0, [kernels.A_UNMATCHED, kernels.B_UNMATCHED]] = 24
+        measures[0, [kernels.SAME_SLOTS, kernels.OTHER_SLOTS, kernels.OTHER_VARIABLE]] = 1, 4, variable
+        measures[0, [kernels.OTHER_WORDS, kernels.OTHER_PLACES]] = 52, 13
+        measures[0, [kernels.SHARED_GRAMS, kernels.ALL_GRAMS]] = 10, 220
+        words = np.full(1, 104)
+        verdict = Verdict.of(measures, words, words, words, words, words * 0, np.ones(1, np.bool_), Settings())
+        return bool(verdict.tells_one_story[0])
+
+    assert tells_one_story(variable=0)
+    assert not tells_one_story(variable=2)
+
+
+def test_fillings_of_known_forms_most_of_whose_slots_differ_are_two_notices() -> None:
+    def is_form(slots: int, same_slots: int, places: int) -> bool:
+        measures = np.zeros((1, kernels.MEASURES), np.int32)
+        measures[0, [kernels.A_COVERED, kernels.B_COVERED]] = 60
+        measures[0, [kernels.A_UNMATCHED, kernels.B_UNMATCHED]] = 18
+        measures[0, [kernels.SAME_SLOTS, kernels.OTHER_SLOTS]] = same_slots, slots
+        measures[0, [kernels.SAME_VARIABLE, kernels.OTHER_VARIABLE]] = 4, 4
+        measures[0, [kernels.OTHER_WORDS, kernels.OTHER_PLACES]] = 40, places
+        measures[0, [kernels.SHARED_GRAMS, kernels.ALL_GRAMS]] = 10, 240
+        words = np.full(1, 120)
+        verdict = Verdict.of(measures, words, words, words, words, words * 0, np.ones(1, np.bool_), Settings())
+        return bool(verdict.is_form[0])
+
+    assert is_form(slots=6, same_slots=5, places=20)
+    assert not is_form(slots=5, same_slots=6, places=20)
+    assert not is_form(slots=6, same_slots=5, places=24)  # the words differ nearly as much
+
+
+def test_two_fillings_are_two_notices_whatever_stands_between_their_lines() -> None:
+    def page(seed: int) -> str:
+        lines = form(seed).replace("For ", "Until further notice, as the office in Gillham writes, for ").split("\n")
+        return "\n".join(part for at, line in enumerate(lines) for part in (line, " ".join(prose(seed * 10 + at, 12))))
+
+    assert kinds({"a": page(1), "b": page(2)}) == {}
 
 
 def test_an_edit_may_hit_some_slots_of_a_form_if_it_hits_other_words_too() -> None:
@@ -326,6 +408,13 @@ def test_a_stub_below_a_headline_and_a_byline_is_a_part_of_what_it_was_cut_from(
     assert kinds({"a": f"{head} - {' '.join(long[150:184])}", "b": text_of(long)}) == {}
     whole = "Seven go to sea in a sieve they did\nPublished at 7:30\nBy the night desk\n" + text_of(long)
     assert kinds({"a": stub, "b": whole}) == {("a", "b"): "near_duplicate_of"}
+
+
+def test_a_stub_above_the_headlines_of_other_stories_is_a_part_of_what_it_was_cut_from() -> None:
+    stub = text_of(STORY[:80]) + "\n" + text_of(prose(71, 30), 10)
+    assert set(kinds({"a": text_of(STORY), "b": stub})) == {("a", "b")}
+    # One that goes on for longer tells something else.
+    assert kinds({"a": text_of(STORY), "b": text_of(STORY[:60] + prose(72, 40))}) == {}
 
 
 def test_an_update_with_a_lede_of_its_own_may_be_twice_as_long() -> None:

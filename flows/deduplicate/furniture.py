@@ -1,8 +1,10 @@
 """Lines that stand in many different stories: the headers, footers and notices of outlets, named or not.
 
 A line of a wire story recurs as well, with each copy of the story. What tells the two apart is their company: the texts
-around an outlet's footer differ, the copies of a story are alike around each of its lines. Where a page has no line
-breaks, or where it breaks off and goes on with a call to subscribe, what recurs is the beginning or the end of a line.
+around an outlet's footer differ, the copies of a story are alike around each of its lines. Lines of a text's own tell
+most: a long footer, with a counter or a headline here and there that is another one on every page, would make its pages
+look alike. Where a page has no line breaks, or where it breaks off and goes on with a call to subscribe, what recurs is
+the beginning or the end of a line.
 """
 
 from collections.abc import Callable
@@ -20,6 +22,7 @@ from flows.deduplicate.kernels import (
     common_ends,
     look_up,
     outer_lines,
+    recurring_words,
     sample_texts,
     tell_frequent,
 )
@@ -40,6 +43,9 @@ _LEAST_LEFT = 12
 # What is left of two texts says more when it is at least so many words: of short notices a date, a byline and a line in
 # the middle of the page may be a good part.
 _TELLING_WORDS = 60
+# Lines of a text's own are asked alone when they have this many times the words of the recurring lines that both texts
+# have: few of them may be what was edited or added in a copy.
+_OWN_SHARE = 0.5
 # Pairs with so much left that are needed to ask them alone.
 _MIN_TELLING = 5
 # Share of the pairs asked that must be strangers. Of many pairs with enough left to tell, less is asked: of an outlet
@@ -77,6 +83,8 @@ class _Texts(NamedTuple):
         lengths: their words.
         covered: counts the words that pairs of them have in common.
         around: counts those among them that say nothing of the pair.
+        beside: given the number of each line that stands often enough, and -1 of others, counts the words of pairs that
+            are in no such line, those of the text that has fewer, and the words of such lines that both have; or None.
         is_compiled: whether kernels are compiled.
     """
 
@@ -84,6 +92,7 @@ class _Texts(NamedTuple):
     lengths: Indexes
     covered: Covered
     around: Covered
+    beside: Callable[[npt.NDArray[np.int32], Indexes, Indexes], tuple[Indexes, Indexes]] | None
     is_compiled: bool
 
 
@@ -103,7 +112,16 @@ def template_lines(store: WordStore, ranks: Indexes, covered: Covered) -> Lines:
         )
         return counts
 
-    texts = _Texts(_shuffled(ranks), np.diff(store.starts), covered, around, store.is_compiled)
+    def beside(numbers: npt.NDArray[np.int32], a: Indexes, b: Indexes) -> tuple[Indexes, Indexes]:
+        in_a, in_b, in_both = (np.empty(len(a), np.int64) for _ in range(3))
+        met = np.full(int(numbers.max(initial=-1)) + 1, -1, np.int64)
+        kernel(recurring_words, is_compiled=store.is_compiled)(
+            numbers, store.line_words, store.line_starts, a, b, met, in_a, in_b, in_both
+        )
+        return np.minimum(lengths[a] - in_a, lengths[b] - in_b), in_both
+
+    lengths = np.diff(store.starts)
+    texts = _Texts(_shuffled(ranks), lengths, covered, around, beside, store.is_compiled)
     return _recurring(store.line_hashes, np.arange(store.text_count), store.line_starts, texts)
 
 
@@ -151,7 +169,7 @@ def template_ends(
             def around(a: Indexes, _: Indexes, size: int = size) -> Indexes:
                 return np.full(len(a), size)
 
-            texts = _Texts(shuffled, ends - starts, covered, around, store.is_compiled)
+            texts = _Texts(shuffled, ends - starts, covered, around, None, store.is_compiled)
             recurs = _recurring(hashes, left, np.arange(len(left) + 1), texts).is_template
             left, line_words = left[recurs], line_words[recurs]
             if not len(left):
@@ -202,6 +220,10 @@ def _recurring(hashes: Indexes, of_texts: Indexes, starts: Indexes, texts: _Text
     a, b = pairs >> 32, pairs & 0xFFFFFFFF
     around = texts.around(a, b)
     left = np.minimum(lengths[a], lengths[b]) - around
+    if texts.beside:
+        own, in_both = texts.beside(place, a, b)
+        is_own = own >= np.maximum(_TELLING_WORDS, _OWN_SHARE * in_both)
+        left, around = np.where(is_own, own, left), np.where(is_own, in_both, around)
     related = ((left < _LEAST_LEFT) | (texts.covered(a, b) - around >= _RELATED_SHARE * left))[inverse]
     is_telling = (left >= _TELLING_WORDS)[inverse]
     asked_count, telling_count, strangers, telling_strangers = (

@@ -283,6 +283,49 @@ def common_ends(
         around[i] = count
 
 
+def recurring_words(
+    numbers: npt.NDArray[np.int32],
+    line_words: npt.NDArray[np.int32],
+    line_starts: npt.NDArray[np.int64],
+    a_texts: npt.NDArray[np.int64],
+    b_texts: npt.NDArray[np.int64],
+    met: npt.NDArray[np.int64],
+    in_a: npt.NDArray[np.int64],
+    in_b: npt.NDArray[np.int64],
+    in_both: npt.NDArray[np.int64],
+) -> None:
+    """Count the words of the lines of pairs of texts that recur, and of those that both have.
+
+    Args:
+        numbers: shape (lines): a number for each line that recurs, the same for equal ones; -1 of others.
+        line_words: shape (lines): their words.
+        line_starts: shape (texts + 1): where those of each text begin.
+        a_texts: shape (pairs).
+        b_texts: shape (pairs).
+        met: all -1, longer than the highest number.
+        in_a: out, shape (pairs).
+        in_b: out, shape (pairs).
+        in_both: out, shape (pairs): a line counts once.
+    """
+    for i in range(len(a_texts)):
+        a_count = np.int64(0)
+        b_count = np.int64(0)
+        both = np.int64(0)
+        for at in range(line_starts[a_texts[i]], line_starts[a_texts[i] + 1]):
+            if numbers[at] >= 0:
+                a_count += line_words[at]
+                met[numbers[at]] = i
+        for at in range(line_starts[b_texts[i]], line_starts[b_texts[i] + 1]):
+            if numbers[at] >= 0:
+                b_count += line_words[at]
+                if met[numbers[at]] == i:
+                    both += line_words[at]
+                    met[numbers[at]] = -1
+        in_a[i] = a_count
+        in_b[i] = b_count
+        in_both[i] = both
+
+
 def trim(
     words: npt.NDArray[np.uint32],
     starts: npt.NDArray[np.int64],

@@ -47,9 +47,12 @@ _INSIDE_COVERAGE = 0.95
 # max_unmatched_words of its own.
 _FRAMED_COVERAGE = 0.75
 # Likewise one that begins where the longer begins and ends where what they share ends, while the longer goes on: up to
-# so many words before that are a headline, a byline and a dateline, and up to so many after it say where to read on.
+# so many words before that are a headline, a byline and a dateline, and up to so many after it say where to read on. Up
+# to this share of it may stand there, and no more words than before it, when as much is common as with a lede of an
+# outlet's own: headlines of other stories. A text that quotes another from the middle has less in common with it.
 _HEAD_WORDS = 40
 _READ_ON_WORDS = 15
+_READ_ON_SHARE = 1 / 3
 # An outlet's own lede: up to this share of the shorter text in one stretch, when at least so much else is common.
 _LEDE_SHARE = 0.35
 _LEDE_COVERAGE = 0.6
@@ -65,6 +68,9 @@ _EDITED_PLACES = 0.1
 _EDITED_ASKED = 0.8
 _EDITED_SHARE = 0.3
 _EDITED_SHARED_WORDS = 40
+# Two forms of one kind, each filled in by an outlet of its own, may have as much in common. What stands in the slots of
+# known forms is then other: a share of them that is so many times that of words. An editor spares names and figures.
+_OTHER_FORM_CHANCE = 2
 # Two notices of one kind share its vocabulary, in another order or the same: where hardly more words are common than
 # must be, this share of the shorter must be; it falls to that of longer texts for twice as many words.
 _SHORT_COVERAGE = 0.75
@@ -179,7 +185,7 @@ class Verdict:
         # The words counted must weigh as much in a script without spaces, where each is a character.
         weight = np.minimum(a_sizes / np.maximum(a_words, 1), b_sizes / np.maximum(b_words, 1))
         unmatched = np.minimum(measures[:, A_UNMATCHED], measures[:, B_UNMATCHED]) * weight
-        shorter_sizes = np.minimum(a_sizes, b_sizes)
+        shorter_words, shorter_sizes = np.minimum(a_words, b_words), np.minimum(a_sizes, b_sizes)
         excess = (shorter_coverage - settings.min_shorter_coverage) / _EXCESS_SPAN
         most = np.maximum(
             np.minimum(settings.max_unmatched_words, _UNMATCHED_SHARE * shorter_sizes),
@@ -206,22 +212,23 @@ class Verdict:
                 (A_BETWEEN, B_BETWEEN),
             )
         )
+        is_mostly_common = shorter_coverage >= _LEDE_COVERAGE
         was_cut_off = (
             (np.maximum(before, longer_before) <= _HEAD_WORDS)
-            & (after <= _READ_ON_WORDS)
+            & (after <= np.clip(_READ_ON_SHARE * shorter_words * is_mostly_common, _READ_ON_WORDS, _HEAD_WORDS))
             & (longer_after > np.maximum(settings.max_unmatched_words, longer_before))
-            & (between >= _INSIDE_COVERAGE * (np.minimum(a_words, b_words) - before - after))
+            & (between >= _INSIDE_COVERAGE * (shorter_words - before - after))
             & (shorter_coverage >= settings.min_shorter_coverage)
             & (more_words >= 0)
         )
         has_own_lede = (
-            (shorter_coverage >= _LEDE_COVERAGE)
+            is_mostly_common
             & (longer_coverage >= settings.min_longer_coverage)
             & (unmatched <= _LEDE_SHARE * shorter_sizes)
             & (shared_words >= _LEDE_SHARED_WORDS)
         )
         is_edited_throughout = (
-            (measures[:, OTHER_PLACES] >= _EDITED_PLACES * np.minimum(a_words, b_words))
+            (measures[:, OTHER_PLACES] >= _EDITED_PLACES * shorter_words)
             & (shorter_coverage >= _EDITED_ASKED * settings.min_shorter_coverage)
             & (longer_coverage >= _EDITED_ASKED * settings.min_longer_coverage)
             & (unmatched <= _EDITED_SHARE * shorter_sizes)
@@ -236,24 +243,24 @@ class Verdict:
         common = np.where(is_aside_same, within + beside, 0)
         similarity = (shared + common) / np.maximum(grams + np.where(is_aside_same, 2 * around - common, set_aside), 1)
         is_alike = (shared > 0) & (similarity >= ALIKE)
-        is_alike_within = shared >= _ALIKE_WITHIN * np.maximum(grams, 1)
+        slots = measures[:, OTHER_SLOTS]
+        slot_share = slots / np.maximum(slots + measures[:, SAME_SLOTS], 1)
+        variable, places = measures[:, OTHER_VARIABLE], measures[:, OTHER_PLACES]
+        all_variable = variable + measures[:, SAME_VARIABLE]
+        edited_share = places / np.maximum(shorter_words, 1)
+        has_other_values = variable > np.where(places > 0, _EDITED_SLOT_SHARE, _FORM_SLOT_SHARE) * all_variable
+        is_other_filling = has_other_values & (
+            (variable >= _FEW_SLOTS)
+            | ((variable >= _SLOT_SHARE * all_variable) & (all_variable >= _FEW_SLOTS_SHARE * shorter_words))
+        )
         tells_one_story = (
-            (is_long_enough | is_nearly_all | is_alike | is_alike_within)
+            (is_long_enough | is_nearly_all | is_alike | (shared >= _ALIKE_WITHIN * np.maximum(grams, 1)))
             & (shorter_coverage >= settings.min_shorter_coverage)
             & ((longer_coverage >= settings.min_longer_coverage) | is_whole_inside)
             & (is_same_story | is_whole_inside | has_own_lede | (unmatched <= most))
         )
-        tells_one_story |= is_edited_throughout | was_cut_off
-        tells_one_story |= is_alike & (unmatched <= settings.max_unmatched_words)
-        slots = measures[:, OTHER_SLOTS]
-        slot_share = slots / np.maximum(slots + measures[:, SAME_SLOTS], 1)
-        variable = measures[:, OTHER_VARIABLE]
-        all_variable = variable + measures[:, SAME_VARIABLE]
-        places = measures[:, OTHER_PLACES]
-        is_other_filling = variable > np.where(places > 0, _EDITED_SLOT_SHARE, _FORM_SLOT_SHARE) * all_variable
-        is_other_filling &= (variable >= _FEW_SLOTS) | (
-            (variable >= _SLOT_SHARE * all_variable) & (all_variable >= _FEW_SLOTS_SHARE * np.minimum(a_words, b_words))
-        )
+        is_edited_throughout &= ~has_other_values | (slot_share < _OTHER_FORM_CHANCE * edited_share)
+        tells_one_story |= is_edited_throughout | was_cut_off | (is_alike & (unmatched <= settings.max_unmatched_words))
         # An update changes a few figures, too, but it adds or takes away a stretch.
         is_of_one_cut = measures[:, [A_UNMATCHED, B_UNMATCHED]].max(1) <= settings.max_unmatched_words
         words = np.minimum(measures[:, OTHER_WORDS], PLACE_SLOTS * places)
@@ -266,10 +273,13 @@ class Verdict:
             | is_other_filling
         )
         is_form |= (slots >= _SOME_SLOTS) & (slot_share >= _NOTICE_SLOT_SHARE) & (more_words < _NOTICE_TIMES - 1)
-        by_chance = all_variable * places / np.maximum(np.minimum(a_words, b_words), 1)
         is_form |= (slots >= _MANY_SLOTS) & (slot_share >= _OTHER_STORY) & (concentration >= _LEAST_CONCENTRATION)
+        # Most slots, and far more of them than of the words, however the page around them differs.
+        is_form |= (slot_share >= np.maximum(_SLOT_SHARE, _FORM_CHANCE * edited_share)) & (
+            is_other_filling | (slots >= _MANY_SLOTS + PLACE_SLOTS)
+        )
         is_form |= is_other_filling & (
-            (places <= _FORM_EDITS * np.minimum(a_words, b_words)) & (variable >= _FORM_CHANCE * by_chance)
+            ((edited_share <= _FORM_EDITS) & (variable >= _FORM_CHANCE * edited_share * all_variable))
             | ((variable >= _SLOT_SHARE * all_variable) & (variable >= _FORM_PLACES * (variable + places)))
         )
         lengths = np.minimum(a_words, b_words) / np.maximum(np.maximum(a_words, b_words), 1)
