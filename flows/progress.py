@@ -44,7 +44,7 @@ def telling(work: str, seconds: float = STEP_SECONDS) -> Iterator[Callable[[str]
 
 @dataclass(frozen=True)
 class ShardSize:
-    """How large a shard is: its documents, and their bytes as they were read."""
+    """How large a shard, or another part of the corpus, is: its documents, and their bytes as they were read."""
 
     document_count: int
     byte_count: int

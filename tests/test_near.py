@@ -1,6 +1,7 @@
 """near_duplicates and clusters as a library: any documents with ids, in any order."""
 
 import random
+import signal
 import unicodedata
 from collections.abc import Callable
 from pathlib import Path
@@ -502,6 +503,37 @@ def test_variable_words_in_one_place_count_as_two() -> None:
     compare = kernel(kernels.compare, is_compiled=False)
     compare(both, ends - 60, ends, np.array([0]), np.array([1]), measures, kernels.NOWHERE, kernels.NO_VALUES)
     assert measures[0, kernels.OTHER_VARIABLE] == kernels.PLACE_VARIABLE + 2
+
+
+def words_of_one_hash(pick: random.Random) -> tuple[list[int], list[int]]:
+    """Two times four words that differ, and have one hash as 4-grams."""
+    mix_a, mix_b = int(kernels.MIX_A), int(kernels.MIX_B)
+    while True:
+        numbers = [pick.randrange(2**28) << kernels.CLASS_BITS for _ in range(6)]
+        one, two, other = (first | second << 32 for first, second in zip(numbers[::2], numbers[1::2], strict=True))
+        wanted = (one * mix_a + (two - other) * mix_b) * pow(mix_a, -1, 2**64) % 2**64
+        if not wanted & ~int(kernels.TWO_HASHES):
+            return numbers[:4], [wanted & 0xFFFFFFFF, wanted >> 32, *numbers[4:]]
+
+
+def test_other_words_with_the_hash_of_a_run_are_none_of_it() -> None:
+    """Pages can be written so: what is aligned would come to no end."""
+    pick = random.Random(1)
+    ours, theirs = (np.array(four, np.uint32) for four in words_of_one_hash(pick))
+    assert not set(ours) & set(theirs)
+    grams = np.empty((2, 4), np.uint64)
+    for words, out in zip((ours, theirs), grams, strict=True):
+        kernel(kernels.grams_of, is_compiled=False)(words, out)
+    assert grams[0, 0] == grams[1, 0]
+    common, *others = (np.array([pick.randrange(2**28) << 3 for _ in range(20)], np.uint32) for _ in range(3))
+    both = np.concatenate([common, ours, others[0], others[1], theirs, common])
+    measures = np.zeros((1, kernels.MEASURES), np.int32)
+    starts, ends = np.array([0, 44]), np.array([44, 88])
+    compare = kernel(kernels.compare, is_compiled=False)
+    signal.alarm(60)
+    compare(both, starts, ends, np.array([0]), np.array([1]), measures, kernels.NOWHERE, kernels.NO_VALUES)
+    signal.alarm(0)
+    assert measures[0, [kernels.A_COVERED, kernels.B_COVERED]].tolist() == [20, 20]
 
 
 def test_a_story_about_somebody_else_in_the_same_words_is_no_copy() -> None:

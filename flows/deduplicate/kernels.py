@@ -674,6 +674,7 @@ def compare(  # noqa: PLR0912, PLR0915 - one pass over both texts
         while q <= b_count:
             # The next run: where the last one leads, else where the table says; at the end, the end of both.
             p: Any = np.int64(-1)
+            run: Any = np.int64(0)
             if q == b_count:
                 p = a_count
             elif q + 4 <= b_count:
@@ -685,6 +686,10 @@ def compare(  # noqa: PLR0912, PLR0915 - one pass over both texts
                     while table[place] >= 0 and a_grams[table[place]] != b_grams[q]:
                         place = (place + 1) & (size - 1)
                     p = np.int64(table[place])
+                if p >= 0:
+                    # Other words may have the same hash, and who writes a text can see to it.
+                    run = common_words(aw[p:], bw[q:])
+                    p = p if run >= 4 else np.int64(-1)
             if p < 0:
                 q += 1
                 continue
@@ -801,7 +806,6 @@ def compare(  # noqa: PLR0912, PLR0915 - one pass over both texts
             other_variable = min(other_variable, variable_before + PLACE_VARIABLE)
             if q == b_count:
                 break
-            run = common_words(aw[p:], bw[q:])
             of_a = a_same[p : p + run]
             of_b = b_same[q : q + run]
             for at in range(run):
