@@ -14,6 +14,7 @@ from typing import TYPE_CHECKING, Any, NoReturn, TextIO
 import click
 
 from flows.errors import CopydeskError, UsageError
+from flows.imports import without_collection
 from flows.output import Output
 from flows.runners import RUNNERS, THREADS, Runner
 from flows.stopping import stop_on_sigterm, stop_quietly, was_stopped
@@ -211,7 +212,8 @@ def build(
 def _run_build(parameters: dict[str, Any], *, verbose: bool) -> "Built":
     """Run the flow `build`."""
     with _server(verbose=verbose) as server:
-        from flows.pipeline import run_build
+        with without_collection():
+            from flows.pipeline import run_build
 
         _show_progress()
         return run_build(server, **parameters)
@@ -220,7 +222,8 @@ def _run_build(parameters: dict[str, Any], *, verbose: bool) -> "Built":
 def _run_publish(parameters: dict[str, Any], *, verbose: bool) -> "Published":
     """Run the flow `publish`."""
     with _server(verbose=verbose) as server:
-        from flows.pipeline import run_publish
+        with without_collection():
+            from flows.pipeline import run_publish
 
         _show_progress()
         return run_publish(server, **parameters)

@@ -17,10 +17,11 @@ import tempfile
 import time
 from collections.abc import Iterator, Mapping, Sequence
 from concurrent.futures.process import BrokenProcessPool
-from contextlib import ExitStack, contextmanager, nullcontext
+from contextlib import ExitStack, contextmanager, nullcontext, suppress
 from contextvars import copy_context
 from dataclasses import dataclass
 from datetime import date
+from importlib import import_module
 from pathlib import Path
 from typing import Any, Self, TypeVar, cast
 from urllib.parse import urlsplit
@@ -100,6 +101,9 @@ SERVER_LOST = (httpx.HTTPError, CrashedRun, ObjectNotFound)
 # A request to a server of the run's own is tried again so often, after 2 s and 4 s: a database that is busy for a
 # moment answers then. By default it is 62 s, and a server on loopback that does not answer has ended.
 OWN_SERVER_RETRIES = 2
+
+# What Prefect imports when a flow and a task first run: it can be had while a server of the run's own comes up.
+FIRST_IMPORTS = ("prefect.flow_engine", "prefect.task_engine", "fastapi")
 
 # A scheduler that does not answer within so many seconds is not there.
 CONNECT_SECONDS = 15
@@ -372,6 +376,10 @@ def _run(one: Flow[..., Any], server: EmbeddedServer | None, parameters: Mapping
             server.stop()
         check_server()
         return _outcome(one(**parameters, return_state=True))
+    for name in FIRST_IMPORTS:
+        # Another version of Prefect may do without.
+        with suppress(ImportError):
+            import_module(name)
     server.wait()
     # Of events, too, each is tried ten times by default.
     EventsWorker.set_client_override(PrefectEventsClient, api_url=server.api_url, reconnection_attempts=1)
