@@ -779,6 +779,24 @@ def test_each_lines_texts_are_counted_and_its_lowest_ones_found(
         assert lowest[line, : len(having)].tolist() == having[:most]
 
 
+@given(st.lists(st.lists(st.integers(-1, 4), max_size=9), min_size=1, max_size=9), st.randoms())
+def test_words_of_lines_that_recur_are_counted_and_of_common_ones_once(
+    lines: list[list[int]], pick: random.Random
+) -> None:
+    numbers = np.array([line for own in lines for line in own], np.int32)
+    starts = np.cumsum([0, *map(len, lines)])
+    a, b = (np.array([pick.randrange(len(lines)) for _ in range(20)]) for _ in range(2))
+    counts = in_a, in_b, in_both = tuple(np.empty(20, np.int64) for _ in range(3))
+    kernel(kernels.recurring_words, is_compiled=False)(
+        numbers, numbers + 3, starts, a, b, np.full(5, -1, np.int64), *counts
+    )
+    for at in range(20):
+        one, other = ([line for line in lines[text] if line >= 0] for text in (a[at], b[at]))
+        assert in_a[at] == sum(line + 3 for line in one)
+        assert in_b[at] == sum(line + 3 for line in other)
+        assert in_both[at] == sum(line + 3 for line in {*one} & {*other})
+
+
 @given(st.lists(st.tuples(st.integers(0, 5), st.integers(0, 2), st.booleans()), max_size=40))
 def test_equal_texts_of_one_form_have_one_first(texts: list[tuple[int, int, bool]]) -> None:
     hashes, forms = (np.array([text[side] for text in texts], np.int64) for side in (0, 1))
