@@ -563,6 +563,21 @@ def test_an_outlets_date_and_byline_do_not_hide_that_the_story_is_about_somebody
     assert len(kinds({"a": page(STORY, 1), "b": page(edited(STORY, 0.06, 13), 2)})) == 1
 
 
+@pytest.mark.parametrize(("replaced", "around"), [(9, 14), (7, 14), (9, 45)])
+def test_half_of_the_names_are_another_story_under_a_headline_of_its_own(replaced: int, around: int) -> None:
+    words = [word.lower() for word in prose(71, 170)]
+    slots = range(10, 170, 12)
+    for at in slots:
+        words[at] = f"{NAMES[at % 12]}{at}"
+    other = list(words)
+    for at in slots[-replaced:]:
+        other[at] = f"Saint{at}"
+    one_headline, other_headline = (text_of([word.lower() for word in prose(seed, around)]) for seed in (72, 73))
+    page = f"{one_headline}\n{text_of(words)}"
+    assert kinds({"a": page, "b": f"{other_headline}\n{text_of(other)}"}) == {}
+    assert len(kinds({"a": page, "b": f"{other_headline}\n{text_of(edited(words, 0.1, 74))}"})) == 1
+
+
 def test_a_cluster_does_not_grow_through_a_chain() -> None:
     long = prose(20, 700)
     windows = {f"w{number}": text_of(long[number * 60 : number * 60 + 240]) for number in range(8)}
