@@ -593,6 +593,17 @@ def test_a_cluster_does_not_grow_through_a_chain() -> None:
     assert groups["w0"] != groups["w7"]
 
 
+def test_a_column_of_news_in_brief_joins_none_of_its_stories() -> None:
+    stories = [text_of(prose(seed, 60)) for seed in range(81, 85)]
+    column = "\n".join(["News in brief", *stories])
+    texts = {f"story {number}": story for number, story in enumerate(stories)} | {"column": column}
+    assert kinds(texts) == {}
+    assert kinds(texts | {"reprint": column + "\nMore tomorrow"}) == {("column", "reprint"): "near_duplicate_of"}
+    # What was cut off from one story begins alike.
+    cut = {f"cut {count}": text_of(STORY[:count]) for count in (60, 90, 130)}
+    assert set(kinds({"whole": text_of(STORY)} | cut)) > {(name, "whole") for name in cut}
+
+
 def test_a_copy_of_several_copies_joins_their_cluster() -> None:
     hub = STORY[:200] + prose(40, 60)
     texts = {"hub": hub, "last": STORY[130:]}
