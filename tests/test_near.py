@@ -564,9 +564,7 @@ def test_an_outlets_date_and_byline_do_not_hide_that_the_story_is_about_somebody
 
 
 @pytest.mark.parametrize(("step", "replaced", "around"), [(6, 8, 14), (9, 7, 14), (9, 8, 42)])
-def test_half_of_the_names_are_another_story_under_a_headline_of_its_own(
-    step: int, replaced: int, around: int
-) -> None:
+def test_half_of_the_names_are_another_story_under_a_headline_of_its_own(step: int, replaced: int, around: int) -> None:
     words = [word.lower() for word in prose(71, 120)]
     slots = range(10, 120, step)
     for at in slots:

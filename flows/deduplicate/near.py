@@ -86,8 +86,8 @@ _LEAST_VOUCHERS = 2
 # or two say little of it, and two copies that were cut off at the same word would be each other's centre.
 _DOUBTED_EDGES = 2
 # A text is a collection, as a column of news in brief is, when two others stand in it, each with at least this share of
-# its words and with at most such a share of those of the whole, that have less in common than this share of the shorter.
-# Two copies of one story that were cut off begin alike; two that were edited all through are nearly as long as it is.
+# its words and at most so many times those of the whole, that have less than this share of the shorter in common. Two
+# copies of one story that were cut off begin alike; two that were edited all through are nearly as long as it is.
 _COLLECTED_COVERAGE = 0.75
 _COLLECTED_LENGTH = 0.6
 _STRANGE_COVERAGE = 0.1

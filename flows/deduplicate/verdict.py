@@ -270,8 +270,10 @@ class Verdict:
         is_edited_throughout &= ~has_other_values | (slot_share < _OTHER_FORM_CHANCE * edited_share)
         tells_one_story |= is_edited_throughout | was_cut_off | (is_alike & (unmatched <= settings.max_unmatched_words))
         # An update changes a few figures, too, but it adds or takes away a stretch.
-        longest = measures[:, [A_UNMATCHED, B_UNMATCHED]].max(1)
-        is_of_one_cut = longest <= settings.max_unmatched_words
+        is_of_one_cut, is_nearly_of_one_cut = (
+            measures[:, [A_UNMATCHED, B_UNMATCHED]].max(1) <= times * settings.max_unmatched_words
+            for times in (1, _DENSE_CUT)
+        )
         words = np.minimum(measures[:, OTHER_WORDS], PLACE_SLOTS * places)
         concentration = slots / np.maximum(slots + words, 1)
         is_form = (concentration >= _SLOT_CONCENTRATION) & (
@@ -282,17 +284,19 @@ class Verdict:
             | is_other_filling
         )
         is_form |= (slots >= _SOME_SLOTS) & (slot_share >= _NOTICE_SLOT_SHARE) & (more_words < _NOTICE_TIMES - 1)
-        is_form |= (slots >= _MANY_SLOTS) & (slot_share >= _OTHER_STORY) & (concentration >= _LEAST_CONCENTRATION)
         is_form |= (
-            (slots >= _MANY_SLOTS)
-            & (slot_share >= np.maximum(_OTHER_NAMES, _OTHER_NAMES_CHANCE * edited_share))
-            & is_of_one_cut
-        )
-        is_form |= (
-            (slots >= np.where(is_of_one_cut, _SOME_NAMES, _MANY_SLOTS))
-            & (slots >= _DENSE_NAMES * shorter_words)
-            & (slot_share >= np.maximum(_DENSE_SHARE, _DENSE_CHANCE * edited_share))
-            & (longest <= _DENSE_CUT * settings.max_unmatched_words)
+            ((slots >= _MANY_SLOTS) & (slot_share >= _OTHER_STORY) & (concentration >= _LEAST_CONCENTRATION))
+            | (
+                (slots >= _MANY_SLOTS)
+                & (slot_share >= np.maximum(_OTHER_NAMES, _OTHER_NAMES_CHANCE * edited_share))
+                & is_of_one_cut
+            )
+            | (
+                (slots >= np.where(is_of_one_cut, _SOME_NAMES, _MANY_SLOTS))
+                & (slots >= _DENSE_NAMES * shorter_words)
+                & (slot_share >= np.maximum(_DENSE_SHARE, _DENSE_CHANCE * edited_share))
+                & is_nearly_of_one_cut
+            )
         )
         # Most slots, and far more of them than of the words, however the page around them differs.
         is_form |= (slot_share >= np.maximum(_SLOT_SHARE, _FORM_CHANCE * edited_share)) & (
