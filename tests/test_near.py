@@ -163,6 +163,28 @@ def form(seed: int) -> str:
     return "\n".join(report)
 
 
+@pytest.mark.parametrize(("headline", "added"), [(0, 14), (0, 38), (12, 24), (5, 70)])
+def test_copies_that_each_add_a_last_paragraph_have_no_template(headline: int, added: int) -> None:
+    story = text_of(prose(41, 400))
+    copies = {
+        f"copy {number}": "\n".join(
+            [text_of(prose(3_000 + number, headline)), story, text_of(prose(3_100 + number, added))]
+        )
+        for number in range(8)
+    }
+    assert len(kinds(copies)) == 28
+
+
+@pytest.mark.parametrize("words", [40, 100])
+@pytest.mark.parametrize("around", [200, 400])
+def test_notices_on_long_pages_of_one_outlet_stay_apart(words: int, around: int) -> None:
+    menu, footer = text_of([word.title() for word in prose(42, around)], 3), text_of(prose(43, around), 30)
+    notices = [text_of(prose(700 + number, words), 30) for number in range(12)]
+    for page in ("{menu}\n{notice}", "{notice}\n{footer}", "{menu}\n{notice}\n{footer}"):
+        pages = {f"{n:02}": page.format(menu=menu, notice=notice, footer=footer) for n, notice in enumerate(notices)}
+        assert kinds(pages) == {}
+
+
 def test_a_form_that_is_filled_in_again_is_another_text_and_its_reprint_a_copy() -> None:
     reports = {f"r{seed:02d}": form(seed) for seed in range(20)}
     reports["reprint"] = form(7) + "\nReported by the valley station and its many patient volunteers."

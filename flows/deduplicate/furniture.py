@@ -25,6 +25,7 @@ from flows.deduplicate.kernels import (
     recurring_words,
     sample_texts,
     tell_frequent,
+    told_first,
 )
 from flows.deduplicate.wordstore import WordStore
 
@@ -48,6 +49,12 @@ _TELLING_WORDS = 60
 _OWN_SHARE = 0.5
 # Pairs with so much left that are needed to ask them alone.
 _MIN_TELLING = 5
+# So many words of sentences that both texts have before they say anything of their own are a story, not a page, when
+# the words of a text's own are at most such a share of them: menus have no sentences, and footers stand behind. Words of
+# its own before them, up to so many, are a headline and a byline where no fewer are behind, or hardly any are there: a
+# notice above a long footer is none.
+_TOLD_WORDS, _ADDED_SHARE = 100, 0.1
+_MOST_BEFORE = 40
 # Share of the pairs asked that must be strangers. Of many pairs with enough left to tell, less is asked: of an outlet
 # most of whose pages are fillings of one form, half the pairs or more are alike beside a line of its footer, too, while
 # cut-off copies of a wire story make strangers of one pair in six at most.
@@ -84,7 +91,8 @@ class _Texts(NamedTuple):
         covered: counts the words that pairs of them have in common.
         around: counts those among them that say nothing of the pair.
         beside: given the number of each line that stands often enough, and -1 of others, counts the words of pairs that
-            are in no such line, those of the text that has fewer, and the words of such lines that both have; or None.
+            are in no such line, those of the text that has fewer, and the words of such lines that both have, and tells
+            which pairs have a story in common; or None.
         is_compiled: whether kernels are compiled.
     """
 
@@ -92,7 +100,7 @@ class _Texts(NamedTuple):
     lengths: Indexes
     covered: Covered
     around: Covered
-    beside: Callable[[npt.NDArray[np.int32], Indexes, Indexes], tuple[Indexes, Indexes]] | None
+    beside: Callable[[npt.NDArray[np.int32], Indexes, Indexes], tuple[Indexes, Indexes, npt.NDArray[np.bool_]]] | None
     is_compiled: bool
 
 
@@ -112,13 +120,42 @@ def template_lines(store: WordStore, ranks: Indexes, covered: Covered) -> Lines:
         )
         return counts
 
-    def beside(numbers: npt.NDArray[np.int32], a: Indexes, b: Indexes) -> tuple[Indexes, Indexes]:
+    def told_by(numbers: npt.NDArray[np.int32], met: Indexes, texts: Indexes, others: Indexes, own: Indexes) -> Indexes:
+        told, before = (np.empty(len(texts), np.int64) for _ in range(2))
+        met[:] = -1
+        kernel(told_first, is_compiled=store.is_compiled)(
+            numbers,
+            store.line_words,
+            store.line_starts,
+            store.words,
+            store.starts,
+            texts,
+            others,
+            _MOST_BEFORE,
+            met,
+            told,
+            before,
+        )
+        return np.where((before < _LEAST_LEFT) | (2 * before <= own), told, 0)
+
+    def beside(
+        numbers: npt.NDArray[np.int32], a: Indexes, b: Indexes
+    ) -> tuple[Indexes, Indexes, npt.NDArray[np.bool_]]:
         in_a, in_b, in_both = (np.empty(len(a), np.int64) for _ in range(3))
         met = np.full(int(numbers.max(initial=-1)) + 1, -1, np.int64)
         kernel(recurring_words, is_compiled=store.is_compiled)(
             numbers, store.line_words, store.line_starts, a, b, met, in_a, in_b, in_both
         )
-        return np.minimum(lengths[a] - in_a, lengths[b] - in_b), in_both
+        own_of_a, own_of_b = lengths[a] - in_a, lengths[b] - in_b
+        own = np.minimum(own_of_a, own_of_b)
+        is_told = np.zeros(len(a), np.bool_)
+        asked = np.flatnonzero((in_both >= _TOLD_WORDS) & (own <= _ADDED_SHARE * in_both))
+        told = np.minimum(
+            told_by(numbers, met, a[asked], b[asked], own_of_a[asked]),
+            told_by(numbers, met, b[asked], a[asked], own_of_b[asked]),
+        )
+        is_told[asked] = (told >= _TOLD_WORDS) & (own[asked] <= _ADDED_SHARE * told)
+        return own, in_both, is_told
 
     lengths = np.diff(store.starts)
     texts = _Texts(_shuffled(ranks), lengths, covered, around, beside, store.is_compiled)
@@ -220,20 +257,22 @@ def _recurring(hashes: Indexes, of_texts: Indexes, starts: Indexes, texts: _Text
     a, b = pairs >> 32, pairs & 0xFFFFFFFF
     around = texts.around(a, b)
     left = np.minimum(lengths[a], lengths[b]) - around
+    is_told = np.zeros(len(a), np.bool_)
     if texts.beside:
-        own, in_both = texts.beside(place, a, b)
+        own, in_both, is_told = texts.beside(place, a, b)
         is_own = own >= np.maximum(_TELLING_WORDS, _OWN_SHARE * in_both)
         left, around = np.where(is_own, own, left), np.where(is_own, in_both, around)
-    related = ((left < _LEAST_LEFT) | (texts.covered(a, b) - around >= _RELATED_SHARE * left))[inverse]
+    is_related = (left < _LEAST_LEFT) | (texts.covered(a, b) - around >= _RELATED_SHARE * left) | is_told
+    related = is_related[inverse]
     is_telling = (left >= _TELLING_WORDS)[inverse]
     asked_count, telling_count, strangers, telling_strangers = (
         np.bincount(line[chosen], minlength=len(frequent))
         for chosen in (line >= 0, is_telling, ~related, is_telling & ~related)
     )
-    is_told = telling_count >= _MIN_TELLING
+    is_asked_alone = telling_count >= _MIN_TELLING
     least = np.where(telling_count >= _MANY_TELLING, _STRANGERS_OF_MANY, _STRANGERS_OF_FEW)
     recurs = np.where(
-        is_told, telling_strangers >= least * telling_count, strangers >= _STRANGERS_OF_FEW * asked_count
+        is_asked_alone, telling_strangers >= least * telling_count, strangers >= _STRANGERS_OF_FEW * asked_count
     ) & (asked_count > 0)
     # Of what stands less often the place is -1, and so the last one.
     return Lines(is_template=np.append(recurs, False)[place], is_repeated=place >= 0)

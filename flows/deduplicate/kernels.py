@@ -62,6 +62,8 @@ A_COVERED, B_COVERED, A_UNMATCHED, B_UNMATCHED, SAME_SLOTS, OTHER_SLOTS, OTHER_W
 SAME_VARIABLE, OTHER_VARIABLE, OTHER_PLACES, SHARED_GRAMS, ALL_GRAMS = range(7, 12)
 A_BEFORE, B_BEFORE, A_BETWEEN, B_BETWEEN, A_AFTER, B_AFTER = range(12, 18)
 MEASURES = 18
+# Words of a line that is no headline, be it one sentence.
+SENTENCE_WORDS = 14
 # Words of a run that is no headline.
 LONG_RUN = 16
 
@@ -324,6 +326,76 @@ def recurring_words(
         in_a[i] = a_count
         in_b[i] = b_count
         in_both[i] = both
+
+
+def told_first(
+    numbers: npt.NDArray[np.int32],
+    line_words: npt.NDArray[np.int32],
+    line_starts: npt.NDArray[np.int64],
+    words: npt.NDArray[np.uint32],
+    starts: npt.NDArray[np.int64],
+    texts: npt.NDArray[np.int64],
+    others: npt.NDArray[np.int64],
+    most_own: int,
+    met: npt.NDArray[np.int64],
+    counts: npt.NDArray[np.int64],
+    own_before: npt.NDArray[np.int64],
+) -> None:
+    """Count the words of sentences that a text of each pair has in common with the other before it says its own.
+
+    A line of sentences has as many words without a capital as others, and SENTENCE_WORDS, or a sentence that ends in
+    it: no menu does, and few headlines. Hard-wrapped, half of the lines of sentences may have neither.
+
+    Args:
+        numbers: shape (lines): a number for each line that recurs, the same for equal ones; -1 of others.
+        line_words: shape (lines): their words.
+        line_starts: shape (texts + 1): where those of each text begin.
+        words: words of all texts.
+        starts: shape (texts + 1): where those of each text begin.
+        texts: shape (pairs).
+        others: shape (pairs).
+        most_own: words in one stretch of lines that do not recur with which a text says its own.
+        met: all -1, longer than the highest number.
+        counts: out, shape (pairs): of each text.
+        own_before: out, the same: words of lines that do not recur before the first of those sentences.
+    """
+    for i in range(len(texts)):
+        for line in range(line_starts[others[i]], line_starts[others[i] + 1]):
+            if numbers[line] >= 0:
+                met[numbers[line]] = i
+        told = np.int64(0)
+        common = np.int64(0)
+        sentences = np.int64(0)
+        own = np.int64(0)
+        before = np.int64(0)
+        at = starts[texts[i]]
+        for line in range(line_starts[texts[i]], line_starts[texts[i] + 1]):
+            count = line_words[line]
+            of_line = words[at : at + count]
+            at += count
+            if numbers[line] >= 0 and met[numbers[line]] == i:
+                met[numbers[line]] = -1
+                small = np.int64(0)
+                initials = np.int64(0)
+                for w in range(1, count):
+                    small += of_line[w] & 7 == PLAIN
+                    initials += of_line[w] & 7 == INITIAL
+                own = 0
+                common += count
+                if 2 * small >= count and (count >= SENTENCE_WORDS or initials > 0):
+                    sentences += count
+                continue
+            told += min(common, 2 * sentences)
+            common = 0
+            sentences = 0
+            if numbers[line] < 0:
+                own += count
+                if told == 0:
+                    before += count
+                if own > most_own:
+                    break
+        counts[i] = told + min(common, 2 * sentences)
+        own_before[i] = before
 
 
 def trim(
