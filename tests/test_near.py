@@ -440,6 +440,28 @@ def test_a_stub_above_the_headlines_of_other_stories_is_a_part_of_what_it_was_cu
     assert kinds({"a": text_of(STORY), "b": text_of(STORY[:60] + prose(72, 40))}) == {}
 
 
+def test_headlines_of_other_stories_below_a_line_of_the_outlets_are_furniture() -> None:
+    def page(body: str, number: int, caption: str = "More from this section") -> str:
+        headlines = [" ".join(prose(4_000 + 10 * number + line, 10)).capitalize() for line in range(9)]
+        return "\n".join([body, caption, *headlines, "Imprint and rights"])
+
+    pages = {f"p{number}": page(text_of(prose(2_000 + number, 200)), number) for number in range(8)}
+    texts = pages | {"whole": text_of(STORY), "stub": page(text_of(STORY[:70]), 9)}
+    assert kinds(texts) == {("stub", "whole"): "contains"}
+
+
+def test_short_lines_below_an_advertisement_are_the_storys_own() -> None:
+    def page(number: int, last: int) -> list[str]:
+        return [text_of(prose(2_000 + number, 120)), text_of([word.lower() for word in prose(number, 56)], last)]
+
+    pages = {f"p{number}": "\n".join([*page(number, 8), "Imprint"]) for number in range(6)}
+    interrupted = {f"q{number}": "\nAd\n".join(page(number, 8)) for number in range(6)}
+    others = {f"r{number}": "\nAd\n".join(page(number, 56)) for number in range(10, 13)}
+    edges = found(pages | interrupted | others)
+    assert edges.select("a_id", "b_id").rows() == [(f"p{number}", f"q{number}") for number in range(6)]
+    assert edges.select(pl.min_horizontal("a_coverage", "b_coverage").min()).item() == 1
+
+
 def test_an_update_with_a_lede_of_its_own_may_be_twice_as_long() -> None:
     update = prose(38, 60) + STORY[60:180] + prose(39, 170) + STORY[180:] + prose(40, 170)
     assert kinds({"a": text_of(STORY), "b": text_of(update)}) == {("a", "b"): "near_duplicate_of"}

@@ -24,10 +24,12 @@ from flows.deduplicate.kernels import (
     outer_lines,
     recurring_words,
     sample_texts,
+    teasers_from,
+    tell_captions,
     tell_frequent,
     told_first,
 )
-from flows.deduplicate.wordstore import WordStore
+from flows.deduplicate.wordstore import WordStore, give_back
 
 # Texts with a line from which on it may be an outlet's.
 _MIN_TEXTS = 5
@@ -50,8 +52,8 @@ _OWN_SHARE = 0.5
 # Pairs with so much left that are needed to ask them alone.
 _MIN_TELLING = 5
 # So many words of sentences that both texts have before they say anything of their own are a story, not a page, when
-# the words of a text's own are at most such a share of them: menus have no sentences, and footers stand behind. Words of
-# its own before them, up to so many, are a headline and a byline where no fewer are behind, or hardly any are there: a
+# the words of a text's own are at most such a share of them: menus have no sentences, and footers stand behind. Up to
+# so many words of its own before them are a headline and a byline where no fewer are behind, or hardly any are there: a
 # notice above a long footer is none.
 _TOLD_WORDS, _ADDED_SHARE = 100, 0.1
 _MOST_BEFORE = 40
@@ -59,6 +61,11 @@ _MOST_BEFORE = 40
 # most of whose pages are fillings of one form, half the pairs or more are alike beside a line of its footer, too, while
 # cut-off copies of a wire story make strangers of one pair in six at most.
 _STRANGERS_OF_FEW, _STRANGERS_OF_MANY, _MANY_TELLING = 0.5, 0.3, 10
+# Headlines of other stories, at the end of a text and below a line that recurs, as "More from this section" does, are
+# furniture, too: up to so many words of them, beneath so many of the text's own. They stand below that line in all the
+# texts that have it but for such a share: after a line that calls for subscribers within a story, that story goes on.
+_TEASER_WORDS, _LEAST_ABOVE = 150, 20
+_OTHERWISE_SHARE = 0.1
 # Words of a beginning or an end of a line that may recur, the shorter ones first: fewer are a turn of phrase.
 _END_WORDS = (8, 12, 16, 24, 32, 48, 64, 96, 128)
 # A text is compared with one of at most so many times its length: a whole archive in one text says nothing here, and to
@@ -71,15 +78,17 @@ Covered = Callable[[Indexes, Indexes], Indexes]
 
 
 class Lines(NamedTuple):
-    """What the lines of a corpus are; both of shape (lines).
+    """What the lines of a corpus are; all of shape (lines).
 
     Attributes:
         is_template: whether they recur in different stories.
         is_repeated: whether they stand in several texts.
+        numbers: int32: a number for each line that is repeated, the same for equal ones; -1 of others.
     """
 
     is_template: npt.NDArray[np.bool_]
     is_repeated: npt.NDArray[np.bool_]
+    numbers: npt.NDArray[np.int32]
 
 
 class _Texts(NamedTuple):
@@ -160,6 +169,38 @@ def template_lines(store: WordStore, ranks: Indexes, covered: Covered) -> Lines:
     lengths = np.diff(store.starts)
     texts = _Texts(_shuffled(ranks), lengths, covered, around, beside, store.is_compiled)
     return _recurring(store.line_hashes, np.arange(store.text_count), store.line_starts, texts)
+
+
+def with_teasers(store: WordStore, lines: Lines) -> Lines:
+    """The lines, with the headlines of other stories at the end of texts among those that are template.
+
+    Args:
+        store: the corpus.
+        lines: as `template_lines` found them.
+    """
+    firsts = np.empty(store.text_count, np.int64)
+    kernel(teasers_from, is_compiled=store.is_compiled)(
+        store.words, store.starts, store.line_words, store.line_starts, lines.is_template, _TEASER_WORDS, firsts
+    )
+    give_back(store.words)
+    with_headlines, without = np.zeros((2, int(lines.numbers.max(initial=-1)) + 1), np.int64)
+    kernel(tell_captions, is_compiled=store.is_compiled)(
+        lines.numbers, store.line_starts, lines.is_template, firsts, with_headlines, without
+    )
+    is_caption = (with_headlines >= _MIN_TEXTS) & (without <= _OTHERWISE_SHARE * (with_headlines + without))
+    # Of each text the first line from which on all is template or a headline, and the first caption among these.
+    last = store.line_starts[1:]
+    captions = np.flatnonzero(lines.is_template & np.append(is_caption, False)[lines.numbers])
+    place = np.searchsorted(captions, firsts)
+    caption = np.append(captions, len(lines.numbers))[place]
+    above = np.append(0, np.cumsum(np.where(lines.is_template, 0, store.line_words)))
+    own = above[np.minimum(caption, last)] - above[store.line_starts[:-1]]
+    below = above[last] - above[np.minimum(caption, last)]
+    chosen = np.flatnonzero((caption < last) & (own >= np.maximum(_LEAST_ABOVE, below / 2)))
+    steps = np.zeros(len(lines.numbers) + 1, np.int8)
+    steps[caption[chosen]] += 1
+    steps[last[chosen]] -= 1
+    return lines._replace(is_template=lines.is_template | (np.cumsum(steps[:-1], dtype=np.int8) > 0))
 
 
 def template_ends(
@@ -275,7 +316,7 @@ def _recurring(hashes: Indexes, of_texts: Indexes, starts: Indexes, texts: _Text
         is_asked_alone, telling_strangers >= least * telling_count, strangers >= _STRANGERS_OF_FEW * asked_count
     ) & (asked_count > 0)
     # Of what stands less often the place is -1, and so the last one.
-    return Lines(is_template=np.append(recurs, False)[place], is_repeated=place >= 0)
+    return Lines(is_template=np.append(recurs, False)[place], is_repeated=place >= 0, numbers=place)
 
 
 def _frequent(hashes: Indexes, *, is_compiled: bool) -> Indexes:

@@ -24,7 +24,7 @@ import polars as pl
 from flows.compiled import kernel
 from flows.deduplicate.cluster import star_clusters
 from flows.deduplicate.forms import mark_slots
-from flows.deduplicate.furniture import template_ends, template_lines
+from flows.deduplicate.furniture import template_ends, template_lines, with_teasers
 from flows.deduplicate.kernels import (
     A_COVERED,
     ALL_GRAMS,
@@ -276,7 +276,7 @@ class _Corpus:
 
             return covered
 
-        lines = template_lines(store, ranks, covering(store.words, store.starts[1:]))
+        lines = with_teasers(store, template_lines(store, ranks, covering(store.words, store.starts[1:])))
         words, ends, sizes, whole, body, aside = _without_lines(store, lines.is_template, settings)
         heads, tails = template_ends(store, lines, words, ends, ranks, covering(words, ends))
         del lines
