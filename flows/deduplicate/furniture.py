@@ -24,6 +24,7 @@ from flows.deduplicate.kernels import (
     outer_lines,
     recurring_words,
     sample_texts,
+    set_teasers_aside,
     teasers_from,
     tell_captions,
     tell_frequent,
@@ -188,19 +189,11 @@ def with_teasers(store: WordStore, lines: Lines) -> Lines:
         lines.numbers, store.line_starts, lines.is_template, firsts, with_headlines, without
     )
     is_caption = (with_headlines >= _MIN_TEXTS) & (without <= _OTHERWISE_SHARE * (with_headlines + without))
-    # Of each text the first line from which on all is template or a headline, and the first caption among these.
-    last = store.line_starts[1:]
-    captions = np.flatnonzero(lines.is_template & np.append(is_caption, False)[lines.numbers])
-    place = np.searchsorted(captions, firsts)
-    caption = np.append(captions, len(lines.numbers))[place]
-    above = np.append(0, np.cumsum(np.where(lines.is_template, 0, store.line_words)))
-    own = above[np.minimum(caption, last)] - above[store.line_starts[:-1]]
-    below = above[last] - above[np.minimum(caption, last)]
-    chosen = np.flatnonzero((caption < last) & (own >= np.maximum(_LEAST_ABOVE, below / 2)))
-    steps = np.zeros(len(lines.numbers) + 1, np.int8)
-    steps[caption[chosen]] += 1
-    steps[last[chosen]] -= 1
-    return lines._replace(is_template=lines.is_template | (np.cumsum(steps[:-1], dtype=np.int8) > 0))
+    is_template = lines.is_template.copy()
+    kernel(set_teasers_aside, is_compiled=store.is_compiled)(
+        lines.numbers, store.line_words, store.line_starts, firsts, is_caption, _LEAST_ABOVE, is_template
+    )
+    return lines._replace(is_template=is_template)
 
 
 def template_ends(

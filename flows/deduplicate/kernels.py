@@ -470,6 +470,45 @@ def tell_captions(
                 with_teasers[numbers[line]] += 1
 
 
+def set_teasers_aside(
+    numbers: npt.NDArray[np.int32],
+    line_words: npt.NDArray[np.int32],
+    line_starts: npt.NDArray[np.int64],
+    firsts: npt.NDArray[np.int64],
+    is_caption: npt.NDArray[np.bool_],
+    least_above: int,
+    is_template: npt.NDArray[np.bool_],
+) -> None:
+    """Make template what stands below the first caption at the end of each text.
+
+    Args:
+        numbers: shape (lines): a number for each line that recurs, the same for equal ones.
+        line_words: shape (lines).
+        line_starts: shape (texts + 1).
+        firsts: shape (texts), as `teasers_from` gives it.
+        is_caption: whether headlines alone follow a line with this number; longer than the highest.
+        least_above: words of other lines that must stand above, and half as many as below.
+        is_template: in and out, shape (lines).
+    """
+    for text in range(len(firsts)):
+        end = line_starts[text + 1]
+        caption = firsts[text]
+        while caption < end and not (is_template[caption] and is_caption[numbers[caption]]):
+            caption += 1
+        if caption == end:
+            continue
+        above = np.int64(0)
+        below = np.int64(0)
+        for line in range(line_starts[text], end):
+            if not is_template[line]:
+                if line < caption:
+                    above += line_words[line]
+                else:
+                    below += line_words[line]
+        if above >= least_above and 2 * above >= below:
+            is_template[caption:end] = True
+
+
 def trim(
     words: npt.NDArray[np.uint32],
     starts: npt.NDArray[np.int64],
