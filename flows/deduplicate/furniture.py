@@ -64,9 +64,10 @@ _MOST_BEFORE = 40
 _STRANGERS_OF_FEW, _STRANGERS_OF_MANY, _MANY_TELLING = 0.5, 0.3, 10
 # Headlines of other stories, at the end of a text and below a line that recurs, as "More from this section" does, are
 # furniture, too: up to so many words of them, beneath so many of the text's own. They stand below that line in all the
-# texts that have it but for such a share: after a line that calls for subscribers within a story, that story goes on.
+# texts that have it but for such a share, where a footer is an outlet's own: after a line that calls for subscribers
+# within a story, that story goes on.
 _TEASER_WORDS, _LEAST_ABOVE = 150, 20
-_OTHERWISE_SHARE = 0.1
+_OTHERWISE_SHARE = 0.3
 # Words of a beginning or an end of a line that may recur, the shorter ones first: fewer are a turn of phrase.
 _END_WORDS = (8, 12, 16, 24, 32, 48, 64, 96, 128)
 # A text is compared with one of at most so many times its length: a whole archive in one text says nothing here, and to
