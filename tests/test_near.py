@@ -163,16 +163,20 @@ def form(seed: int) -> str:
     return "\n".join(report)
 
 
-@pytest.mark.parametrize(("headline", "added"), [(0, 14), (0, 38), (12, 24), (5, 70)])
-def test_copies_that_each_add_a_last_paragraph_have_no_template(headline: int, added: int) -> None:
+def copies_that_go_on(headline: int, added: int) -> dict[str, str]:
+    """Eight copies of one story, each with a headline and a last paragraph of its own of so many words."""
     story = text_of(prose(41, 400))
-    copies = {
+    return {
         f"copy {number}": "\n".join(
             [text_of(prose(3_000 + number, headline)), story, text_of(prose(3_100 + number, added))]
         )
         for number in range(8)
     }
-    assert len(kinds(copies)) == 28
+
+
+@pytest.mark.parametrize(("headline", "added"), [(0, 14), (0, 38), (12, 24), (5, 70)])
+def test_copies_that_each_add_a_last_paragraph_have_no_template(headline: int, added: int) -> None:
+    assert len(kinds(copies_that_go_on(headline, added))) == 28
 
 
 @pytest.mark.parametrize("words", [40, 100])
@@ -440,14 +444,19 @@ def test_a_stub_above_the_headlines_of_other_stories_is_a_part_of_what_it_was_cu
     assert kinds({"a": text_of(STORY), "b": text_of(STORY[:60] + prose(72, 40))}) == {}
 
 
-def test_headlines_of_other_stories_below_a_line_of_the_outlets_are_furniture() -> None:
-    def page(body: str, number: int, caption: str = "More from this section") -> str:
+def pages_with_teasers() -> dict[str, str]:
+    """Pages of one outlet with headlines of other stories below, and two copies of one story: whole and, there, cut."""
+
+    def page(body: str, number: int) -> str:
         headlines = [" ".join(prose(4_000 + 10 * number + line, 10)).capitalize() for line in range(9)]
-        return "\n".join([body, caption, *headlines, "Imprint and rights"])
+        return "\n".join([body, "More from this section", *headlines, "Imprint and rights"])
 
     pages = {f"p{number}": page(text_of(prose(2_000 + number, 200)), number) for number in range(8)}
-    texts = pages | {"whole": text_of(STORY), "stub": page(text_of(STORY[:70]), 9)}
-    assert kinds(texts) == {("stub", "whole"): "contains"}
+    return pages | {"whole": text_of(STORY), "stub": page(text_of(STORY[:70]), 9)}
+
+
+def test_headlines_of_other_stories_below_a_line_of_the_outlets_are_furniture() -> None:
+    assert kinds(pages_with_teasers()) == {("stub", "whole"): "contains"}
 
 
 def test_short_lines_below_an_advertisement_are_the_storys_own() -> None:
@@ -696,6 +705,8 @@ def test_all_copies_of_the_press_and_no_other(press: pl.DataFrame) -> None:
 
 def test_compiled_and_plain_kernels_agree(press: pl.DataFrame, monkeypatch: pytest.MonkeyPatch) -> None:
     few = press.filter(pl.col("id").str.contains(r"^s\d[et]?$|^0-\d$"))
+    others = copies_that_go_on(12, 24) | pages_with_teasers()
+    few = pl.concat([few, pl.DataFrame({"id": others.keys(), "text": others.values()})])
     plain = near_duplicates(few)
     monkeypatch.setattr("flows.deduplicate.wordstore.COMPILE_FROM_BYTES", 0)
     assert near_duplicates(few).equals(plain)
