@@ -163,6 +163,32 @@ def form(seed: int) -> str:
     return "\n".join(report)
 
 
+def copies_that_go_on(headline: int, added: int) -> dict[str, str]:
+    """Eight copies of one story, each with a headline and a last paragraph of its own of so many words."""
+    story = text_of(prose(41, 400))
+    return {
+        f"copy {number}": "\n".join(
+            [text_of(prose(3_000 + number, headline)), story, text_of(prose(3_100 + number, added))]
+        )
+        for number in range(8)
+    }
+
+
+@pytest.mark.parametrize(("headline", "added"), [(0, 14), (0, 38), (12, 24), (5, 70)])
+def test_copies_that_each_add_a_last_paragraph_have_no_template(headline: int, added: int) -> None:
+    assert len(kinds(copies_that_go_on(headline, added))) == 28
+
+
+@pytest.mark.parametrize("words", [40, 100])
+@pytest.mark.parametrize("around", [200, 400])
+def test_notices_on_long_pages_of_one_outlet_stay_apart(words: int, around: int) -> None:
+    menu, footer = text_of([word.title() for word in prose(42, around)], 3), text_of(prose(43, around), 30)
+    notices = [text_of(prose(700 + number, words), 30) for number in range(12)]
+    for page in ("{menu}\n{notice}", "{notice}\n{footer}", "{menu}\n{notice}\n{footer}"):
+        pages = {f"{n:02}": page.format(menu=menu, notice=notice, footer=footer) for n, notice in enumerate(notices)}
+        assert kinds(pages) == {}
+
+
 def test_a_form_that_is_filled_in_again_is_another_text_and_its_reprint_a_copy() -> None:
     reports = {f"r{seed:02d}": form(seed) for seed in range(20)}
     reports["reprint"] = form(7) + "\nReported by the valley station and its many patient volunteers."
@@ -418,6 +444,33 @@ def test_a_stub_above_the_headlines_of_other_stories_is_a_part_of_what_it_was_cu
     assert kinds({"a": text_of(STORY), "b": text_of(STORY[:60] + prose(72, 40))}) == {}
 
 
+def pages_with_teasers() -> dict[str, str]:
+    """Pages of one outlet with headlines of other stories below, and two copies of one story: whole and, there, cut."""
+
+    def page(body: str, number: int) -> str:
+        headlines = [" ".join(prose(4_000 + 10 * number + line, 10)).capitalize() for line in range(9)]
+        return "\n".join([body, "More from this section", *headlines, "Imprint and rights"])
+
+    pages = {f"p{number}": page(text_of(prose(2_000 + number, 200)), number) for number in range(8)}
+    return pages | {"whole": text_of(STORY), "stub": page(text_of(STORY[:70]), 9)}
+
+
+def test_headlines_of_other_stories_below_a_line_of_the_outlets_are_furniture() -> None:
+    assert kinds(pages_with_teasers()) == {("stub", "whole"): "contains"}
+
+
+def test_short_lines_below_an_advertisement_are_the_storys_own() -> None:
+    def page(number: int, last: int) -> list[str]:
+        return [text_of(prose(2_000 + number, 120)), text_of([word.lower() for word in prose(number, 56)], last)]
+
+    pages = {f"p{number}": "\n".join([*page(number, 8), "Imprint"]) for number in range(6)}
+    interrupted = {f"q{number}": "\nAd\n".join(page(number, 8)) for number in range(6)}
+    others = {f"r{number}": "\nAd\n".join(page(number, 56)) for number in range(10, 13)}
+    edges = found(pages | interrupted | others)
+    assert edges.select("a_id", "b_id").rows() == [(f"p{number}", f"q{number}") for number in range(6)]
+    assert edges.select(pl.min_horizontal("a_coverage", "b_coverage").min()).item() == 1
+
+
 def test_an_update_with_a_lede_of_its_own_may_be_twice_as_long() -> None:
     update = prose(38, 60) + STORY[60:180] + prose(39, 170) + STORY[180:] + prose(40, 170)
     assert kinds({"a": text_of(STORY), "b": text_of(update)}) == {("a", "b"): "near_duplicate_of"}
@@ -563,6 +616,23 @@ def test_an_outlets_date_and_byline_do_not_hide_that_the_story_is_about_somebody
     assert len(kinds({"a": page(STORY, 1), "b": page(edited(STORY, 0.06, 13), 2)})) == 1
 
 
+@pytest.mark.parametrize(("step", "replaced", "around"), [(6, 8, 14), (9, 7, 14), (9, 8, 42)])
+def test_half_of_the_names_are_another_story_under_a_headline_of_its_own(step: int, replaced: int, around: int) -> None:
+    words = [word.lower() for word in prose(71, 120)]
+    slots = range(10, 120, step)
+    for at in slots:
+        words[at] = f"{NAMES[at % 12]}{at}"
+    other = list(words)
+    for at in slots[-replaced:]:
+        other[at] = f"Saint{at}"
+    for at in (25, 53, 86, 104):
+        other[at] = "else"
+    one_headline, other_headline = (" ".join(prose(72 + more, around + more)).lower() for more in (0, 3))
+    page = f"{one_headline}\n{text_of(words)}"
+    assert kinds({"a": page, "b": f"{other_headline}\n{text_of(other)}"}) == {}
+    assert len(kinds({"a": page, "b": f"{other_headline}\n{text_of(edited(words, 0.1, 74))}"})) == 1
+
+
 def test_a_cluster_does_not_grow_through_a_chain() -> None:
     long = prose(20, 700)
     windows = {f"w{number}": text_of(long[number * 60 : number * 60 + 240]) for number in range(8)}
@@ -572,6 +642,17 @@ def test_a_cluster_does_not_grow_through_a_chain() -> None:
     for member, hub in groups.items():
         assert member == hub or (min(member, hub), max(member, hub)) in pairs
     assert groups["w0"] != groups["w7"]
+
+
+def test_a_column_of_news_in_brief_joins_none_of_its_stories() -> None:
+    stories = [text_of(prose(seed, 60)) for seed in range(81, 85)]
+    column = "\n".join(["News in brief", *stories])
+    texts = {f"story {number}": story for number, story in enumerate(stories)} | {"column": column}
+    assert kinds(texts) == {}
+    assert kinds(texts | {"reprint": column + "\nMore tomorrow"}) == {("column", "reprint"): "near_duplicate_of"}
+    # What was cut off from one story begins alike.
+    cut = {f"cut {count}": text_of(STORY[:count]) for count in (60, 90, 130)}
+    assert set(kinds({"whole": text_of(STORY)} | cut)) > {(name, "whole") for name in cut}
 
 
 def test_a_copy_of_several_copies_joins_their_cluster() -> None:
@@ -624,6 +705,8 @@ def test_all_copies_of_the_press_and_no_other(press: pl.DataFrame) -> None:
 
 def test_compiled_and_plain_kernels_agree(press: pl.DataFrame, monkeypatch: pytest.MonkeyPatch) -> None:
     few = press.filter(pl.col("id").str.contains(r"^s\d[et]?$|^0-\d$"))
+    others = copies_that_go_on(12, 24) | pages_with_teasers()
+    few = pl.concat([few, pl.DataFrame({"id": others.keys(), "text": others.values()})])
     plain = near_duplicates(few)
     monkeypatch.setattr("flows.deduplicate.wordstore.COMPILE_FROM_BYTES", 0)
     assert near_duplicates(few).equals(plain)

@@ -24,9 +24,13 @@ from flows.deduplicate.kernels import (
     outer_lines,
     recurring_words,
     sample_texts,
+    set_teasers_aside,
+    teasers_from,
+    tell_captions,
     tell_frequent,
+    told_first,
 )
-from flows.deduplicate.wordstore import WordStore
+from flows.deduplicate.wordstore import WordStore, give_back
 
 # Texts with a line from which on it may be an outlet's.
 _MIN_TEXTS = 5
@@ -48,10 +52,22 @@ _TELLING_WORDS = 60
 _OWN_SHARE = 0.5
 # Pairs with so much left that are needed to ask them alone.
 _MIN_TELLING = 5
+# So many words of sentences that both texts have before they say anything of their own are a story, not a page, when
+# the words of a text's own are at most such a share of them: menus have no sentences, and footers stand behind. Up to
+# so many words of its own before them are a headline and a byline where no fewer are behind, or hardly any are there: a
+# notice above a long footer is none.
+_TOLD_WORDS, _ADDED_SHARE = 100, 0.1
+_MOST_BEFORE = 40
 # Share of the pairs asked that must be strangers. Of many pairs with enough left to tell, less is asked: of an outlet
 # most of whose pages are fillings of one form, half the pairs or more are alike beside a line of its footer, too, while
 # cut-off copies of a wire story make strangers of one pair in six at most.
 _STRANGERS_OF_FEW, _STRANGERS_OF_MANY, _MANY_TELLING = 0.5, 0.3, 10
+# Headlines of other stories, at the end of a text and below a line that recurs, as "More from this section" does, are
+# furniture, too: up to so many words of them, beneath so many of the text's own. They stand below that line in all the
+# texts that have it but for such a share, where a footer is an outlet's own: after a line that calls for subscribers
+# within a story, that story goes on.
+_TEASER_WORDS, _LEAST_ABOVE = 150, 20
+_OTHERWISE_SHARE = 0.3
 # Words of a beginning or an end of a line that may recur, the shorter ones first: fewer are a turn of phrase.
 _END_WORDS = (8, 12, 16, 24, 32, 48, 64, 96, 128)
 # A text is compared with one of at most so many times its length: a whole archive in one text says nothing here, and to
@@ -64,15 +80,17 @@ Covered = Callable[[Indexes, Indexes], Indexes]
 
 
 class Lines(NamedTuple):
-    """What the lines of a corpus are; both of shape (lines).
+    """What the lines of a corpus are; all of shape (lines).
 
     Attributes:
         is_template: whether they recur in different stories.
         is_repeated: whether they stand in several texts.
+        numbers: int32: a number for each line that is repeated, the same for equal ones; -1 of others.
     """
 
     is_template: npt.NDArray[np.bool_]
     is_repeated: npt.NDArray[np.bool_]
+    numbers: npt.NDArray[np.int32]
 
 
 class _Texts(NamedTuple):
@@ -84,7 +102,8 @@ class _Texts(NamedTuple):
         covered: counts the words that pairs of them have in common.
         around: counts those among them that say nothing of the pair.
         beside: given the number of each line that stands often enough, and -1 of others, counts the words of pairs that
-            are in no such line, those of the text that has fewer, and the words of such lines that both have; or None.
+            are in no such line, those of the text that has fewer, and the words of such lines that both have, and tells
+            which pairs have a story in common; or None.
         is_compiled: whether kernels are compiled.
     """
 
@@ -92,7 +111,7 @@ class _Texts(NamedTuple):
     lengths: Indexes
     covered: Covered
     around: Covered
-    beside: Callable[[npt.NDArray[np.int32], Indexes, Indexes], tuple[Indexes, Indexes]] | None
+    beside: Callable[[npt.NDArray[np.int32], Indexes, Indexes], tuple[Indexes, Indexes, npt.NDArray[np.bool_]]] | None
     is_compiled: bool
 
 
@@ -112,17 +131,70 @@ def template_lines(store: WordStore, ranks: Indexes, covered: Covered) -> Lines:
         )
         return counts
 
-    def beside(numbers: npt.NDArray[np.int32], a: Indexes, b: Indexes) -> tuple[Indexes, Indexes]:
+    def told_by(numbers: npt.NDArray[np.int32], met: Indexes, texts: Indexes, others: Indexes, own: Indexes) -> Indexes:
+        told, before = (np.empty(len(texts), np.int64) for _ in range(2))
+        met[:] = -1
+        kernel(told_first, is_compiled=store.is_compiled)(
+            numbers,
+            store.line_words,
+            store.line_starts,
+            store.words,
+            store.starts,
+            texts,
+            others,
+            _MOST_BEFORE,
+            met,
+            told,
+            before,
+        )
+        return np.where((before < _LEAST_LEFT) | (2 * before <= own), told, 0)
+
+    def beside(
+        numbers: npt.NDArray[np.int32], a: Indexes, b: Indexes
+    ) -> tuple[Indexes, Indexes, npt.NDArray[np.bool_]]:
         in_a, in_b, in_both = (np.empty(len(a), np.int64) for _ in range(3))
         met = np.full(int(numbers.max(initial=-1)) + 1, -1, np.int64)
         kernel(recurring_words, is_compiled=store.is_compiled)(
             numbers, store.line_words, store.line_starts, a, b, met, in_a, in_b, in_both
         )
-        return np.minimum(lengths[a] - in_a, lengths[b] - in_b), in_both
+        own_of_a, own_of_b = lengths[a] - in_a, lengths[b] - in_b
+        own = np.minimum(own_of_a, own_of_b)
+        is_told = np.zeros(len(a), np.bool_)
+        asked = np.flatnonzero((in_both >= _TOLD_WORDS) & (own <= _ADDED_SHARE * in_both))
+        told = np.minimum(
+            told_by(numbers, met, a[asked], b[asked], own_of_a[asked]),
+            told_by(numbers, met, b[asked], a[asked], own_of_b[asked]),
+        )
+        is_told[asked] = (told >= _TOLD_WORDS) & (own[asked] <= _ADDED_SHARE * told)
+        return own, in_both, is_told
 
     lengths = np.diff(store.starts)
     texts = _Texts(_shuffled(ranks), lengths, covered, around, beside, store.is_compiled)
     return _recurring(store.line_hashes, np.arange(store.text_count), store.line_starts, texts)
+
+
+def with_teasers(store: WordStore, lines: Lines) -> Lines:
+    """The lines, with the headlines of other stories at the end of texts among those that are template.
+
+    Args:
+        store: the corpus.
+        lines: as `template_lines` found them.
+    """
+    firsts = np.empty(store.text_count, np.int64)
+    kernel(teasers_from, is_compiled=store.is_compiled)(
+        store.words, store.starts, store.line_words, store.line_starts, lines.is_template, _TEASER_WORDS, firsts
+    )
+    give_back(store.words)
+    with_headlines, without = np.zeros((2, int(lines.numbers.max(initial=-1)) + 1), np.int64)
+    kernel(tell_captions, is_compiled=store.is_compiled)(
+        lines.numbers, store.line_starts, lines.is_template, firsts, with_headlines, without
+    )
+    is_caption = (with_headlines >= _MIN_TEXTS) & (without <= _OTHERWISE_SHARE * (with_headlines + without))
+    is_template = lines.is_template.copy()
+    kernel(set_teasers_aside, is_compiled=store.is_compiled)(
+        lines.numbers, store.line_words, store.line_starts, firsts, is_caption, _LEAST_ABOVE, is_template
+    )
+    return lines._replace(is_template=is_template)
 
 
 def template_ends(
@@ -220,23 +292,25 @@ def _recurring(hashes: Indexes, of_texts: Indexes, starts: Indexes, texts: _Text
     a, b = pairs >> 32, pairs & 0xFFFFFFFF
     around = texts.around(a, b)
     left = np.minimum(lengths[a], lengths[b]) - around
+    is_told = np.zeros(len(a), np.bool_)
     if texts.beside:
-        own, in_both = texts.beside(place, a, b)
+        own, in_both, is_told = texts.beside(place, a, b)
         is_own = own >= np.maximum(_TELLING_WORDS, _OWN_SHARE * in_both)
         left, around = np.where(is_own, own, left), np.where(is_own, in_both, around)
-    related = ((left < _LEAST_LEFT) | (texts.covered(a, b) - around >= _RELATED_SHARE * left))[inverse]
+    is_related = (left < _LEAST_LEFT) | (texts.covered(a, b) - around >= _RELATED_SHARE * left) | is_told
+    related = is_related[inverse]
     is_telling = (left >= _TELLING_WORDS)[inverse]
     asked_count, telling_count, strangers, telling_strangers = (
         np.bincount(line[chosen], minlength=len(frequent))
         for chosen in (line >= 0, is_telling, ~related, is_telling & ~related)
     )
-    is_told = telling_count >= _MIN_TELLING
+    is_asked_alone = telling_count >= _MIN_TELLING
     least = np.where(telling_count >= _MANY_TELLING, _STRANGERS_OF_MANY, _STRANGERS_OF_FEW)
     recurs = np.where(
-        is_told, telling_strangers >= least * telling_count, strangers >= _STRANGERS_OF_FEW * asked_count
+        is_asked_alone, telling_strangers >= least * telling_count, strangers >= _STRANGERS_OF_FEW * asked_count
     ) & (asked_count > 0)
     # Of what stands less often the place is -1, and so the last one.
-    return Lines(is_template=np.append(recurs, False)[place], is_repeated=place >= 0)
+    return Lines(is_template=np.append(recurs, False)[place], is_repeated=place >= 0, numbers=place)
 
 
 def _frequent(hashes: Indexes, *, is_compiled: bool) -> Indexes:

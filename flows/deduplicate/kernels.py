@@ -62,6 +62,8 @@ A_COVERED, B_COVERED, A_UNMATCHED, B_UNMATCHED, SAME_SLOTS, OTHER_SLOTS, OTHER_W
 SAME_VARIABLE, OTHER_VARIABLE, OTHER_PLACES, SHARED_GRAMS, ALL_GRAMS = range(7, 12)
 A_BEFORE, B_BEFORE, A_BETWEEN, B_BETWEEN, A_AFTER, B_AFTER = range(12, 18)
 MEASURES = 18
+# Words of a line that is no headline, be it one sentence; and those that a headline has at most.
+SENTENCE_WORDS, HEADLINE_WORDS = 14, 20
 # Words of a run that is no headline.
 LONG_RUN = 16
 
@@ -324,6 +326,187 @@ def recurring_words(
         in_a[i] = a_count
         in_b[i] = b_count
         in_both[i] = both
+
+
+def told_first(
+    numbers: npt.NDArray[np.int32],
+    line_words: npt.NDArray[np.int32],
+    line_starts: npt.NDArray[np.int64],
+    words: npt.NDArray[np.uint32],
+    starts: npt.NDArray[np.int64],
+    texts: npt.NDArray[np.int64],
+    others: npt.NDArray[np.int64],
+    most_own: int,
+    met: npt.NDArray[np.int64],
+    counts: npt.NDArray[np.int64],
+    own_before: npt.NDArray[np.int64],
+) -> None:
+    """Count the words of sentences that a text of each pair has in common with the other before it says its own.
+
+    A line of sentences has as many words without a capital as others, and SENTENCE_WORDS, or a sentence that ends in
+    it: no menu does, and few headlines. Hard-wrapped, half of the lines of sentences may have neither.
+
+    Args:
+        numbers: shape (lines): a number for each line that recurs, the same for equal ones; -1 of others.
+        line_words: shape (lines): their words.
+        line_starts: shape (texts + 1): where those of each text begin.
+        words: words of all texts.
+        starts: shape (texts + 1): where those of each text begin.
+        texts: shape (pairs).
+        others: shape (pairs).
+        most_own: words in one stretch of lines that do not recur with which a text says its own.
+        met: all -1, longer than the highest number.
+        counts: out, shape (pairs): of each text.
+        own_before: out, the same: words of lines that do not recur before the first of those sentences.
+    """
+    for i in range(len(texts)):
+        for line in range(line_starts[others[i]], line_starts[others[i] + 1]):
+            if numbers[line] >= 0:
+                met[numbers[line]] = i
+        told: Any = np.int64(0)
+        common: Any = np.int64(0)
+        sentences: Any = np.int64(0)
+        own: Any = np.int64(0)
+        before: Any = np.int64(0)
+        at = starts[texts[i]]
+        for line in range(line_starts[texts[i]], line_starts[texts[i] + 1]):
+            count = line_words[line]
+            of_line = words[at : at + count]
+            at += count
+            if numbers[line] >= 0 and met[numbers[line]] == i:
+                met[numbers[line]] = -1
+                small = np.int64(0)
+                initials = np.int64(0)
+                for w in range(1, count):
+                    small += of_line[w] & 7 == PLAIN
+                    initials += of_line[w] & 7 == INITIAL
+                own = np.int64(0)
+                common += count
+                if 2 * small >= count and (count >= SENTENCE_WORDS or initials > 0):
+                    sentences += count
+                continue
+            told += min(common, 2 * sentences)
+            common = np.int64(0)
+            sentences = np.int64(0)
+            if numbers[line] < 0:
+                own += count
+                if told == 0:
+                    before += count
+                if own > most_own:
+                    break
+        counts[i] = told + min(common, 2 * sentences)
+        own_before[i] = before
+
+
+def teasers_from(
+    words: npt.NDArray[np.uint32],
+    starts: npt.NDArray[np.int64],
+    line_words: npt.NDArray[np.int32],
+    line_starts: npt.NDArray[np.int64],
+    is_template: npt.NDArray[np.bool_],
+    most_words: int,
+    firsts: npt.NDArray[np.int64],
+) -> None:
+    """Find the lines at the end of each text that are template or like headlines, those of other stories perhaps.
+
+    A headline is no sentence and does not end one, and has at most one figure, as results and prices have not.
+
+    Args:
+        words: words of all texts.
+        starts: shape (texts + 1): where those of each begin.
+        line_words: shape (lines): their words.
+        line_starts: shape (texts + 1): where those of each text begin.
+        is_template: shape (lines).
+        most_words: words that the headlines of a text have at most.
+        firsts: out, shape (texts): the first of these lines, the end of the text if there are none.
+    """
+    for text in range(len(firsts)):
+        line = line_starts[text + 1]
+        at = starts[text + 1]
+        left = most_words
+        while line > line_starts[text]:
+            count = line_words[line - 1]
+            at -= count
+            if not is_template[line - 1]:
+                left -= count
+                figures = np.int64(0)
+                initials = np.int64(0)
+                of_line = words[at : at + count]
+                for w in range(count):
+                    figures += of_line[w] & 7 == FIGURE
+                    initials += (w > 0) & (of_line[w] & 7 == INITIAL)
+                if count > HEADLINE_WORDS or left < 0 or initials > 0 or figures > 1:
+                    break
+            line -= 1
+        firsts[text] = line
+
+
+def tell_captions(
+    numbers: npt.NDArray[np.int32],
+    line_starts: npt.NDArray[np.int64],
+    is_template: npt.NDArray[np.bool_],
+    firsts: npt.NDArray[np.int64],
+    with_teasers: npt.NDArray[np.int64],
+    without: npt.NDArray[np.int64],
+) -> None:
+    """Count for each template line how often headlines alone follow it, and how often something else does.
+
+    Args:
+        numbers: shape (lines): a number for each line that recurs, the same for equal ones.
+        line_starts: shape (texts + 1).
+        is_template: shape (lines).
+        firsts: shape (texts), as `teasers_from` gives it.
+        with_teasers: out, zeros, longer than the highest number: at least two headlines.
+        without: out, the same.
+    """
+    for text in range(len(firsts)):
+        headlines = np.int64(0)
+        for line in range(line_starts[text + 1] - 1, line_starts[text] - 1, -1):
+            if not is_template[line]:
+                headlines += 1
+            elif line < firsts[text]:
+                without[numbers[line]] += 1
+            elif headlines > 1:
+                with_teasers[numbers[line]] += 1
+
+
+def set_teasers_aside(
+    numbers: npt.NDArray[np.int32],
+    line_words: npt.NDArray[np.int32],
+    line_starts: npt.NDArray[np.int64],
+    firsts: npt.NDArray[np.int64],
+    is_caption: npt.NDArray[np.bool_],
+    least_above: int,
+    is_template: npt.NDArray[np.bool_],
+) -> None:
+    """Make template what stands below the first caption at the end of each text.
+
+    Args:
+        numbers: shape (lines): a number for each line that recurs, the same for equal ones.
+        line_words: shape (lines).
+        line_starts: shape (texts + 1).
+        firsts: shape (texts), as `teasers_from` gives it.
+        is_caption: whether headlines alone follow a line with this number; longer than the highest.
+        least_above: words of other lines that must stand above, and half as many as below.
+        is_template: in and out, shape (lines).
+    """
+    for text in range(len(firsts)):
+        end = line_starts[text + 1]
+        caption = firsts[text]
+        while caption < end and not (is_template[caption] and is_caption[numbers[caption]]):
+            caption += 1
+        if caption == end:
+            continue
+        above = np.int64(0)
+        below = np.int64(0)
+        for line in range(line_starts[text], end):
+            if not is_template[line]:
+                if line < caption:
+                    above += line_words[line]
+                else:
+                    below += line_words[line]
+        if above >= least_above and 2 * above >= below:
+            is_template[caption:end] = True
 
 
 def trim(

@@ -24,7 +24,7 @@ import polars as pl
 from flows.compiled import kernel
 from flows.deduplicate.cluster import star_clusters
 from flows.deduplicate.forms import mark_slots
-from flows.deduplicate.furniture import template_ends, template_lines
+from flows.deduplicate.furniture import template_ends, template_lines, with_teasers
 from flows.deduplicate.kernels import (
     A_COVERED,
     ALL_GRAMS,
@@ -85,6 +85,12 @@ _LEAST_VOUCHERS = 2
 # Edges without anything in common that each text is taken to have beside its own when its centrality is weighed: one
 # or two say little of it, and two copies that were cut off at the same word would be each other's centre.
 _DOUBTED_EDGES = 2
+# A text is a collection, as a column of news in brief is, when two others stand in it, each with at least this share of
+# its words and at most so many times those of the whole, that have less than this share of the shorter in common. Two
+# copies of one story that were cut off begin alike; two that were edited all through are nearly as long as it is.
+_COLLECTED_COVERAGE = 0.75
+_COLLECTED_LENGTH = 0.6
+_STRANGE_COVERAGE = 0.1
 _BATCH_ROWS = 20_000
 # Ranges that 4-grams are shuffled into: many, so that what is sorted at a time is small; a power of two.
 _RANGES = 16
@@ -102,7 +108,8 @@ def near_duplicates(documents: pl.DataFrame | pl.LazyFrame, settings: Settings |
         `a_id, b_id, kind, score, a_coverage, b_coverage`: one row per verified pair, a_id < b_id, sorted. A group of
         equal texts is linked to its first member, not all to all; the other pairs are between first members. `kind` is
         `duplicate_of` (the same words), `contains` (a shorter text found in a longer one: the part has the higher
-        coverage) or `near_duplicate_of`. A coverage is the share of a text's words that the other one has in the same
+        coverage) or `near_duplicate_of`. A text that holds two others with nothing in common, as a column of news in
+        brief does, is linked to neither. A coverage is the share of a text's words that the other one has in the same
         order, not counting lines that recur in different stories; `score` is that of both texts together, for
         `contains` that of the part. A quarter of the shorter must be common to link a text that is a copy of several
         others to the one that these are copies of.
@@ -269,7 +276,7 @@ class _Corpus:
 
             return covered
 
-        lines = template_lines(store, ranks, covering(store.words, store.starts[1:]))
+        lines = with_teasers(store, template_lines(store, ranks, covering(store.words, store.starts[1:])))
         words, ends, sizes, whole, body, aside = _without_lines(store, lines.is_template, settings)
         heads, tails = template_ends(store, lines, words, ends, ranks, covering(words, ends))
         del lines
@@ -444,6 +451,7 @@ def _edges(corpus: _Corpus) -> pl.DataFrame:
         measured = np.concatenate([measured, _measured_pairs(corpus, missing)])
     else:
         edges = _verified(corpus, tried, measured, is_rare)
+    edges = _without_collections(corpus, edges)
     return pl.concat([_with_vouched(corpus, edges), equal]).sort("a", "b")
 
 
@@ -708,6 +716,33 @@ def _witnessed(corpus: _Corpus, pairs: Pairs, measured: npt.NDArray[np.int32]) -
     is_of_one_source = (corpus.sources[a] == corpus.sources[b]) & (corpus.sources[a] >= 0)
     is_copy = (verdict.shorter_coverage >= _WITNESSED_COVERAGE) & ~verdict.is_form & ~is_of_one_source
     return _edge_rows(pairs, verdict, is_copy)
+
+
+def _without_collections(corpus: _Corpus, edges: pl.DataFrame) -> pl.DataFrame:
+    """The edges but for those between a collection and what stands in it: its stories are no copies of one another.
+
+    Of each text, the longest of the others that it holds is compared with the rest of them.
+    """
+    a, b = edges["a"].to_numpy().astype(np.int64), edges["b"].to_numpy().astype(np.int64)
+    lengths = corpus.ends - corpus.starts
+    a_is_whole = lengths[a] >= lengths[b]
+    whole, part = np.where(a_is_whole, a, b), np.where(a_is_whole, b, a)
+    of_part = np.where(a_is_whole, edges["b_coverage"].to_numpy(), edges["a_coverage"].to_numpy())
+    held = np.flatnonzero((of_part >= _COLLECTED_COVERAGE) & (lengths[part] <= _COLLECTED_LENGTH * lengths[whole]))
+    held = held[np.lexsort((part[held], -lengths[part[held]], whole[held]))]
+    # The first of each text's own are the longest.
+    _, firsts, of_text = np.unique(whole[held], return_index=True, return_inverse=True)
+    longest = part[held[firsts[of_text]]]
+    asked = longest != part[held]
+    pairs, of_pair = np.unique(paired(longest[asked], part[held[asked]]), return_inverse=True)
+    known = np.isin(pairs, _pairs_of(edges))
+    is_strange = np.zeros(len(pairs), np.bool_)
+    measured = _measured_pairs(corpus, pairs[~known])
+    is_strange[~known] = _verdict(corpus, pairs[~known], measured).shorter_coverage < _STRANGE_COVERAGE
+    collections = np.unique(whole[held[asked]][is_strange[of_pair]])
+    is_held = np.zeros(len(a), np.bool_)
+    is_held[held] = np.isin(whole[held], collections)
+    return edges.filter(pl.Series(~is_held))
 
 
 def _with_vouched(corpus: _Corpus, edges: pl.DataFrame) -> pl.DataFrame:

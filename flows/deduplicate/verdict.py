@@ -120,6 +120,14 @@ _ALIKE_WITHIN = 0.7
 _OTHER_STORY = 0.75
 # So it is where words differ besides, as long as many of the differences, and this share of them, are of that kind.
 _LEAST_CONCENTRATION = 0.2
+# Likewise where fewer of them differ, but many, and their share is so many times that of the places that differ
+# otherwise: an editor spares names and figures. Of 78,770 pairs of copies of one cut on made-up pages it holds for two,
+# and for 145 of 375 pairs of other stories that everything else took for copies.
+_OTHER_NAMES, _OTHER_NAMES_CHANCE = 0.35, 5
+# Likewise, of a higher share of them, where one word in so many is such a one: fewer in texts of one cut, as many in
+# those that differ in a longer stretch, as a page does in the headlines around its story. It holds for three further
+# pairs of copies, of 242,546, and for 59 of other stories.
+_DENSE_NAMES, _DENSE_SHARE, _DENSE_CHANCE, _SOME_NAMES, _DENSE_CUT = 0.04, 0.45, 8, 6, 3
 # Words of template lines that count for the similarity, too: a sign-off, a line or two of a notice.
 _MOST_SET_ASIDE = 12
 
@@ -262,7 +270,10 @@ class Verdict:
         is_edited_throughout &= ~has_other_values | (slot_share < _OTHER_FORM_CHANCE * edited_share)
         tells_one_story |= is_edited_throughout | was_cut_off | (is_alike & (unmatched <= settings.max_unmatched_words))
         # An update changes a few figures, too, but it adds or takes away a stretch.
-        is_of_one_cut = measures[:, [A_UNMATCHED, B_UNMATCHED]].max(1) <= settings.max_unmatched_words
+        is_of_one_cut, is_nearly_of_one_cut = (
+            measures[:, [A_UNMATCHED, B_UNMATCHED]].max(1) <= times * settings.max_unmatched_words
+            for times in (1, _DENSE_CUT)
+        )
         words = np.minimum(measures[:, OTHER_WORDS], PLACE_SLOTS * places)
         concentration = slots / np.maximum(slots + words, 1)
         is_form = (concentration >= _SLOT_CONCENTRATION) & (
@@ -273,7 +284,20 @@ class Verdict:
             | is_other_filling
         )
         is_form |= (slots >= _SOME_SLOTS) & (slot_share >= _NOTICE_SLOT_SHARE) & (more_words < _NOTICE_TIMES - 1)
-        is_form |= (slots >= _MANY_SLOTS) & (slot_share >= _OTHER_STORY) & (concentration >= _LEAST_CONCENTRATION)
+        is_form |= (
+            ((slots >= _MANY_SLOTS) & (slot_share >= _OTHER_STORY) & (concentration >= _LEAST_CONCENTRATION))
+            | (
+                (slots >= _MANY_SLOTS)
+                & (slot_share >= np.maximum(_OTHER_NAMES, _OTHER_NAMES_CHANCE * edited_share))
+                & is_of_one_cut
+            )
+            | (
+                (slots >= np.where(is_of_one_cut, _SOME_NAMES, _MANY_SLOTS))
+                & (slots >= _DENSE_NAMES * shorter_words)
+                & (slot_share >= np.maximum(_DENSE_SHARE, _DENSE_CHANCE * edited_share))
+                & is_nearly_of_one_cut
+            )
+        )
         # Most slots, and far more of them than of the words, however the page around them differs.
         is_form |= (slot_share >= np.maximum(_SLOT_SHARE, _FORM_CHANCE * edited_share)) & (
             is_other_filling | (slots >= _MANY_SLOTS + PLACE_SLOTS)
