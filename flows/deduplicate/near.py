@@ -85,9 +85,10 @@ _LEAST_VOUCHERS = 2
 # Edges without anything in common that each text is taken to have beside its own when its centrality is weighed: one
 # or two say little of it, and two copies that were cut off at the same word would be each other's centre.
 _DOUBTED_EDGES = 2
-# A text is a collection, as a column of news in brief is, when two others stand in it, each with at least this share of
-# its words and at most so many times those of the whole, that have less than this share of the shorter in common. Two
-# copies of one story that were cut off begin alike; two that were edited all through are nearly as long as it is.
+# A text is a collection, as a column of news in brief is, when so many others stand in it, each with at least this
+# share of its words and at most so many times those of the whole, any two of which have less than this share of the
+# shorter in common. Two would also be the beginning and the end of one story, each cut off from it.
+_COLLECTED = 3
 _COLLECTED_COVERAGE = 0.75
 _COLLECTED_LENGTH = 0.6
 _STRANGE_COVERAGE = 0.1
@@ -108,9 +109,9 @@ def near_duplicates(documents: pl.DataFrame | pl.LazyFrame, settings: Settings |
         `a_id, b_id, kind, score, a_coverage, b_coverage`: one row per verified pair, a_id < b_id, sorted. A group of
         equal texts is linked to its first member, not all to all; the other pairs are between first members. `kind` is
         `duplicate_of` (the same words), `contains` (a shorter text found in a longer one: the part has the higher
-        coverage) or `near_duplicate_of`. A text that holds two others with nothing in common, as a column of news in
-        brief does, is linked to neither. A coverage is the share of a text's words that the other one has in the same
-        order, not counting lines that recur in different stories; `score` is that of both texts together, for
+        coverage) or `near_duplicate_of`. A text that holds three others with nothing in common, as a column of news
+        in brief does, is linked to none of them. A coverage is the share of a text's words that the other one has in
+        the same order, not counting lines that recur in different stories; `score` is that of both texts together, for
         `contains` that of the part. A quarter of the shorter must be common to link a text that is a copy of several
         others to the one that these are copies of.
 
@@ -721,7 +722,8 @@ def _witnessed(corpus: _Corpus, pairs: Pairs, measured: npt.NDArray[np.int32]) -
 def _without_collections(corpus: _Corpus, edges: pl.DataFrame) -> pl.DataFrame:
     """The edges but for those between a collection and what stands in it: its stories are no copies of one another.
 
-    Of each text, the longest of the others that it holds is compared with the rest of them.
+    Of each text, the longest of the others that it holds is compared with the rest, then the longest of those that are
+    strange to it with the rest of these, and so on: as many as it takes must be strange to one another.
     """
     a, b = edges["a"].to_numpy().astype(np.int64), edges["b"].to_numpy().astype(np.int64)
     lengths = corpus.ends - corpus.starts
@@ -729,20 +731,27 @@ def _without_collections(corpus: _Corpus, edges: pl.DataFrame) -> pl.DataFrame:
     whole, part = np.where(a_is_whole, a, b), np.where(a_is_whole, b, a)
     of_part = np.where(a_is_whole, edges["b_coverage"].to_numpy(), edges["a_coverage"].to_numpy())
     held = np.flatnonzero((of_part >= _COLLECTED_COVERAGE) & (lengths[part] <= _COLLECTED_LENGTH * lengths[whole]))
-    held = held[np.lexsort((part[held], -lengths[part[held]], whole[held]))]
-    # The first of each text's own are the longest.
-    _, firsts, of_text = np.unique(whole[held], return_index=True, return_inverse=True)
-    longest = part[held[firsts[of_text]]]
-    asked = longest != part[held]
-    pairs, of_pair = np.unique(paired(longest[asked], part[held[asked]]), return_inverse=True)
-    known = np.isin(pairs, _pairs_of(edges))
-    is_strange = np.zeros(len(pairs), np.bool_)
-    measured = _measured_pairs(corpus, pairs[~known])
-    is_strange[~known] = _verdict(corpus, pairs[~known], measured).shorter_coverage < _STRANGE_COVERAGE
-    collections = np.unique(whole[held[asked]][is_strange[of_pair]])
+    left = held[np.lexsort((part[held], -lengths[part[held]], whole[held]))]
+    for _ in range(_COLLECTED - 1):
+        # The first of each text's own are the longest.
+        _, firsts, of_text = np.unique(whole[left], return_index=True, return_inverse=True)
+        longest = left[firsts[of_text]]
+        is_other = part[left] != part[longest]
+        left, longest = left[is_other], longest[is_other]
+        left = left[_are_strange(corpus, part[longest], part[left], edges)]
     is_held = np.zeros(len(a), np.bool_)
-    is_held[held] = np.isin(whole[held], collections)
+    is_held[held] = np.isin(whole[held], whole[left])
     return edges.filter(pl.Series(~is_held))
+
+
+def _are_strange(corpus: _Corpus, one: Indexes, other: Indexes, edges: pl.DataFrame) -> npt.NDArray[np.bool_]:
+    """Whether two texts have next to nothing in common: shape (pairs). Those with an edge have."""
+    pairs, of_pair = np.unique(paired(one, other), return_inverse=True)
+    asked = np.flatnonzero(~np.isin(pairs, _pairs_of(edges)))
+    is_strange = np.zeros(len(pairs), np.bool_)
+    verdict = _verdict(corpus, pairs[asked], _measured_pairs(corpus, pairs[asked]))
+    is_strange[asked] = verdict.shorter_coverage < _STRANGE_COVERAGE
+    return is_strange[of_pair]
 
 
 def _with_vouched(corpus: _Corpus, edges: pl.DataFrame) -> pl.DataFrame:
