@@ -7,7 +7,7 @@ from contextlib import contextmanager
 
 @contextmanager
 def without_collection() -> Iterator[None]:
-    """Look for no garbage meanwhile, and never again in what is there at the end, half a million objects that stay.
+    """Look for no garbage meanwhile, and never again in what is there at the end: 370,000 objects of a build's modules.
 
     To look was measured to take an eighth of the time that Prefect's imports take, and each time that it is done while
     a flow runs a quarter of a second.

@@ -584,8 +584,10 @@ def test_other_words_with_the_hash_of_a_run_are_none_of_it() -> None:
     starts, ends = np.array([0, 44]), np.array([44, 88])
     compare = kernel(kernels.compare, is_compiled=False)
     signal.alarm(60)
-    compare(both, starts, ends, np.array([0]), np.array([1]), measures, kernels.NOWHERE, kernels.NO_VALUES)
-    signal.alarm(0)
+    try:
+        compare(both, starts, ends, np.array([0]), np.array([1]), measures, kernels.NOWHERE, kernels.NO_VALUES)
+    finally:
+        signal.alarm(0)
     assert measures[0, [kernels.A_COVERED, kernels.B_COVERED]].tolist() == [20, 20]
 
 

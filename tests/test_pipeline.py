@@ -9,6 +9,7 @@ import subprocess
 import sys
 import time
 from dataclasses import replace
+from importlib.util import find_spec
 from pathlib import Path
 from typing import Any
 
@@ -449,3 +450,9 @@ def test_a_server_that_ends_in_the_middle_is_an_error_of_one_line(pages, tmp_pat
         with pytest.raises(NetworkError, match=r"^Prefect's server has ended in the middle .*\.0\.0 is whole, in .*$"):
             built(own, [pages], tmp_path / "out")
     assert (tmp_path / "out" / "1.0.0" / "manifest.json").is_file()
+
+
+def test_what_is_imported_while_the_server_comes_up_is_in_the_libraries_that_are_locked() -> None:
+    from flows.pipeline import FIRST_IMPORTS
+
+    assert [name for name in FIRST_IMPORTS if find_spec(name) is None] == []
