@@ -459,6 +459,13 @@ def test_headlines_of_other_stories_below_a_line_of_the_outlets_are_furniture() 
     assert kinds(pages_with_teasers()) == {("stub", "whole"): "contains"}
 
 
+def test_a_page_of_hardly_more_than_headlines_keeps_them() -> None:
+    title, *headlines = (" ".join(prose(4_900 + line, 10)).capitalize() for line in range(10))
+    contents = "\n".join([title, "More from this section", *headlines, "Imprint and rights"])
+    pages = pages_with_teasers() | {"contents": contents, "reprint": "\n".join([title, *headlines])}
+    assert ("contents", "reprint") in kinds(pages)
+
+
 def test_short_lines_below_an_advertisement_are_the_storys_own() -> None:
     def page(number: int, last: int) -> list[str]:
         return [text_of(prose(2_000 + number, 120)), text_of([word.lower() for word in prose(number, 56)], last)]
