@@ -189,6 +189,18 @@ def test_notices_on_long_pages_of_one_outlet_stay_apart(words: int, around: int)
         assert kinds(pages) == {}
 
 
+def test_short_stories_around_a_box_and_above_a_dated_foot_stay_apart() -> None:
+    menu, box, blurb, rights = (
+        text_of(prose(seed, words), words) for seed, words in ((46, 40), (47, 60), (48, 90), (49, 40))
+    )
+    pages = {}
+    for number in range(24):
+        parts = [text_of(prose(5_000 + 10 * number + part, 24 + number % 12)) for part in range(3)]
+        parts.insert(1 + number % 2, box)
+        pages[f"{number:02}"] = "\n".join([menu, *parts, blurb, f"© {2_020 + number % 4} {rights}"])
+    assert kinds(pages) == {}
+
+
 def test_a_form_that_is_filled_in_again_is_another_text_and_its_reprint_a_copy() -> None:
     reports = {f"r{seed:02d}": form(seed) for seed in range(20)}
     reports["reprint"] = form(7) + "\nReported by the valley station and its many patient volunteers."
@@ -444,19 +456,22 @@ def test_a_stub_above_the_headlines_of_other_stories_is_a_part_of_what_it_was_cu
     assert kinds({"a": text_of(STORY), "b": text_of(STORY[:60] + prose(72, 40))}) == {}
 
 
-def pages_with_teasers() -> dict[str, str]:
+def pages_with_teasers(*, is_numbered: bool = False) -> dict[str, str]:
     """Pages of one outlet with headlines of other stories below, and two copies of one story: whole and, there, cut."""
 
     def page(body: str, number: int) -> str:
         headlines = [" ".join(prose(4_000 + 10 * number + line, 10)).capitalize() for line in range(9)]
+        if is_numbered:
+            headlines = [f"{place}. {headline}" for place, headline in enumerate(headlines, 1)]
         return "\n".join([body, "More from this section", *headlines, "Imprint and rights"])
 
     pages = {f"p{number}": page(text_of(prose(2_000 + number, 200)), number) for number in range(8)}
     return pages | {"whole": text_of(STORY), "stub": page(text_of(STORY[:70]), 9)}
 
 
-def test_headlines_of_other_stories_below_a_line_of_the_outlets_are_furniture() -> None:
-    assert kinds(pages_with_teasers()) == {("stub", "whole"): "contains"}
+@pytest.mark.parametrize("is_numbered", [False, True])
+def test_headlines_of_other_stories_below_a_line_of_the_outlets_are_furniture(is_numbered: bool) -> None:
+    assert kinds(pages_with_teasers(is_numbered=is_numbered)) == {("stub", "whole"): "contains"}
 
 
 def test_a_page_of_hardly_more_than_headlines_keeps_them() -> None:
@@ -878,15 +893,22 @@ def test_words_of_lines_that_recur_are_counted_and_of_common_ones_once(
     numbers = np.array([line for own in lines for line in own], np.int32)
     starts = np.cumsum([0, *map(len, lines)])
     a, b = (np.array([pick.randrange(len(lines)) for _ in range(20)]) for _ in range(2))
-    counts = in_a, in_b, in_both = tuple(np.empty(20, np.int64) for _ in range(3))
+    counts = in_a, in_b, in_both, amid = tuple(np.empty(20, np.int64) for _ in range(4))
     kernel(kernels.recurring_words, is_compiled=False)(
         numbers, numbers + 3, starts, a, b, np.full(5, -1, np.int64), *counts
     )
+
+    def own_amid(text: int, both: set[int]) -> int:
+        own = lines[text]
+        common = [at for at, line in enumerate(own) if line in both]
+        return 2 * sum(line < 0 for line in own[common[0] : common[-1]]) if common else 0
+
     for at in range(20):
         one, other = ([line for line in lines[text] if line >= 0] for text in (a[at], b[at]))
         assert in_a[at] == sum(line + 3 for line in one)
         assert in_b[at] == sum(line + 3 for line in other)
         assert in_both[at] == sum(line + 3 for line in {*one} & {*other})
+        assert amid[at] == min(own_amid(text, {*one} & {*other}) for text in (a[at], b[at]))
 
 
 @given(st.lists(st.tuples(st.integers(0, 5), st.integers(0, 2), st.booleans()), max_size=40))

@@ -50,6 +50,9 @@ _TELLING_WORDS = 60
 # Lines of a text's own are asked alone when they have this many times the words of the recurring lines that both texts
 # have: few of them may be what was edited or added in a copy.
 _OWN_SHARE = 0.5
+# Fewer will do, this share, where they stand amid those lines, as a short story does between the head and the foot of
+# its page: what was added to a copy mostly stands before the story or behind it.
+_AMID_SHARE = 0.2
 # Pairs with so much left that are needed to ask them alone.
 _MIN_TELLING = 5
 # So many words of sentences that both texts have before they say anything of their own are a story, not a page, when
@@ -75,6 +78,7 @@ _END_WORDS = (8, 12, 16, 24, 32, 48, 64, 96, 128)
 _MOST_TIMES = 20
 
 Indexes = npt.NDArray[np.int64]
+Marks = npt.NDArray[np.bool_]
 # The words of the first that are aligned with equal ones of the second, for pairs of texts.
 Covered = Callable[[Indexes, Indexes], Indexes]
 
@@ -102,8 +106,8 @@ class _Texts(NamedTuple):
         covered: counts the words that pairs of them have in common.
         around: counts those among them that say nothing of the pair.
         beside: given the number of each line that stands often enough, and -1 of others, counts the words of pairs that
-            are in no such line, those of the text that has fewer, and the words of such lines that both have, and tells
-            which pairs have a story in common; or None.
+            are in no such line, those of the text that has fewer, the words of such lines that both have, and those of
+            the former that stand amid the latter, and tells which pairs have a story in common; or None.
         is_compiled: whether kernels are compiled.
     """
 
@@ -111,7 +115,7 @@ class _Texts(NamedTuple):
     lengths: Indexes
     covered: Covered
     around: Covered
-    beside: Callable[[npt.NDArray[np.int32], Indexes, Indexes], tuple[Indexes, Indexes, npt.NDArray[np.bool_]]] | None
+    beside: Callable[[npt.NDArray[np.int32], Indexes, Indexes], tuple[Indexes, Indexes, Indexes, Marks]] | None
     is_compiled: bool
 
 
@@ -149,13 +153,11 @@ def template_lines(store: WordStore, ranks: Indexes, covered: Covered) -> Lines:
         )
         return np.where((before < _LEAST_LEFT) | (2 * before <= own), told, 0)
 
-    def beside(
-        numbers: npt.NDArray[np.int32], a: Indexes, b: Indexes
-    ) -> tuple[Indexes, Indexes, npt.NDArray[np.bool_]]:
-        in_a, in_b, in_both = (np.empty(len(a), np.int64) for _ in range(3))
+    def beside(numbers: npt.NDArray[np.int32], a: Indexes, b: Indexes) -> tuple[Indexes, Indexes, Indexes, Marks]:
+        in_a, in_b, in_both, amid = (np.empty(len(a), np.int64) for _ in range(4))
         met = np.full(int(numbers.max(initial=-1)) + 1, -1, np.int64)
         kernel(recurring_words, is_compiled=store.is_compiled)(
-            numbers, store.line_words, store.line_starts, a, b, met, in_a, in_b, in_both
+            numbers, store.line_words, store.line_starts, a, b, met, in_a, in_b, in_both, amid
         )
         own_of_a, own_of_b = lengths[a] - in_a, lengths[b] - in_b
         own = np.minimum(own_of_a, own_of_b)
@@ -166,7 +168,7 @@ def template_lines(store: WordStore, ranks: Indexes, covered: Covered) -> Lines:
             told_by(numbers, met, b[asked], a[asked], own_of_b[asked]),
         )
         is_told[asked] = (told >= _TOLD_WORDS) & (own[asked] <= _ADDED_SHARE * told)
-        return own, in_both, is_told
+        return own, in_both, amid, is_told
 
     lengths = np.diff(store.starts)
     texts = _Texts(_shuffled(ranks), lengths, covered, around, beside, store.is_compiled)
@@ -294,8 +296,10 @@ def _recurring(hashes: Indexes, of_texts: Indexes, starts: Indexes, texts: _Text
     left = np.minimum(lengths[a], lengths[b]) - around
     is_told = np.zeros(len(a), np.bool_)
     if texts.beside:
-        own, in_both, is_told = texts.beside(place, a, b)
-        is_own = own >= np.maximum(_TELLING_WORDS, _OWN_SHARE * in_both)
+        own, in_both, amid, is_told = texts.beside(place, a, b)
+        is_own = (own >= np.maximum(_TELLING_WORDS, _OWN_SHARE * in_both)) | (
+            amid >= np.maximum(_TELLING_WORDS, _AMID_SHARE * in_both)
+        )
         left, around = np.where(is_own, own, left), np.where(is_own, in_both, around)
     is_related = (left < _LEAST_LEFT) | (texts.covered(a, b) - around >= _RELATED_SHARE * left) | is_told
     related = is_related[inverse]

@@ -295,8 +295,9 @@ def recurring_words(
     in_a: npt.NDArray[np.int64],
     in_b: npt.NDArray[np.int64],
     in_both: npt.NDArray[np.int64],
+    amid: npt.NDArray[np.int64],
 ) -> None:
-    """Count the words of the lines of pairs of texts that recur, and of those that both have.
+    """Count the words of the lines of pairs of texts that recur, of those that both have, and of others amid these.
 
     Args:
         numbers: shape (lines): a number for each line that recurs, the same for equal ones; -1 of others.
@@ -308,24 +309,45 @@ def recurring_words(
         in_a: out, shape (pairs).
         in_b: out, shape (pairs).
         in_both: out, shape (pairs): a line counts once.
+        amid: out, shape (pairs): words of lines that do not recur, between the first and the last of the lines that
+            both have, of the text that has fewer of them there.
     """
     for i in range(len(a_texts)):
         a_count = np.int64(0)
         b_count = np.int64(0)
         both = np.int64(0)
+        in_common = -2 - i
         for at in range(line_starts[a_texts[i]], line_starts[a_texts[i] + 1]):
             if numbers[at] >= 0:
                 a_count += line_words[at]
                 met[numbers[at]] = i
+        # Words that do not recur since the first line that both have: all of them, and those up to the last one.
+        b_own: Any = np.int64(-1)
+        b_amid: Any = np.int64(0)
         for at in range(line_starts[b_texts[i]], line_starts[b_texts[i] + 1]):
             if numbers[at] >= 0:
                 b_count += line_words[at]
                 if met[numbers[at]] == i:
                     both += line_words[at]
-                    met[numbers[at]] = -1
+                    met[numbers[at]] = in_common
+                if met[numbers[at]] == in_common:
+                    b_own = max(b_own, 0)
+                    b_amid = b_own
+            elif b_own >= 0:
+                b_own += line_words[at]
+        a_own: Any = np.int64(-1)
+        a_amid: Any = np.int64(0)
+        for at in range(line_starts[a_texts[i]], line_starts[a_texts[i] + 1]):
+            if numbers[at] >= 0:
+                if met[numbers[at]] == in_common:
+                    a_own = max(a_own, 0)
+                    a_amid = a_own
+            elif a_own >= 0:
+                a_own += line_words[at]
         in_a[i] = a_count
         in_b[i] = b_count
         in_both[i] = both
+        amid[i] = min(a_amid, b_amid)
 
 
 def told_first(
@@ -409,7 +431,8 @@ def teasers_from(
 ) -> None:
     """Find the lines at the end of each text that are template or like headlines, those of other stories perhaps.
 
-    A headline is no sentence and does not end one, and has at most one figure, as results and prices have not.
+    A headline is no sentence and does not end one, and has at most one figure, as results and prices have not, beside
+    its number in a list: "3. City beats United".
 
     Args:
         words: words of all texts.
@@ -432,7 +455,8 @@ def teasers_from(
                 figures = np.int64(0)
                 initials = np.int64(0)
                 of_line = words[at : at + count]
-                for w in range(count):
+                is_numbered = count > 1 and of_line[0] & 7 == FIGURE and of_line[1] & 7 == INITIAL
+                for w in range(2 if is_numbered else 0, count):
                     figures += of_line[w] & 7 == FIGURE
                     initials += (w > 0) & (of_line[w] & 7 == INITIAL)
                 if count > HEADLINE_WORDS or left < 0 or initials > 0 or figures > 1:
