@@ -16,7 +16,7 @@ Indexes = npt.NDArray[np.int64]
 
 # Others that each text is compared with, and that must say something of a word.
 _VOICES = 8
-_LEAST_VOICES = 3
+LEAST_VOICES = 3
 # Share of the words of a form that are in slots. A story that is reported as it goes on, with other figures each time,
 # has fewer.
 _VARIABLE_SHARE = 0.02
@@ -36,11 +36,11 @@ def mark_slots(
         is_compiled: whether kernels are compiled.
 
     Returns:
-        shape (texts): those that are a filling of a form with more than _LEAST_VOICES fillings.
+        shape (texts): those that are a filling of a form with more than LEAST_VOICES fillings.
     """
     # Groups of texts like one hub, one after the other, and the place of each text in its group.
     sizes = np.bincount(hubs, minlength=len(hubs))
-    members = np.flatnonzero(sizes[hubs] > _LEAST_VOICES)
+    members = np.flatnonzero(sizes[hubs] > LEAST_VOICES)
     is_marked = np.zeros(len(hubs), np.bool_)
     if not len(members):
         return is_marked
@@ -52,7 +52,7 @@ def mark_slots(
         """How many words are variable in the chosen ones of `members`."""
         found = np.empty(len(chosen), np.int64)
         size = sizes[groups[group_of[chosen]]]
-        for voices in range(_LEAST_VOICES, _VOICES + 1):
+        for voices in range(LEAST_VOICES, _VOICES + 1):
             asked = np.flatnonzero(np.minimum(_VOICES, size - 1) == voices)
             # Others all over the group, beginning behind the text itself.
             step = 1 + np.arange(voices) * (size[asked, None] - 1) // voices
@@ -102,7 +102,7 @@ def _vote(
             voices,
             values,
             value_starts,
-            _LEAST_VOICES,
+            LEAST_VOICES,
             is_marking,
             found[first:last],
         )

@@ -23,7 +23,7 @@ import polars as pl
 
 from flows.compiled import kernel
 from flows.deduplicate.cluster import star_clusters
-from flows.deduplicate.forms import mark_slots
+from flows.deduplicate.forms import LEAST_VOICES, mark_slots
 from flows.deduplicate.furniture import template_ends, template_lines, with_teasers
 from flows.deduplicate.kernels import (
     A_COVERED,
@@ -799,12 +799,22 @@ def _pairs_within(groups: Indexes) -> Pairs:
 
 
 def _alike(corpus: _Corpus, pairs: Pairs, measured: npt.NDArray[np.int32]) -> Indexes:
-    """The text with most others like it that each text is like, copies or fillings of one form: shape (texts)."""
-    a, b = sides(pairs)
+    """The text with most others like it that each text is like, copies or fillings of one form: shape (texts).
+
+    One whose group is too small to say in which places its texts differ goes with the largest that one like it is in:
+    few of the pairs of a form have been proposed.
+    """
     verdict = _verdict(corpus, pairs, measured)
-    alike = verdict.tells_one_story | verdict.is_form
-    edges = pl.DataFrame({"a": a[alike], "b": b[alike]}).cast(pl.UInt32)
-    return _hubs(edges, len(corpus.sizes))
+    a, b = (side[verdict.tells_one_story | verdict.is_form] for side in sides(pairs))
+    hubs = _hubs(pl.DataFrame({"a": a, "b": b}).cast(pl.UInt32), len(corpus.sizes))
+    sizes = np.bincount(hubs, minlength=len(hubs))[hubs]
+    one, other = np.concatenate([a, b]), np.concatenate([b, a])
+    # The last to be written stands: the largest group, of equal ones that of the lowest hub.
+    joins = np.flatnonzero((sizes[one] <= LEAST_VOICES) & (sizes[other] > LEAST_VOICES))
+    joins = joins[np.lexsort((-hubs[other[joins]], sizes[other[joins]]))]
+    joined = hubs.copy()
+    joined[one[joins]] = hubs[other[joins]]
+    return joined
 
 
 def _unasked(edges: pl.DataFrame, tried: npt.NDArray[np.uint64], hubs: Indexes) -> Pairs:
