@@ -50,7 +50,8 @@ CHANCE_WORDS, CHANCE_SHARE = 8, 0.35
 UNLIKE_TIMES, UNLIKE_SHARE = 4, 0.5
 # Words on either side of a difference that a slot of a form may have: 'the Rt Hon. Mary Ann Doe MP'.
 SLOT_WORDS = 6
-# Slots that count where they stand close to one another: an outlet's own dateline and byline make no form.
+# Slots that count where they stand close to one another, with no words between them that both texts have: an outlet's
+# own dateline and byline make no form.
 PLACE_SLOTS = 4
 # Words between two variable words from which on they stand in different places, and how many count in one place: the
 # bylines of outlets differ from copy to copy, too.
@@ -61,9 +62,12 @@ GRAM_WORDS = 5
 A_COVERED, B_COVERED, A_UNMATCHED, B_UNMATCHED, SAME_SLOTS, OTHER_SLOTS, OTHER_WORDS = range(7)
 SAME_VARIABLE, OTHER_VARIABLE, OTHER_PLACES, SHARED_GRAMS, ALL_GRAMS = range(7, 12)
 A_BEFORE, B_BEFORE, A_BETWEEN, B_BETWEEN, A_AFTER, B_AFTER = range(12, 18)
-MEASURES = 18
+INNER_SLOTS = 18
+MEASURES = 19
 # Words of a line that is no headline, be it one sentence; and those that a headline has at most.
 SENTENCE_WORDS, HEADLINE_WORDS = 14, 20
+# Words of the label that a headline may begin with: "Next:", "Watch live:".
+LABEL_WORDS = 3
 # Words of a run that is no headline.
 LONG_RUN = 16
 
@@ -431,8 +435,8 @@ def teasers_from(
 ) -> None:
     """Find the lines at the end of each text that are template or like headlines, those of other stories perhaps.
 
-    A headline is no sentence and does not end one, and has at most one figure, as results and prices have not, beside
-    its number in a list: "3. City beats United".
+    A headline is no sentence and does not end one, but for a label ("Watch live: "), and has at most one figure, as
+    results and prices have not, beside its number in a list ("3. City beats United").
 
     Args:
         words: words of all texts.
@@ -456,9 +460,9 @@ def teasers_from(
                 initials = np.int64(0)
                 of_line = words[at : at + count]
                 is_numbered = count > 1 and of_line[0] & 7 == FIGURE and of_line[1] & 7 == INITIAL
-                for w in range(2 if is_numbered else 0, count):
+                for w in range(1 if is_numbered else 0, count):
                     figures += of_line[w] & 7 == FIGURE
-                    initials += (w > 0) & (of_line[w] & 7 == INITIAL)
+                    initials += (w > LABEL_WORDS) & (of_line[w] & 7 == INITIAL)
                 if count > HEADLINE_WORDS or left < 0 or initials > 0 or figures > 1:
                     break
             line -= 1
@@ -816,9 +820,11 @@ def compare(  # noqa: PLR0912, PLR0915 - one pass over both texts
         measures: out, shape (n, MEASURES): words of a and of b that are aligned with equal ones; the longest stretch
             of each that is not; names and figures that are the same in both; that differ in the same place;
             differences of other kinds; VARIABLE words of a that are the same, those of either that differ in the same
-            place, at most PLACE_VARIABLE between two runs; places that differ otherwise; runs of GRAM_WORDS words that
-            are aligned, and all that either has; words of a and of b before the first run of at least LONG_RUN that
-            are equal, those after the last run, and those between them that are aligned.
+            place; places that differ otherwise; runs of GRAM_WORDS words that are aligned, and all that either has;
+            words of a and of b before the first run of at least LONG_RUN that are equal, those after the last run, and
+            those between them that are aligned; names and figures that differ between these runs. Between two runs, at
+            most PLACE_SLOTS names and figures count, and PLACE_VARIABLE of VARIABLE words, or as many as there are
+            words between the two that both have.
         value_starts: shape (n): where the values of each pair begin, or empty if nobody asks for them.
         values: out, zeros: for each word of a of each pair, what b has in its place: the same hash, that of another
             word or words, or 0 where nothing can be said.
@@ -872,6 +878,7 @@ def compare(  # noqa: PLR0912, PLR0915 - one pass over both texts
         other_words: Any = 0
         other_variable: Any = 0
         other_places: Any = 0
+        inner_slots: Any = 0
         a_first: Any = np.int64(a_count)
         b_first: Any = np.int64(b_count)
         a_last: Any = np.int64(0)
@@ -905,6 +912,8 @@ def compare(  # noqa: PLR0912, PLR0915 - one pass over both texts
             is_near = 0 <= a_gap <= MAX_GAP and b_gap <= MAX_GAP
             slots_before = other_slots
             variable_before = other_variable
+            # Words that both have in the gap, one here and one there.
+            amid: Any = np.int64(0)
             if is_near and (a_gap > 0 or b_gap > 0):
                 for row in range(a_gap + 1):
                     lcs[row, 0] = 0
@@ -928,28 +937,37 @@ def compare(  # noqa: PLR0912, PLR0915 - one pass over both texts
                 shorter_gap = min(a_gap, b_gap)
                 is_unlike = max(a_gap, b_gap) > UNLIKE_TIMES * shorter_gap
                 least_share = UNLIKE_SHARE if is_unlike else CHANCE_SHARE
-                if shorter_gap > CHANCE_WORDS and lcs[x, y] < least_share * shorter_gap:
+                amid = np.int64(lcs[x, y])
+                if shorter_gap > CHANCE_WORDS and amid < least_share * shorter_gap:
+                    amid = np.int64(0)
                     x = 0
                     y = 0
-                    if a_gap != b_gap:
-                        other_words += shorter_gap
-                        other_places += 1
-                    else:
-                        # A line of a form, where more stands in slots than in words.
+                    slots = np.int64(0)
+                    a_variable = np.int64(0)
+                    differ = np.int64(0)
+                    if a_gap == b_gap:
                         for w in range(a_gap):
                             one = aw[a_end + w]
                             other = bw[b_end + w]
+                            is_other = one >> CLASS_BITS != other >> CLASS_BITS
                             is_variable = one & 7 == VARIABLE or other & 7 == VARIABLE
-                            if is_variable or (
-                                one & 7 in (NAME, FIGURE, INITIAL) and other & 7 in (NAME, FIGURE, INITIAL)
-                            ):
-                                other_slots += one >> CLASS_BITS != other >> CLASS_BITS
-                                other_variable += is_variable and one >> CLASS_BITS != other >> CLASS_BITS
-                            else:
-                                other_words += one >> CLASS_BITS != other >> CLASS_BITS
-                                other_places += one >> CLASS_BITS != other >> CLASS_BITS
+                            differ += is_other
+                            a_variable += is_other and is_variable
+                            slots += is_other and (
+                                is_variable
+                                or (one & 7 in (NAME, FIGURE, INITIAL) and other & 7 in (NAME, FIGURE, INITIAL))
+                            )
                             if len(value_starts):
                                 values[value_starts[i] + a_end + w] = other >> CLASS_BITS
+                    other_slots += slots
+                    other_variable += a_variable
+                    # A line of a form, where more stands in slots than in words; or two headlines, as long by chance.
+                    if slots > differ - slots:
+                        other_words += differ - slots
+                        other_places += differ - slots
+                    else:
+                        other_words += shorter_gap
+                        other_places += 1
                 x_from: Any = x
                 y_from: Any = y
                 while x_from > 0 or y_from > 0 or x > 0 or y > 0:
@@ -1009,10 +1027,12 @@ def compare(  # noqa: PLR0912, PLR0915 - one pass over both texts
                     b_same[b_end + y] = 1
                     x_from = x
                     y_from = y
-            other_slots = min(other_slots, slots_before + PLACE_SLOTS)
-            other_variable = min(other_variable, variable_before + PLACE_VARIABLE)
+            other_slots = min(other_slots, slots_before + max(PLACE_SLOTS, amid))
+            other_variable = min(other_variable, variable_before + max(PLACE_VARIABLE, amid))
             if q == b_count:
                 break
+            if a_first < p:
+                inner_slots += other_slots - slots_before
             of_a = a_same[p : p + run]
             of_b = b_same[q : q + run]
             for at in range(run):
@@ -1060,6 +1080,7 @@ def compare(  # noqa: PLR0912, PLR0915 - one pass over both texts
         measures[i, SAME_VARIABLE] = same_variable
         measures[i, OTHER_VARIABLE] = other_variable
         measures[i, OTHER_PLACES] = other_places
+        measures[i, INNER_SLOTS] = inner_slots
         measures[i, SHARED_GRAMS] = grams
         measures[i, ALL_GRAMS] = max(a_count - GRAM_WORDS + 1, 0) + max(b_count - GRAM_WORDS + 1, 0) - grams
 

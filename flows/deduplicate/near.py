@@ -801,19 +801,20 @@ def _pairs_within(groups: Indexes) -> Pairs:
 def _alike(corpus: _Corpus, pairs: Pairs, measured: npt.NDArray[np.int32]) -> Indexes:
     """The text with most others like it that each text is like, copies or fillings of one form: shape (texts).
 
-    One whose group is too small to say in which places its texts differ goes with the largest that one like it is in:
-    few of the pairs of a form have been proposed.
+    One whose group is too small to say in which places its texts differ goes with the group that most of those like it
+    are in: few of the pairs of a form have been proposed.
     """
     verdict = _verdict(corpus, pairs, measured)
     a, b = (side[verdict.tells_one_story | verdict.is_form] for side in sides(pairs))
     hubs = _hubs(pl.DataFrame({"a": a, "b": b}).cast(pl.UInt32), len(corpus.sizes))
     sizes = np.bincount(hubs, minlength=len(hubs))[hubs]
     one, other = np.concatenate([a, b]), np.concatenate([b, a])
-    # The last to be written stands: the largest group, of equal ones that of the lowest hub.
-    joins = np.flatnonzero((sizes[one] <= LEAST_VOICES) & (sizes[other] > LEAST_VOICES))
-    joins = joins[np.lexsort((-hubs[other[joins]], sizes[other[joins]]))]
+    joins = (sizes[one] <= LEAST_VOICES) & (sizes[other] > LEAST_VOICES)
+    to_groups, voices = counted(np.sort((one[joins] << 32) | hubs[other[joins]]))
+    # The last to be written stands: the group with most that are like it, of equal ones that of the lowest hub.
+    to_groups = to_groups[np.lexsort((-to_groups, voices))]
     joined = hubs.copy()
-    joined[one[joins]] = hubs[other[joins]]
+    joined[to_groups >> 32] = to_groups & 0xFFFFFFFF
     return joined
 
 

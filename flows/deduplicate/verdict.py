@@ -18,6 +18,7 @@ from flows.deduplicate.kernels import (
     B_COVERED,
     B_UNMATCHED,
     GRAM_WORDS,
+    INNER_SLOTS,
     OTHER_PLACES,
     OTHER_SLOTS,
     OTHER_VARIABLE,
@@ -87,7 +88,8 @@ _SOME_CONCENTRATION = 0.8
 _FEW_SLOTS = 3
 _SLOT_SHARE = 0.5
 # Of texts of another cut this share of the slots must differ, too: an update may bring a dozen new figures and leave
-# most names and figures as they were.
+# most names and figures as they were. Likewise of texts that differ before and behind what they share: the dates,
+# bylines and counts around a story that is printed again are a dozen slots.
 _CUT_SLOT_SHARE = 0.25
 # Likewise two notices that share less than so many times the words that copies must, whatever else differs, when this
 # share of their slots does.
@@ -277,9 +279,12 @@ class Verdict:
         words = np.minimum(measures[:, OTHER_WORDS], PLACE_SLOTS * places)
         concentration = slots / np.maximum(slots + words, 1)
         is_form = (concentration >= _SLOT_CONCENTRATION) & (
-            ((slots >= _MANY_SLOTS) & is_of_one_cut)
+            (
+                ((slots >= _MANY_SLOTS) | ((slots >= _SOME_SLOTS) & (concentration >= _SOME_CONCENTRATION)))
+                & ((measures[:, INNER_SLOTS] >= _FEW_SLOTS) | (slot_share >= _CUT_SLOT_SHARE))
+                & is_of_one_cut
+            )
             | ((slots >= _MANY_SLOTS + PLACE_SLOTS) & (slot_share >= _CUT_SLOT_SHARE))
-            | ((slots >= _SOME_SLOTS) & (concentration >= _SOME_CONCENTRATION) & is_of_one_cut)
             | ((slots >= _FEW_SLOTS) & (slot_share >= _SLOT_SHARE) & is_of_one_cut)
             | is_other_filling
         )
