@@ -189,16 +189,28 @@ def test_notices_on_long_pages_of_one_outlet_stay_apart(words: int, around: int)
         assert kinds(pages) == {}
 
 
+MENU, BOX, BLURB, RIGHTS = (
+    text_of(prose(seed, words), words) for seed, words in ((46, 40), (47, 60), (48, 90), (49, 40))
+)
+
+
+def boxed_page(number: int, rights: str) -> str:
+    """A short story of its own around a box that stands now here, now there."""
+    parts = [text_of(prose(5_000 + 10 * number + part, 24 + number % 12)) for part in range(3)]
+    parts.insert(1 + number % 2, BOX)
+    return "\n".join([MENU, *parts, BLURB, rights])
+
+
 def test_short_stories_around_a_box_and_above_a_dated_foot_stay_apart() -> None:
-    menu, box, blurb, rights = (
-        text_of(prose(seed, words), words) for seed, words in ((46, 40), (47, 60), (48, 90), (49, 40))
-    )
-    pages = {}
-    for number in range(24):
-        parts = [text_of(prose(5_000 + 10 * number + part, 24 + number % 12)) for part in range(3)]
-        parts.insert(1 + number % 2, box)
-        pages[f"{number:02}"] = "\n".join([menu, *parts, blurb, f"© {2_020 + number % 4} {rights}"])
-    assert kinds(pages) == {}
+    assert kinds({f"{number:02}": boxed_page(number, f"© {2_020 + number % 4} {RIGHTS}") for number in range(24)}) == {}
+
+
+def test_the_few_stories_of_an_outlet_that_prints_a_form_every_day_stay_apart() -> None:
+    stories = {f"s{number:02}": boxed_page(number, RIGHTS) for number in range(16)}
+    reports = {
+        f"r{number:03}": "\n".join([MENU, *form(number).split("\n")[:3], BOX, BLURB, RIGHTS]) for number in range(100)
+    }
+    assert kinds(stories | reports) == {}
 
 
 def test_a_form_that_is_filled_in_again_is_another_text_and_its_reprint_a_copy() -> None:

@@ -65,6 +65,8 @@ _MOST_BEFORE = 40
 # most of whose pages are fillings of one form, half the pairs or more are alike beside a line of its footer, too, while
 # cut-off copies of a wire story make strangers of one pair in six at most.
 _STRANGERS_OF_FEW, _STRANGERS_OF_MANY, _MANY_TELLING = 0.5, 0.3, 10
+# Less will do of strangers whose own lines stand amid those that both have: those of a cut-off copy stand behind.
+_STRANGERS_AMID = 0.2
 # Headlines of other stories, at the end of a text and below a line that recurs, as "More from this section" does, are
 # furniture, too: up to so many words of them, beneath so many of the text's own. They stand below that line in all the
 # texts that have it but for such a share, where a footer is an outlet's own: after a line that calls for subscribers
@@ -294,25 +296,25 @@ def _recurring(hashes: Indexes, of_texts: Indexes, starts: Indexes, texts: _Text
     a, b = pairs >> 32, pairs & 0xFFFFFFFF
     around = texts.around(a, b)
     left = np.minimum(lengths[a], lengths[b]) - around
-    is_told = np.zeros(len(a), np.bool_)
+    is_told, is_amid = np.zeros((2, len(a)), np.bool_)
     if texts.beside:
         own, in_both, amid, is_told = texts.beside(place, a, b)
-        is_own = (own >= np.maximum(_TELLING_WORDS, _OWN_SHARE * in_both)) | (
-            amid >= np.maximum(_TELLING_WORDS, _AMID_SHARE * in_both)
-        )
+        is_amid = amid >= np.maximum(_TELLING_WORDS, _AMID_SHARE * in_both)
+        is_own = (own >= np.maximum(_TELLING_WORDS, _OWN_SHARE * in_both)) | is_amid
         left, around = np.where(is_own, own, left), np.where(is_own, in_both, around)
     is_related = (left < _LEAST_LEFT) | (texts.covered(a, b) - around >= _RELATED_SHARE * left) | is_told
     related = is_related[inverse]
     is_telling = (left >= _TELLING_WORDS)[inverse]
-    asked_count, telling_count, strangers, telling_strangers = (
+    asked_count, telling_count, strangers, telling_strangers, strangers_amid = (
         np.bincount(line[chosen], minlength=len(frequent))
-        for chosen in (line >= 0, is_telling, ~related, is_telling & ~related)
+        for chosen in (line >= 0, is_telling, ~related, is_telling & ~related, is_amid[inverse] & ~related)
     )
     is_asked_alone = telling_count >= _MIN_TELLING
     least = np.where(telling_count >= _MANY_TELLING, _STRANGERS_OF_MANY, _STRANGERS_OF_FEW)
     recurs = np.where(
         is_asked_alone, telling_strangers >= least * telling_count, strangers >= _STRANGERS_OF_FEW * asked_count
     ) & (asked_count > 0)
+    recurs |= (telling_count >= _MANY_TELLING) & (strangers_amid >= _STRANGERS_AMID * telling_count)
     # Of what stands less often the place is -1, and so the last one.
     return Lines(is_template=np.append(recurs, False)[place], is_repeated=place >= 0, numbers=place)
 
