@@ -194,15 +194,17 @@ MENU, BOX, BLURB, RIGHTS = (
 )
 
 
-def boxed_page(number: int, rights: str) -> str:
-    """A short story of its own around a box that stands now here, now there."""
-    parts = [text_of(prose(5_000 + 10 * number + part, 24 + number % 12)) for part in range(3)]
+def boxed_page(number: int, rights: str, words: int = 24) -> str:
+    """A short story of its own, three times so many words, around a box that stands now here, now there."""
+    parts = [text_of(prose(5_000 + 10 * number + part, words + number % 12)) for part in range(3)]
     parts.insert(1 + number % 2, BOX)
     return "\n".join([MENU, *parts, BLURB, rights])
 
 
-def test_short_stories_around_a_box_and_above_a_dated_foot_stay_apart() -> None:
-    assert kinds({f"{number:02}": boxed_page(number, f"© {2_020 + number % 4} {RIGHTS}") for number in range(24)}) == {}
+@pytest.mark.parametrize("words", [16, 24])
+def test_short_stories_around_a_box_and_above_a_dated_foot_stay_apart(words: int) -> None:
+    rights = [f"© {year} {RIGHTS}" for year in range(2_020, 2_024)]
+    assert kinds({f"{number:02}": boxed_page(number, rights[number % 4], words) for number in range(24)}) == {}
 
 
 def test_the_few_stories_of_an_outlet_that_prints_a_form_every_day_stay_apart() -> None:

@@ -52,7 +52,7 @@ _TELLING_WORDS = 60
 _OWN_SHARE = 0.5
 # Fewer will do, this share, where they stand amid those lines, as a short story does between the head and the foot of
 # its page: what was added to a copy mostly stands before the story or behind it.
-_AMID_SHARE = 0.2
+_AMID_WORDS, _AMID_SHARE = 40, 0.2
 # Pairs with so much left that are needed to ask them alone.
 _MIN_TELLING = 5
 # So many words of sentences that both texts have before they say anything of their own are a story, not a page, when
@@ -299,12 +299,12 @@ def _recurring(hashes: Indexes, of_texts: Indexes, starts: Indexes, texts: _Text
     is_told, is_amid = np.zeros((2, len(a)), np.bool_)
     if texts.beside:
         own, in_both, amid, is_told = texts.beside(place, a, b)
-        is_amid = amid >= np.maximum(_TELLING_WORDS, _AMID_SHARE * in_both)
+        is_amid = amid >= np.maximum(_AMID_WORDS, _AMID_SHARE * in_both)
         is_own = (own >= np.maximum(_TELLING_WORDS, _OWN_SHARE * in_both)) | is_amid
         left, around = np.where(is_own, own, left), np.where(is_own, in_both, around)
     is_related = (left < _LEAST_LEFT) | (texts.covered(a, b) - around >= _RELATED_SHARE * left) | is_told
     related = is_related[inverse]
-    is_telling = (left >= _TELLING_WORDS)[inverse]
+    is_telling = ((left >= _TELLING_WORDS) | is_amid)[inverse]
     asked_count, telling_count, strangers, telling_strangers, strangers_amid = (
         np.bincount(line[chosen], minlength=len(frequent))
         for chosen in (line >= 0, is_telling, ~related, is_telling & ~related, is_amid[inverse] & ~related)
