@@ -59,8 +59,9 @@ from prefect.task_runners import ProcessPoolTaskRunner, TaskRunner, ThreadPoolTa
 from flows import steps
 from flows.addresses import is_address, shown
 from flows.deduplicate.kernels import thread_count
+from flows.deduplicate.portion_files import files_of
 from flows.deduplicate.portions import ON_THREADS as BY_THREADS
-from flows.deduplicate.portions import InFiles, work_off
+from flows.deduplicate.portions import InFiles, result_of, work_off
 from flows.errors import CopydeskError, LockedError, NetworkError, UsageError
 from flows.inbox import Inbox
 from flows.ingest.inputs import FileState
@@ -182,9 +183,10 @@ def deduplicate_articles(work: Workplace, shards: Sequence[str], settings: Setti
 
 
 @task(name="deduplicate", cache_policy=NO_CACHE)
-def deduplicate_portion(portion: Path) -> None:
+def deduplicate_portion(work: Workplace, portion: str) -> None:
     """A portion of the search for repeats, from file to file."""
-    work_off(portion)
+    with work.here(files_of(portion), files_of(result_of(portion))) as folder:
+        work_off(folder, portion, work)
 
 
 @task(name="validate", cache_policy=NO_CACHE)
@@ -703,11 +705,10 @@ def _deduplicate(
         with _timed("validate", seconds):
             counts = _done(count_records(work, found.shards, *met, settings, return_state=True))
         with _timed("deduplicate", seconds):
-            # Portions of the search share files that are written in place, as no store has them.
-            if workers.pool is None or work.address is not None:
+            if workers.pool is None:
                 _done(deduplicate_articles(work, found.shards, settings, return_state=True))
             else:
-                _deduplicate_by(workers, work.folder, found.shards, settings)
+                _deduplicate_by(workers, work, found.shards, settings)
         log.info("deduplicate: done in %s", duration(seconds["deduplicate"]))
         with _timed("validate", seconds):
             fallen = _done(validate_repeats(work, found.shards, return_state=True))
@@ -716,16 +717,19 @@ def _deduplicate(
         log.info("validate: %s failed, whose sources are rejected; looking for repeats again", counted(fallen, "row"))
 
 
-def _deduplicate_by(workers: "Workers", work: Path, shards: Sequence[str], settings: Settings) -> None:
-    """What `deduplicate_articles` does, by workers that see the work folder."""
+def _deduplicate_by(workers: "Workers", work: Workplace, shards: Sequence[str], settings: Settings) -> None:
+    """What `deduplicate_articles` does, portion by portion by workers."""
 
-    def run(portions: Sequence[Path]) -> None:
-        futures = [workers.submit(deduplicate_portion, portion=portion) for portion in portions]
+    def run(portions: Sequence[str]) -> None:
+        futures = [workers.submit(deduplicate_portion, work=work, portion=portion) for portion in portions]
         for future in futures:
             workers.result(future)
 
-    with tempfile.TemporaryDirectory(dir=work, prefix=".portions-") as folder:
-        steps.write_repeats(work, shards, settings, InFiles(Path(folder), run))
+    with (
+        work.here(("articles/", "passages/"), ("repeats/",)) as folder,
+        tempfile.TemporaryDirectory(dir=folder, prefix=".portions-") as own,
+    ):
+        steps.write_repeats(folder, shards, settings, InFiles(folder, Path(own), run, work))
 
 
 def _write(work: Workplace, shards: Sequence[str], settings: Settings, workers: "Workers") -> dict[str, Written]:

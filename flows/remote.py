@@ -5,11 +5,12 @@ others of that kind, or FSSPEC_S3_ANON=true.
 """
 
 import re
-from collections.abc import Iterator, Mapping
+from collections.abc import Callable, Iterable, Iterator, Mapping
+from concurrent.futures import ThreadPoolExecutor
 from contextlib import contextmanager
 from dataclasses import dataclass
 from datetime import datetime
-from typing import Any
+from typing import Any, TypeVar
 
 from fsspec import AbstractFileSystem
 from fsspec.asyn import AsyncFileSystem
@@ -18,6 +19,8 @@ from fsspec.core import url_to_fs
 from flows.addresses import scheme_of, shown
 from flows.errors import NO_ROOM, CopydeskError, NetworkError, RefusedError, UsageError
 from flows.printable import printable
+
+Item = TypeVar("Item")
 
 # Transfers at a time. A small object costs a round trip, which is some 30 ms inside one region.
 AT_ONCE = 16
@@ -129,6 +132,16 @@ def object_at(store: Store, path: str) -> StoredObject | None:
         except FileNotFoundError:
             return None
     return _object(path, info) if info.get("type") == "file" else None
+
+
+def at_once(store: Store, move: Callable[[Item], None], what: Iterable[Item]) -> None:
+    """Move files, or parts of them, some at a time; the first error ends it."""
+    pool = ThreadPoolExecutor(store.at_once)
+    try:
+        for _ in pool.map(move, what):
+            pass
+    finally:
+        pool.shutdown(cancel_futures=True)
 
 
 def _is_walk(system: AbstractFileSystem) -> bool:

@@ -13,8 +13,7 @@ number are dead, and removes what they left. Nothing else there is touched.
 import logging
 import os
 import re
-from collections.abc import Callable, Iterable, Iterator, Sequence
-from concurrent.futures import ThreadPoolExecutor
+from collections.abc import Iterable, Iterator, Sequence
 from contextlib import contextmanager, nullcontext, suppress
 from dataclasses import dataclass
 from pathlib import Path
@@ -22,8 +21,9 @@ from tempfile import TemporaryDirectory
 
 from flows.addresses import is_address
 from flows.errors import CopydeskError, UsageError
+from flows.pieces import Spans, fetch_spans, put_part
 from flows.release.staging import Lock, clear_errors, discard, flush, staged
-from flows.remote import Store, clear_store_errors, objects_below, open_store
+from flows.remote import Store, at_once, clear_store_errors, objects_below, open_store
 
 log = logging.getLogger("copydesk")
 
@@ -71,6 +71,52 @@ class Workplace:
             yield folder
             after = _states(folder, names)
             _put(store, folder, [name for name, state in after.items() if before.get(name) != state])
+
+    @property
+    def is_needed(self) -> bool:
+        """Whether files have to be brought to other machines: what follows does nothing without a store."""
+        return self.address is not None
+
+    def put(self, folder: Path, names: Sequence[str]) -> None:
+        """Put files into the store.
+
+        Args:
+            folder: where they lie.
+            names: theirs in it, and in the store.
+
+        Raises:
+            CopydeskError: as `here`.
+        """
+        if self.address is not None:
+            _put(open_store(self.address), folder, names)
+
+    def fetch(self, folder: Path, names: Sequence[str]) -> None:
+        """Fetch those files that are not in a folder; arguments and errors as for `put`."""
+        if self.address is not None:
+            _fetch(open_store(self.address), folder, names)
+
+    def put_part(self, file: Path, first: int, end: int, name: str) -> None:
+        """Put bytes of a file into the store, as a part of one that goes by this name, a folder's.
+
+        Raises:
+            CopydeskError: as `here`.
+        """
+        if self.address is not None:
+            put_part(open_store(self.address), file, first, end, name)
+
+    def fetch_spans(self, name: str, spans: Spans, file: Path) -> None:
+        """Fetch stretches of a file in the store, or of the parts of one, to the same places of a file that is there.
+
+        Args:
+            name: of the file, or, where there are parts, of the folder with them.
+            spans: shape (n, 2): the first byte of each, and the first behind it; ascending and apart.
+            file: where they go.
+
+        Raises:
+            CopydeskError: as `here`; also where the parts do not cover what is asked for.
+        """
+        if self.address is not None and len(spans):
+            fetch_spans(open_store(self.address), name, spans, file)
 
 
 @contextmanager
@@ -199,7 +245,7 @@ def _fetch(store: Store, folder: Path, names: Iterable[str]) -> None:
             finally:
                 draft.unlink(missing_ok=True)
 
-    _at_once(store, fetch, missing)
+    at_once(store, fetch, missing)
 
 
 def _put(store: Store, folder: Path, names: Sequence[str]) -> None:
@@ -212,17 +258,7 @@ def _put(store: Store, folder: Path, names: Sequence[str]) -> None:
                 store.system.makedirs(f"{base}/{name}".rpartition("/")[0], exist_ok=True)
             store.system.put_file(str(folder / name), f"{base}/{name}")
 
-    _at_once(store, put, names)
-
-
-def _at_once(store: Store, move: Callable[[str], None], names: Sequence[str]) -> None:
-    """Move files, some at a time."""
-    pool = ThreadPoolExecutor(store.at_once)
-    try:
-        for _ in pool.map(move, names):
-            pass
-    finally:
-        pool.shutdown(cancel_futures=True)
+    at_once(store, put, names)
 
 
 def _states(folder: Path, names: Sequence[str]) -> dict[str, tuple[int, int, int]]:

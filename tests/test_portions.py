@@ -1,6 +1,7 @@
 """Portions of work done elsewhere come to what threads come to, also when they are done twice."""
 
-from collections.abc import Sequence
+import shutil
+from collections.abc import Callable, Sequence
 from itertools import pairwise
 from pathlib import Path
 
@@ -13,19 +14,29 @@ from hypothesis import strategies as st
 from flows.deduplicate import near, passages, portions, reuse
 from flows.deduplicate.kernels import shuffled
 from flows.deduplicate.near import near_duplicates
-from flows.deduplicate.portions import ON_THREADS, InFiles, shared_out, work_off
+from flows.deduplicate.portion_files import files_of
+from flows.deduplicate.portions import ON_THREADS, InFiles, result_of, shared_out, work_off
 from flows.deduplicate.stage import Repeats, find_repeats
 from flows.ids import sha256_of
 from flows.normalize.normalize import normalize
 from flows.settings import Settings
+from flows.workplace import Workplace
 from schemas.provenance import Provenance
 from schemas.sources import Sources
 
 
-def twice_each(files: Sequence[Path]) -> None:
-    """Work off the portions out of order, and each a second time, as happens when a worker is given up too early."""
-    for file in [*reversed(files), *files]:
-        work_off(file)
+def twice_each(work: Path) -> Callable[[Sequence[str]], None]:
+    """Work off portions out of order, and each a second time, as happens when a worker is given up too early."""
+
+    def run(names: Sequence[str]) -> None:
+        for name in [*reversed(names), *names]:
+            work_off(work, name)
+
+    return run
+
+
+def in_files(folder: Path) -> InFiles:
+    return InFiles(folder, folder, twice_each(folder))
 
 
 def doubled(numbers: np.ndarray, factor: int, name: str | None) -> tuple[np.ndarray, ...]:
@@ -42,7 +53,7 @@ def own_functions(monkeypatch: pytest.MonkeyPatch) -> None:
 
 
 def test_a_portion_elsewhere_gets_the_arrays_numbers_and_texts_that_it_was_given(tmp_path, own_functions):
-    spread = InFiles(tmp_path, twice_each)
+    spread = in_files(tmp_path)
     given_arrays: list[np.ndarray] = [
         np.arange(5),
         np.empty(0, np.uint32),
@@ -57,7 +68,7 @@ def test_a_portion_elsewhere_gets_the_arrays_numbers_and_texts_that_it_was_given
 
 
 def test_what_a_portion_came_to_is_handed_on_by_name_and_not_copied(tmp_path, own_functions):
-    spread = InFiles(tmp_path, twice_each)
+    spread = in_files(tmp_path)
     (large, _), _ = spread(doubled, [(np.arange(100_000), 2, None), (np.arange(10), 2, None)])
     found = list(spread(halved, [(large[10:20],), (large[20:],)]))
     assert found[0][0].tolist() == list(range(10, 20))
@@ -66,16 +77,16 @@ def test_what_a_portion_came_to_is_handed_on_by_name_and_not_copied(tmp_path, ow
 
 
 def test_one_portion_alone_is_done_at_once(tmp_path):
-    def run(files: Sequence[Path]) -> None:
+    def run(names: Sequence[str]) -> None:
         raise AssertionError
 
-    assert [result.tolist() for (result,) in InFiles(tmp_path, run)(halved, [(np.array([4]),)])] == [[2]]
-    assert list(InFiles(tmp_path, run)(halved, [])) == []
+    assert [result.tolist() for (result,) in InFiles(tmp_path, tmp_path, run)(halved, [(np.array([4]),)])] == [[2]]
+    assert list(InFiles(tmp_path, tmp_path, run)(halved, [])) == []
 
 
 def test_a_portion_names_functions_of_the_stage_alone(tmp_path):
     with pytest.raises(ValueError, match="is no part of"):
-        list(InFiles(tmp_path, twice_each)(halved, [(np.array([4]),), (np.array([4]),)]))
+        list(in_files(tmp_path)(halved, [(np.array([4]),), (np.array([4]),)]))
 
 
 @given(st.lists(st.integers(0, 2**64 - 1)), st.sampled_from([2, 16, 64]))
@@ -87,7 +98,7 @@ def test_ranges_of_keys_cover_them_all_in_order(keys, ranges):
 
 @given(st.integers(0, 1000), st.integers(1, 300))
 def test_portions_cover_everything_once_and_little_stays_here(total, per_portion):
-    for spread in (ON_THREADS, InFiles(Path(), twice_each)):
+    for spread in (ON_THREADS, in_files(Path())):
         bounds, who = shared_out(total, per_portion, spread)
         assert [number for first, last in bounds for number in range(first, last)] == list(range(total))
         assert who is (spread if total > per_portion * portions.ELSEWHERE_TIMES else ON_THREADS)
@@ -117,14 +128,14 @@ def page(number: int) -> str:
     return "\n\n".join([f"Headline {number} {WORDS[number % 31]}", *own, weather, footer])
 
 
-def shards(folder: Path, count: int, per_shard: int) -> tuple[list[Path], list[Path]]:
+def shards(folder: Path, pages: Sequence[str], per_shard: int) -> tuple[list[Path], list[Path]]:
     """Shards of `articles` and `passages`, as the build writes them."""
-    texts = pl.Series([page(number) for number in range(count)])
+    texts = pl.Series(pages)
     empty = {name: column.dtype.type for name, column in Sources.to_schema().columns.items()}
     sources = pl.DataFrame(
         {
             "source_id": sha256_of(texts).str.head(16),
-            "uri": [f"{number}.txt" for number in range(count)],
+            "uri": [f"{number}.txt" for number in range(len(pages))],
             "media_type": "text/plain",
             "byte_count": texts.str.len_bytes(),
             "sha256": sha256_of(texts),
@@ -149,7 +160,7 @@ def shards(folder: Path, count: int, per_shard: int) -> tuple[list[Path], list[P
 
 @pytest.fixture(scope="module")
 def corpus(tmp_path_factory: pytest.TempPathFactory) -> tuple[list[Path], list[Path]]:
-    return shards(tmp_path_factory.mktemp("shards"), 420, 100)
+    return shards(tmp_path_factory.mktemp("shards"), [page(number) for number in range(420)], 100)
 
 
 @pytest.fixture
@@ -161,29 +172,100 @@ def small_portions(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(reuse, "_PAIRS_PER_SLICE", 100)
 
 
+# Of what grows with the corpus nothing is done at once, by the run itself.
+FUNCTIONS = {
+    *("_words_of_shard", "_placed", "_gathered", "_trimmed", "_aligned", "_sketched", "_linked"),
+    *("_described", "_fingerprints", "_linked_range", "_measured"),
+}
+
+
 def same(one: Repeats, other: Repeats) -> None:
     for name in ("clusters", "repeats", "overlaps", "relations"):
         assert getattr(one, name).equals(getattr(other, name)), name
 
 
-def test_repeats_do_not_depend_on_who_does_the_work(corpus, tmp_path, small_portions):
-    settings = Settings()
-    here = find_repeats(corpus[0], corpus[1], settings, tmp_path / "here")
-    assert here.clusters.height > 50
-    assert here.overlaps.height > 100
+@pytest.fixture(scope="module")
+def expected(corpus: tuple[list[Path], list[Path]], tmp_path_factory: pytest.TempPathFactory) -> Repeats:
+    """What threads find."""
+    return find_repeats(corpus[0], corpus[1], Settings(), tmp_path_factory.mktemp("here"))
+
+
+def test_repeats_do_not_depend_on_who_does_the_work(corpus, expected, tmp_path, small_portions):
+    assert expected.clusters.height > 50
+    assert expected.overlaps.height > 100
     functions: set[str] = set()
 
-    def run(files: Sequence[Path]) -> None:
-        functions.update(file.name.rsplit("-")[0].lstrip("0123456789") for file in files)
-        twice_each(files)
+    def run(names: Sequence[str]) -> None:
+        functions.update(name.rpartition("/")[2].split("-")[0].lstrip("0123456789") for name in names)
+        twice_each(tmp_path)(names)
 
     (tmp_path / "portions").mkdir()
-    same(here, find_repeats(corpus[0], corpus[1], settings, tmp_path / "there", InFiles(tmp_path / "portions", run)))
-    # Nothing of what grows with the corpus was done at once, here.
-    assert functions >= {
-        *("_words_of_shard", "_placed", "_gathered", "_trimmed", "_aligned", "_sketched", "_linked"),
-        *("_described", "_fingerprints", "_linked_range", "_measured"),
-    }
+    spread = InFiles(tmp_path, tmp_path / "portions", run)
+    same(expected, find_repeats(corpus[0], corpus[1], Settings(), tmp_path / "there", spread))
+    assert functions >= FUNCTIONS
+
+
+FORMS = [
+    f"Harbour report\n\nThe {WORDS[n % 7]} wind comes from the {WORDS[n % 5 + 9]} at {n + 3} knots. High water is "
+    f"at {n % 12} past noon, low water at {n % 9}. Ferries leave the {WORDS[n % 11 + 3]} quay every {n % 40 + 20} "
+    f"minutes and the lamp keeper on duty is called {WORDS[n % 13 + 8].capitalize()} until the evening watch begins."
+    for n in range(24)
+]
+
+
+class Machines:
+    """Machines that do not see the folder of the run; each portion is done by one of them, some by two."""
+
+    def __init__(self, work: Workplace, nowhere: Path) -> None:
+        self.work = work
+        self.functions: set[str] = set()
+        self._other = Workplace(nowhere, work.address)
+
+    def __call__(self, names: Sequence[str]) -> None:
+        self.functions.update(name.rpartition("/")[2].split("-")[0].lstrip("0123456789") for name in names)
+        for name in [*reversed(names), *names[:1]]:
+            with self._other.here(files_of(name), files_of(result_of(name))) as folder:
+                work_off(folder, name, self._other)
+
+
+def test_machines_that_see_a_store_alone_find_the_same(corpus, expected, store, tmp_path, small_portions):
+    work = Workplace(tmp_path / "run", "s3://desk/run")
+    (work.folder / "portions").mkdir(parents=True)
+    with work.here((), ("passages/",)) as folder:
+        (folder / "passages").mkdir()
+        files = [Path(shutil.copy(file, folder / "passages")) for file in corpus[1]]
+    machines = Machines(work, tmp_path / "nowhere")
+    spread = InFiles(work.folder, work.folder / "portions", machines, work)
+    found = find_repeats(corpus[0], files, Settings(), work.folder / "there", spread)
+    same(expected, found)
+    assert machines.functions >= FUNCTIONS
+    # What is sampled goes from machine to machine: the run asks where its ranges begin, and for nothing else of it.
+    sampled = list((work.folder / "portions" / ".hollow").rglob("*_fingerprints-*.arrays"))
+    assert sampled
+    assert all(file.stat().st_blocks * 512 < file.stat().st_size // 2 for file in sampled)
+
+
+def test_words_that_were_marked_here_reach_other_machines(store, tmp_path, small_portions, monkeypatch):
+    """Slots of forms are marked by the run, and looked at again by others."""
+    monkeypatch.setattr(near, "_BATCH_ROWS", 40)
+    files = shards(tmp_path, [*FORMS, *(page(number) for number in range(12))], 18)
+    work = Workplace(tmp_path / "run", "s3://desk/run")
+    (work.folder / "portions").mkdir(parents=True)
+    with work.here((), ("passages/",)) as folder:
+        (folder / "passages").mkdir()
+        passage_files = [Path(shutil.copy(file, folder / "passages")) for file in files[1]]
+    spread = InFiles(work.folder, work.folder / "portions", Machines(work, tmp_path / "nowhere"), work)
+    changed: list[np.ndarray] = []
+    say = spread.changed
+
+    def spy(array: np.ndarray) -> None:
+        changed.append(array)
+        say(array)
+
+    monkeypatch.setattr(spread, "changed", spy)
+    found = find_repeats(files[0], passage_files, Settings(), work.folder / "there", spread)
+    assert len(changed) == 1
+    same(find_repeats(files[0], files[1], Settings(), tmp_path / "here"), found)
 
 
 def test_near_duplicates_do_not_depend_on_how_the_work_is_cut(monkeypatch):

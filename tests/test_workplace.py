@@ -266,6 +266,24 @@ def test_workers_use_the_store(build, store, tmp_path):
 
 
 @pytest.mark.prefect
+def test_workers_that_see_the_store_alone_look_for_repeats_as_well(build, store, tmp_path, monkeypatch):
+    from flows import pipeline
+
+    here = build("here")
+    submitted = pipeline.Workers.submit
+
+    def submit(self: Any, one: Any, **parameters: Any) -> Any:
+        return submitted(self, one, **parameters | {"work": elsewhere(parameters["work"], tmp_path)})
+
+    monkeypatch.setattr(pipeline.Workers, "submit", submit)
+    stored = build("stored", work="s3://desk/tables", runner="processes")
+    assert files_of(stored.released.path) == files_of(here.released.path)
+    assert keys(store) == []
+    put = [path for method, path in store.asked if method == "PUT"]
+    assert [path for path in put if "_words_of_shard-" in path and path.endswith(".result")]
+
+
+@pytest.mark.prefect
 def test_a_store_that_fails_in_the_middle_fails_the_build_and_nothing_else(build, store, tmp_path):
     store.fault = lambda method, path: (503, "SlowDown") if "/articles/" in path else None
     with pytest.raises(NetworkError, match="the store does not answer, or fails"):

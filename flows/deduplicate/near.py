@@ -44,9 +44,10 @@ from flows.deduplicate.kernels import (
     trim,
 )
 from flows.deduplicate.pairs import Counted, Pairs, added_up, counted, distinct, paired, sides
+from flows.deduplicate.portion_files import Room, Stretches
 from flows.deduplicate.portions import ON_THREADS, Arrays, Spread, shared_out
 from flows.deduplicate.verdict import ALIKE, INSIDE_LENGTH, Verdict
-from flows.deduplicate.wordstore import WordStore, give_back, put_words, sealed, shared_words, words_of_batches
+from flows.deduplicate.wordstore import WordStore, give_back, room_for, sealed, shared_words, words_of_batches
 from flows.settings import Settings
 
 Indexes = npt.NDArray[np.int64]
@@ -311,9 +312,9 @@ def _without_lines(
     """
     starts, lines = store.starts, store.line_starts
     ends, sizes, whole, body, aside = (np.empty(store.text_count, np.int64) for _ in range(5))
-    words, file = store.words, None
-    if store.spread.is_elsewhere:
-        words, file = shared_words(Path(store.file_name).parent, len(words))
+    words, is_elsewhere = store.words, store.spread.is_elsewhere
+    if is_elsewhere:
+        words = shared_words(Path(store.file_name).parent, len(words))
     bounds, spread = shared_out(store.text_count, _BATCH_ROWS, store.spread)
     portions = [
         (
@@ -324,8 +325,7 @@ def _without_lines(
             is_template[lines[first] : lines[last]],
             settings.min_article_words,
             store.is_compiled,
-            file,
-            int(starts[first]),
+            room_for(words, int(starts[first]), int(starts[last] - starts[first])) if is_elsewhere else None,
         )
         for first, last in bounds
     ]
@@ -333,7 +333,7 @@ def _without_lines(
         for column, own in zip((ends, sizes, whole, body, aside), found, strict=True):
             column[first:last] = own
         ends[first:last] += starts[first]
-    return words if file is None else sealed(words), ends, sizes, whole, body, aside
+    return sealed(words, store.spread) if is_elsewhere else words, ends, sizes, whole, body, aside
 
 
 def _without_ends(
@@ -378,7 +378,6 @@ def _without_ends(
         settings.min_article_words,
         store.is_compiled,
         None,
-        0,
     )
     mixed = (aside[cut].astype(np.uint64) * MIX_A) ^ ends_aside.astype(np.uint64)
     aside[cut] = (mixed >> LINE_SHIFT).astype(np.int64)
@@ -396,16 +395,15 @@ def _trimmed(
     is_template: npt.NDArray[np.bool_],
     least: int,
     is_compiled: bool,
-    file: str | None,
-    offset: int,
+    room: Room | None,
 ) -> Arrays:
-    """A portion of `_without_lines`: texts side by side; to a file if there is one, from the word with this number."""
+    """A portion of `_without_lines`: texts side by side, changed where they are, or put into their room."""
     count = len(starts) - 1
     out = tuple(np.empty(count, np.int64) for _ in range(5))
-    own = words if file is None else np.array(words)
+    own = words if room is None else np.array(words)
     kernel(trim, is_compiled=is_compiled)(own, starts, line_starts, line_words, is_template, 0, count, least, *out)
-    if file is not None:
-        put_words(file, offset, own)
+    if room is not None:
+        room.put(own)
     give_back(words)
     return out
 
@@ -434,6 +432,8 @@ def _edges(corpus: _Corpus) -> pl.DataFrame:
     is_marked = mark_slots(
         corpus.words, corpus.starts, corpus.ends, _alike(corpus, tried, measured), is_compiled=corpus.is_compiled
     )
+    if is_marked.any():
+        corpus.spread.changed(corpus.words)
     again = np.flatnonzero(np.logical_or(*(is_marked[side] for side in sides(tried))))
     measured[again] = _measured_pairs(corpus, tried[again])
     fillings = _fillings(corpus, tried, measured)
@@ -523,10 +523,11 @@ def _sketches(
         own = texts[first:last]
         if not spread.is_elsewhere:
             return corpus.words, corpus.starts, corpus.ends, own, own, part, parts, cut_into, corpus.is_compiled
-        places = corpus.words, corpus.starts[own], corpus.ends[own], np.arange(len(own))
+        starts, ends = corpus.starts[own], corpus.ends[own]
+        places = Stretches(corpus.words, starts, ends), starts, ends, np.arange(len(own))
         return *places, own, part, parts, cut_into, corpus.is_compiled
 
-    found = spread(_sketched, [portion(first, last) for first, last in bounds])
+    found = spread(_sketched, [portion(first, last) for first, last in bounds], stays=(0,))
     for (first, last), (keys, own_counts, cuts) in zip(bounds, found, strict=True):
         counts[texts[first:last]] = own_counts
         yield keys, cuts
@@ -608,7 +609,8 @@ def _measured(
             return words, starts, ends, pairs, is_compiled
         # What is handed over are the places of these texts, not of all.
         texts, places = np.unique(pairs, return_inverse=True)
-        return words, starts[texts], ends[texts], places, is_compiled
+        read = starts[texts], ends[texts]
+        return Stretches(words, *read), *read, places, is_compiled
 
     found = spread(_aligned, [portion(first, last) for first, last in bounds])
     for (first, last), (own,) in zip(bounds, found, strict=True):

@@ -10,7 +10,8 @@ from typing import Any, TypeVar
 import numpy as np
 import numpy.typing as npt
 
-from flows.deduplicate.portions import ON_THREADS, Array, Arrays
+from flows.deduplicate.portion_files import Array
+from flows.deduplicate.portions import ON_THREADS, Arrays
 
 Indexes = npt.NDArray[np.int64]
 # The two of a pair in one number: the lower one << 32 | the higher one.

@@ -18,12 +18,13 @@ from flows.compiled import compiled, plain
 from flows.deduplicate import passage_kernels
 from flows.deduplicate.cluster import survivor_order
 from flows.deduplicate.kernels import COMPILE_FROM_BYTES
+from flows.deduplicate.portion_files import Room, Stretches
 from flows.deduplicate.portions import ON_THREADS, Arrays, Spread, shared_out
 from flows.deduplicate.wordstore import (
     Number,
     WordStore,
     give_back,
-    put_words,
+    room_for,
     sealed,
     shared_words,
     words_of_batches,
@@ -195,7 +196,7 @@ def read_passages(
             yield table
 
     if spread.is_elsewhere and len(passages) > 1:
-        store = _words_of_shards([str(shard) for shard in passages], work, spread)
+        store = _words_of_shards([shard for shard in passages if isinstance(shard, Path)], work, spread)
         deque(tables(), maxlen=0)
     else:
         texts = (table["text"] for table in tables("text"))
@@ -329,44 +330,49 @@ def _moved(
 
 def _copied(store: WordStore, rows: Indexes, to: Indexes, work: Path) -> npt.NDArray[np.uint32]:
     """Copy the words of passages side by side into another file."""
-    words, name = shared_words(work, int(to[-1]))
+    words = shared_words(work, int(to[-1]))
     bounds, spread = shared_out(len(rows), _PASSAGES_PER_SLICE, store.spread)
-    starts = store.starts[rows]
+    starts, ends = store.starts[rows], store.starts[rows + 1]
     portions = [
-        (store.words, starts[first:last], np.diff(to[first : last + 1]), store.is_compiled, name, int(to[first]))
+        (
+            Stretches(store.words, starts[first:last], ends[first:last]),
+            starts[first:last],
+            ends[first:last],
+            store.is_compiled,
+            room_for(words, int(to[first]), int(to[last] - to[first])),
+        )
         for first, last in bounds
     ]
     for _ in spread(_gathered, portions):
         pass
-    return sealed(words)
+    return sealed(words, store.spread)
 
 
-def _gathered(
-    words: npt.NDArray[np.uint32], starts: Indexes, lengths: Indexes, is_compiled: bool, file: str, offset: int
-) -> Arrays:
-    """A portion of `_copied`: the words of some passages, put into the file from the word with this number on."""
-    own = np.empty(int(lengths.sum()), np.uint32)
-    to = np.concatenate([np.zeros(1, np.int64), np.cumsum(lengths)])
+def _gathered(words: npt.NDArray[np.uint32], starts: Indexes, ends: Indexes, is_compiled: bool, room: Room) -> Arrays:
+    """A portion of `_copied`: the words of some passages, put side by side into their room."""
+    to = np.concatenate([np.zeros(1, np.int64), np.cumsum(ends - starts)])
+    own = np.empty(int(to[-1]), np.uint32)
     # As the kernel asks for them: where each passage begins, and behind that where it ends.
-    ends = np.stack([starts, starts + lengths], axis=1).ravel()
-    arrays = views_of(words, ends, np.arange(0, len(ends), 2), own, to, is_compiled=is_compiled)
-    kernels_for(is_compiled=is_compiled)["gather"](*arrays, 0, len(lengths))
-    put_words(file, offset, own)
+    bounds = np.stack([starts, ends], axis=1).ravel()
+    arrays = views_of(words, bounds, np.arange(0, len(bounds), 2), own, to, is_compiled=is_compiled)
+    kernels_for(is_compiled=is_compiled)["gather"](*arrays, 0, len(starts))
+    room.put(own)
     give_back(words)
     return ()
 
 
-def _words_of_shards(shards: Sequence[str], work: Path, spread: Spread) -> WordStore:
+def _words_of_shards(shards: Sequence[Path], work: Path, spread: Spread) -> WordStore:
     """Read texts as `words_of_batches` does, each shard where the work is done; their words come to lie in one file."""
-    is_compiled = sum(Path(shard).stat().st_size for shard in shards) >= COMPILE_FROM_BYTES
-    found = list(spread(_words_of_shard, [(shard,) for shard in shards]))
+    is_compiled = sum(shard.stat().st_size for shard in shards) >= COMPILE_FROM_BYTES
+    found = list(spread(_words_of_shard, [(shard,) for shard in shards], stays=(0,)))
     counts = [np.array([len(column) for column in columns]) for columns in zip(*found, strict=True)]
     firsts, line_firsts = (np.concatenate([[0], np.cumsum(counts[column])]) for column in (0, 2))
-    words, name = shared_words(work, int(firsts[-1]))
-    for _ in spread(_placed, [(part[0], name, int(first)) for part, first in zip(found, firsts, strict=False)]):
+    words = shared_words(work, int(firsts[-1]))
+    rooms = (room_for(words, int(first), len(part[0])) for part, first in zip(found, firsts, strict=False))
+    for _ in spread(_placed, [(part[0], room) for part, room in zip(found, rooms, strict=True)]):
         pass
     return WordStore(
-        words=sealed(words),
+        words=sealed(words, spread),
         starts=_shifted([part[1] for part in found], firsts),
         line_hashes=np.concatenate([part[2] for part in found]),
         line_words=np.concatenate([part[3] for part in found]),
@@ -376,17 +382,17 @@ def _words_of_shards(shards: Sequence[str], work: Path, spread: Spread) -> WordS
     )
 
 
-def _words_of_shard(shard: str) -> Arrays:
+def _words_of_shard(shard: Path) -> Arrays:
     """A portion of `_words_of_shards`: words, where each text's end; lines, their words, where each text's end."""
-    texts = columns_of(Path(shard), ("text",))["text"]
+    texts = columns_of(shard, ("text",))["text"]
     # Four bytes a word, and hardly ever more words than bytes of text.
     store = words_of_batches([texts], 4 * int(texts.str.len_bytes().sum()))
     return store.words, store.starts[1:], store.line_hashes, store.line_words, store.line_starts[1:]
 
 
-def _placed(words: npt.NDArray[np.uint32], file: str, offset: int) -> Arrays:
+def _placed(words: npt.NDArray[np.uint32], room: Room) -> Arrays:
     """A portion of `_words_of_shards`: the words of a shard, copied to their place."""
-    put_words(file, offset, words)
+    room.put(words)
     return ()
 
 

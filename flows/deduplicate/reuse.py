@@ -29,6 +29,7 @@ from flows.deduplicate.passage_kernels import (
     UNBROKEN,
 )
 from flows.deduplicate.passages import Indexes, Passages, kernels_for, of_roles, views, views_of
+from flows.deduplicate.portion_files import Stretches
 from flows.deduplicate.portions import Arrays, shared_out
 from flows.deduplicate.wordstore import give_back
 from flows.settings import Settings
@@ -257,11 +258,12 @@ def _keys(
     # Passages that lie side by side go together.
     order = np.argsort(rows)
     sizes = settings.shingle_words, item_bits, part, parts, cut_into
+    starts, ends = store.starts[rows], store.starts[rows + 1]
     portions = [
         (
-            store.words,
-            store.starts[rows[items]],
-            store.starts[rows[items] + 1],
+            Stretches(store.words, starts[items], ends[items]),
+            starts[items],
+            ends[items],
             items,
             groups[items],
             *sizes,
@@ -269,7 +271,7 @@ def _keys(
         )
         for items in (order[first:last] for first, last in bounds)
     ]
-    for keys, cuts in spread(_fingerprints, portions):  # noqa: UP028 - two arrays of `Arrays`
+    for keys, cuts in spread(_fingerprints, portions, stays=(0,)):  # noqa: UP028 - two arrays of `Arrays`
         yield keys, cuts
 
 
@@ -323,12 +325,17 @@ def _asked(passages: Passages, a: Indexes, b: Indexes, longer: Indexes, settings
     """Pairs (rows of passages) as a portion of work for `_measured`."""
     store = passages.store
     is_b_longer = longer == b
+    shorter = np.where(is_b_longer, a, b)
     has_stretch = (groups_of_roles()[passages.role[a]] == _CONTENT_GROUP) & (passages.source[a] != passages.source[b])
+    longer_starts, longer_ends = store.starts[longer], store.starts[longer + 1]
+    shorter_starts, shorter_ends = store.starts[shorter], store.starts[shorter + 1]
+    starts, ends = np.append(longer_starts, shorter_starts), np.append(longer_ends, shorter_ends)
     return (
-        store.words,
-        store.starts[longer],
-        store.starts[longer + 1],
-        *(ends[np.where(is_b_longer, a, b)] for ends in (store.starts[:-1], store.starts[1:])),
+        Stretches(store.words, starts, ends),
+        longer_starts,
+        longer_ends,
+        shorter_starts,
+        shorter_ends,
         is_b_longer,
         has_stretch,
         settings.shingle_words,

@@ -23,7 +23,8 @@ from flows.buffers import Bytes, Places, text_runs
 from flows.compiled import kernel
 from flows.deduplicate.characters import character_tables
 from flows.deduplicate.kernels import COMPILE_FROM_BYTES, thread_count
-from flows.deduplicate.portions import ON_THREADS, Spread
+from flows.deduplicate.portion_files import Room
+from flows.deduplicate.portions import FULL, ON_THREADS, Spread
 from flows.deduplicate.text_kernels import eight_bytes, needs_normal_form, tokenize
 
 Number = TypeVar("Number", bound=np.generic)
@@ -140,20 +141,18 @@ def give_back(words: npt.NDArray[Any]) -> None:
         mapped.madvise(mmap.MADV_DONTNEED)
 
 
-def shared_words(folder: Path, count: int) -> tuple[npt.NDArray[np.uint32], str]:
-    """Room for so many words in a file that others see, which they fill by `put_words`; and its name."""
+def shared_words(folder: Path, count: int) -> npt.NDArray[np.uint32]:
+    """Room for so many words in a file of the work folder, which portions fill; see `room_for`."""
     descriptor, name = tempfile.mkstemp(prefix="words-", dir=folder)
     os.close(descriptor)
     # A map cannot be empty.
     os.truncate(name, max(count, 1) * 4)
-    return np.memmap(name, np.uint32, "r+", shape=(max(count, 1),))[:count], name
+    return np.memmap(name, np.uint32, "r+", shape=(max(count, 1),))[:count]
 
 
-def put_words(file: str, offset: int, words: npt.NDArray[np.uint32]) -> None:
-    """Write words to a file, beginning with the word of this number; to do so twice is to do so once."""
-    with Path(file).open("r+b") as out:
-        out.seek(offset * 4)
-        out.write(np.ascontiguousarray(words).data)
+def room_for(words: npt.NDArray[np.uint32], first: int, count: int) -> Room:
+    """That part of `shared_words` that a portion fills: where it begins, and how many words it has."""
+    return Room(Path(file_of(words)), first * words.itemsize, count * words.itemsize)
 
 
 def file_of(words: npt.NDArray[np.uint32]) -> str:
@@ -162,10 +161,11 @@ def file_of(words: npt.NDArray[np.uint32]) -> str:
     return str(words.filename)
 
 
-def sealed(words: npt.NDArray[np.uint32]) -> npt.NDArray[np.uint32]:
+def sealed(words: npt.NDArray[np.uint32], spread: Spread) -> npt.NDArray[np.uint32]:
     """The words of a file that is full, under another name: who was given up and writes on does not find it."""
     name = Path(file_of(words))
-    new = name.with_name(f"{name.name}.full")
+    spread.filled(name)
+    new = name.with_name(f"{name.name}{FULL}")
     name.rename(new)
     return np.memmap(new, np.uint32, "r+", shape=(max(len(words), 1),))[: len(words)]
 
