@@ -3,9 +3,11 @@
 A file that many tasks fill, each a part of it, is a folder in a store. The pieces in it are called by where they begin.
 """
 
-import os
+from bisect import bisect_left, bisect_right
+from collections.abc import Iterator, Sequence
 from itertools import pairwise
 from pathlib import Path
+from typing import NamedTuple
 
 import numpy as np
 import numpy.typing as npt
@@ -50,55 +52,65 @@ def put_part(store: Store, file: Path, first: int, end: int, name: str) -> None:
     at_once(store, put, range(first, end, _PIECE_BYTES))
 
 
-def fetch_spans(store: Store, name: str, spans: Spans, file: Path) -> None:
-    """Fetch stretches of a file in a store to the same places of a file of this machine, which is there.
+def fetch_spans(store: Store, wanted: Sequence[tuple[str, Spans, Path]]) -> None:
+    """Fetch stretches of files in a store to the same places of files of this machine, which are there.
 
     Args:
         store: with the folder that names count from.
-        name: of the file; with a slash at its end, of the folder with its pieces.
-        spans: which; one at least.
-        file: where they go.
+        wanted: the name of a file or, with a slash at its end, of the folder with its pieces; which stretches of it;
+            where they go.
 
     Raises:
         CopydeskError: as `clear_store_errors`; also where something of it is not in the store.
     """
-    path = f"{store.path.rstrip('/')}/{name}".rstrip("/")
-    pieces = objects_below(store, path) if name.endswith("/") else {path: None}
-    paths = sorted(pieces)
-    firsts = np.array([int(piece.rpartition("/")[2]) for piece in paths] if name.endswith("/") else [0], np.int64)
-    with file.open("r+b") as target:
 
-        def fetch(request: tuple[int, int, int]) -> None:
-            number, first, end = request
-            data = b""
-            if number >= 0:
-                begin = int(firsts[number])
-                with clear_store_errors(store.shown):
-                    data = store.system.cat_file(paths[number], start=first - begin, end=end - begin)
-            if len(data) != end - first:
-                raise CopydeskError(f"{store.shown}: a table of this run is not whole in the store; run it again")
-            os.pwrite(target.fileno(), data, first)
+    def fetch(request: _Request) -> None:
+        data = b""
+        if request.path is not None:
+            first, end = request.first - request.begin, request.end - request.begin
+            with clear_store_errors(store.shown):
+                data = store.system.cat_file(request.path, start=first, end=end)
+        if len(data) != request.end - request.first:
+            raise CopydeskError(f"{store.shown}: a table of this run is not whole in the store; run it again")
+        with request.file.open("r+b") as target:
+            target.seek(request.first)
+            target.write(data)
 
-        at_once(store, fetch, _requests(spans, firsts))
+    at_once(store, fetch, [request for one in wanted for request in _requests(store, *one)])
 
 
-def _requests(spans: Spans, firsts: npt.NDArray[np.int64]) -> list[tuple[int, int, int]]:
-    """What to ask for, so that little is asked for and little more than what is wanted comes.
+class _Request(NamedTuple):
+    """Bytes to ask for.
 
-    Args:
-        spans: what is wanted.
-        firsts: where the pieces begin, ascending.
-
-    Returns:
-        The number of a piece (-1 where none begins so early), first byte, first behind the last; in bytes of the file.
+    Attributes:
+        path: of an object of the store; None if there is none that they could be in.
+        begin: the first byte of the object, in bytes of the file.
+        first: the first byte that is wanted.
+        end: the first behind the last one.
+        file: where they go.
     """
-    is_new = np.append(True, spans[1:, 0] - spans[:-1, 1] > _GAP_BYTES)
-    starts, ends = spans[is_new, 0], spans[np.append(is_new[1:], True), 1]
-    found = []
-    for start, end in zip(starts.tolist(), ends.tolist(), strict=True):
-        inner = firsts[np.searchsorted(firsts, start, side="right") : np.searchsorted(firsts, end, side="left")]
+
+    path: str | None
+    begin: int
+    first: int
+    end: int
+    file: Path
+
+
+def _requests(store: Store, name: str, spans: Spans, file: Path) -> Iterator[_Request]:
+    """What to ask for, so that little is asked for and little more than what is wanted comes."""
+    path = f"{store.path.rstrip('/')}/{name}".rstrip("/")
+    paths, begins = [path], [0]
+    if name.endswith("/"):
+        paths = sorted(objects_below(store, path))
+        begins = [int(piece.rpartition("/")[2]) for piece in paths]
+    is_new = np.append(True, spans[1:, 0] - spans[:-1, 1] > _GAP_BYTES)[: len(spans)]
+    is_last = np.append(is_new[1:], True)[: len(spans)]
+    for start, end in zip(spans[is_new, 0].tolist(), spans[is_last, 1].tolist(), strict=True):
+        inner = begins[bisect_right(begins, start) : bisect_left(begins, end)]
         # A request keeps to one piece.
-        for first, last in pairwise([start, *inner.tolist(), end]):
-            number = int(np.searchsorted(firsts, first, side="right")) - 1
-            found += [(number, begin, min(begin + _PIECE_BYTES, last)) for begin in range(first, last, _PIECE_BYTES)]
-    return found
+        for first, last in pairwise([start, *inner, end]):
+            number = bisect_right(begins, first) - 1
+            source, begin = (paths[number], begins[number]) if number >= 0 else (None, 0)
+            for at in range(first, last, _PIECE_BYTES):
+                yield _Request(source, begin, at, min(at + _PIECE_BYTES, last), file)

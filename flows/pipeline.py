@@ -522,6 +522,11 @@ class Workers:
     runner: Runner
     pool: "TaskRunner[PrefectFuture[Any]] | None" = None
 
+    @property
+    def are_here(self) -> bool:
+        """Whether they were started for this run, on this machine."""
+        return self.runner.scheduler is None
+
     def submit(self, one: "Task[..., Result]", **parameters: Any) -> PrefectFuture[Result]:
         """Hand out a task."""
         if self.pool is None:
@@ -540,7 +545,7 @@ class Workers:
         try:
             result: Result = future.result()
         except FileNotFoundError as error:
-            if self.runner.scheduler is None:
+            if self.are_here:
                 raise
             raise CopydeskError(
                 f"a worker does not find {error.filename or 'a file of this run'}: --out or --work must be a folder "
@@ -719,9 +724,11 @@ def _deduplicate(
 
 def _deduplicate_by(workers: "Workers", work: Workplace, shards: Sequence[str], settings: Settings) -> None:
     """What `deduplicate_articles` does, portion by portion by workers."""
+    # What workers of this machine hand on need not go through a store.
+    place = Workplace(work.folder) if workers.are_here else work
 
     def run(portions: Sequence[str]) -> None:
-        futures = [workers.submit(deduplicate_portion, work=work, portion=portion) for portion in portions]
+        futures = [workers.submit(deduplicate_portion, work=place, portion=portion) for portion in portions]
         for future in futures:
             workers.result(future)
 
@@ -729,7 +736,7 @@ def _deduplicate_by(workers: "Workers", work: Workplace, shards: Sequence[str], 
         work.here(("articles/", "passages/"), ("repeats/",)) as folder,
         tempfile.TemporaryDirectory(dir=folder, prefix=".portions-") as own,
     ):
-        steps.write_repeats(folder, shards, settings, InFiles(folder, Path(own), run, work))
+        steps.write_repeats(folder, shards, settings, InFiles(folder, Path(own), run, place))
 
 
 def _write(work: Workplace, shards: Sequence[str], settings: Settings, workers: "Workers") -> dict[str, Written]:

@@ -104,19 +104,18 @@ class Workplace:
         if self.address is not None:
             put_part(open_store(self.address), file, first, end, name)
 
-    def fetch_spans(self, name: str, spans: Spans, file: Path) -> None:
-        """Fetch stretches of a file in the store, or of the parts of one, to the same places of a file that is there.
+    def fetch_spans(self, wanted: Sequence[tuple[str, Spans, Path]]) -> None:
+        """Fetch stretches of files in the store, or of the parts of one, to the same places of files that are there.
 
         Args:
-            name: of the file, or, where there are parts, of the folder with them.
-            spans: shape (n, 2): the first byte of each, and the first behind it; ascending and apart.
-            file: where they go.
+            wanted: the name of a file or, where there are parts, of the folder with them; the stretches, as
+                `flows.pieces` describes them; where they go.
 
         Raises:
             CopydeskError: as `here`; also where the parts do not cover what is asked for.
         """
-        if self.address is not None and len(spans):
-            fetch_spans(open_store(self.address), name, spans, file)
+        if self.address is not None and wanted:
+            fetch_spans(open_store(self.address), wanted)
 
 
 @contextmanager

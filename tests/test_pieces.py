@@ -1,5 +1,6 @@
 """Stretches of files in a store: what comes is what was asked for, and errors are one line."""
 
+import time
 from itertools import pairwise
 from pathlib import Path
 
@@ -59,7 +60,7 @@ def test_stretches_come_whole_however_the_file_was_put(tmp_path, cuts, pairs, pi
             bounds = sorted({0, *cuts, LENGTH})
             for first, end in pairwise(bounds):
                 put_part(store, source, first, end, name)
-        fetch_spans(store, name, spans, target)
+        fetch_spans(store, [(name, spans, target)])
     store.system.rm(store.path, recursive=True)
     found = target.read_bytes()
     assert all(found[first:end] == DATA[first:end] for first, end in spans)
@@ -78,7 +79,7 @@ def test_a_piece_that_is_gone_is_one_line(store, tmp_path, lost):
         if first not in lost:
             put_part(place, source, first, first + 100, "words/")
     with pytest.raises(CopydeskError, match=r"^s3://desk/run: .*run it again$"):
-        fetch_spans(place, "words/", np.array([[50, 250]]), target)
+        fetch_spans(place, [("words/", np.array([[50, 250]]), target)])
 
 
 def test_little_is_asked_for(store, tmp_path):
@@ -90,11 +91,25 @@ def test_little_is_asked_for(store, tmp_path):
     place = open_store("s3://desk/run")
     put_part(place, source, 0, size + 3, "words/")
     store.asked.clear()
-    fetch_spans(place, "words/", np.array([[0, 10], [1_000, 1_010], [size, size + 3]]), target)
+    fetch_spans(place, [("words/", np.array([[0, 10], [1_000, 1_010], [size, size + 3]]), target)])
     assert len(store.gets()) == 2
     assert target.stat().st_size == size + 3
     assert target.read_bytes().endswith(b"end")
     assert target.stat().st_blocks * 512 < 100_000
+
+
+def test_stretches_of_many_files_are_asked_for_side_by_side(store, tmp_path):
+    place = open_store("s3://desk/run")
+    wanted = []
+    for number in range(12):
+        place.system.pipe_file(f"{place.path}/{number}", bytes([number] * 10))
+        (tmp_path / f"{number}").write_bytes(b"")
+        wanted.append((f"{number}", np.array([[2, 5]]), tmp_path / f"{number}"))
+    store.seconds = 0.5
+    began = time.monotonic()
+    fetch_spans(place, wanted)
+    assert time.monotonic() - began < 12 * store.seconds / 2
+    assert [file.read_bytes() for _, _, file in wanted] == [bytes([0, 0] + [number] * 3) for number in range(12)]
 
 
 def test_what_is_put_is_held_a_little_at_a_time(tmp_path: Path, store, monkeypatch):

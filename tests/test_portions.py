@@ -205,6 +205,33 @@ def test_repeats_do_not_depend_on_who_does_the_work(corpus, expected, tmp_path, 
     assert functions >= FUNCTIONS
 
 
+@pytest.mark.parametrize("name", ["link", "."])
+def test_the_work_folder_may_have_another_name(corpus, expected, tmp_path, small_portions, monkeypatch, name):
+    (tmp_path / "real" / "portions").mkdir(parents=True)
+    (tmp_path / "link").symlink_to(tmp_path / "real")
+    monkeypatch.chdir(tmp_path / "real")
+    work = tmp_path / "link" if name == "link" else Path()
+    sizes: list[int] = []
+
+    def run(names: Sequence[str]) -> None:
+        sizes.extend((work / file).stat().st_size for one in names for file in files_of(one))
+        twice_each(work)(names)
+
+    same(
+        expected, find_repeats(corpus[0], corpus[1], Settings(), work / "there", InFiles(work, work / "portions", run))
+    )
+    assert max(sizes) < 50_000, "what lies in a file is named"
+
+
+def test_a_corpus_without_a_word_has_no_repeats(tmp_path):
+    files = shards(tmp_path, ["— … —", "***", "§ §\n\n—", "!"], 1)
+    assert len(files[1]) == 4
+    (tmp_path / "portions").mkdir()
+    found = find_repeats(*files, Settings(), tmp_path / "there", in_files(tmp_path))
+    same(find_repeats(*files, Settings(), tmp_path / "here"), found)
+    assert found.repeats.is_empty()
+
+
 FORMS = [
     f"Harbour report\n\nThe {WORDS[n % 7]} wind comes from the {WORDS[n % 5 + 9]} at {n + 3} knots. High water is "
     f"at {n % 12} past noon, low water at {n % 9}. Ferries leave the {WORDS[n % 11 + 3]} quay every {n % 40 + 20} "

@@ -276,6 +276,7 @@ def test_workers_that_see_the_store_alone_look_for_repeats_as_well(build, store,
         return submitted(self, one, **parameters | {"work": elsewhere(parameters["work"], tmp_path)})
 
     monkeypatch.setattr(pipeline.Workers, "submit", submit)
+    monkeypatch.setattr(pipeline.Workers, "are_here", False)
     stored = build("stored", work="s3://desk/tables", runner="processes")
     assert files_of(stored.released.path) == files_of(here.released.path)
     assert keys(store) == []

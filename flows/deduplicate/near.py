@@ -14,7 +14,6 @@ Jaccard similarity alone would miss truncated and edited copies, and would take 
 
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass
-from pathlib import Path
 from typing import Any
 
 import numpy as np
@@ -314,7 +313,7 @@ def _without_lines(
     ends, sizes, whole, body, aside = (np.empty(store.text_count, np.int64) for _ in range(5))
     words, is_elsewhere = store.words, store.spread.is_elsewhere
     if is_elsewhere:
-        words = shared_words(Path(store.file_name).parent, len(words))
+        words = shared_words(store.folder, len(words))
     bounds, spread = shared_out(store.text_count, _BATCH_ROWS, store.spread)
     portions = [
         (

@@ -96,7 +96,8 @@ class Writer:
             names_spans: say which stretches are read, for those who do not see the file.
             is_changed: files whose arrays are written once more, since others do not have them as they are.
         """
-        self._folders = folders
+        # Arrays know the file that they are mapped from by its real path.
+        self._folders = [folder.resolve() for folder in folders]
         self._names_spans = names_spans
         self._changed = is_changed
 
@@ -153,15 +154,16 @@ class Writer:
             root = root.base
         if not isinstance(root, np.memmap) or root.filename is None or not array.flags.c_contiguous or not array.size:
             return None
-        file = Path(str(root.filename))
+        file = Path(str(root.filename)).resolve()
         if not any(file.is_relative_to(folder) for folder in self._folders):
             return None
         return _Place(file, int(root.offset) + array.ctypes.data - root.ctypes.data)
 
     def _name_of(self, file: Path) -> str:
         """Its name in the work folder; the whole one if it lies in none."""
+        file = file.resolve()
         names = [file.relative_to(folder).as_posix() for folder in self._folders if file.is_relative_to(folder)]
-        return min([*names, str(file.absolute())], key=len)
+        return min([*names, str(file)], key=len)
 
 
 class Reader:
@@ -177,11 +179,6 @@ class Reader:
     def paths(self) -> list[str]:
         """The names of files that are values themselves."""
         return [one["path"] for one in self._described if "path" in one]
-
-    @property
-    def has_held(self) -> bool:
-        """Whether arrays are given in stretches."""
-        return any("held" in one for one in self._described)
 
     def spans(self, without: Collection[int] = ()) -> dict[str, Spans]:
         """Which bytes of which files the values need: name → spans.
@@ -211,15 +208,15 @@ class Reader:
         """The values; arrays are mapped, and writing to them changes no file.
 
         Args:
-            folders: where files are looked for, the work folder first. Stretches that are given are put together in
-                the last one.
+            folders: where files are looked for, the work folder first. In the last one stretches that are given are put
+                together, and rooms lie.
         """
         numbers = count()
         for one in self._described:
             if "path" in one:
                 yield self._work / one["path"]
             elif "room" in one:
-                yield Room(self._work / one["room"], one["first"], one["byte_count"])
+                yield Room(folders[-1] / one["room"], one["first"], one["byte_count"])
             elif "held" in one:
                 yield self._put_together(one, folders[-1] / f".held-{next(numbers)}")
             elif "dtype" in one:

@@ -122,8 +122,12 @@ class Carrier(Protocol):
         """Make these bytes of a file available as part of one that goes by this name."""
         ...
 
-    def fetch_spans(self, name: str, spans: Spans, file: Path) -> None:
-        """Write these bytes of a file that goes by this name, which may have been put in parts, to the same places."""
+    def fetch_spans(self, wanted: Sequence[tuple[str, Spans, Path]]) -> None:
+        """Write bytes of files, which may have been put in parts, to the same places of others that are there.
+
+        Args:
+            wanted: the name of a file, of one in parts with a slash; which of its bytes; where they go.
+        """
         ...
 
 
@@ -141,7 +145,7 @@ class SharedFolder:
     def put_part(self, file: Path, first: int, end: int, name: str) -> None:
         """As `Carrier`."""
 
-    def fetch_spans(self, name: str, spans: Spans, file: Path) -> None:
+    def fetch_spans(self, wanted: Sequence[tuple[str, Spans, Path]]) -> None:
         """As `Carrier`."""
 
 
@@ -164,15 +168,16 @@ class InFiles:
             run: lets `work_off` be called with the name of each of the portions, and returns when all is done.
             carrier: to those who do not see the work folder.
         """
-        self._work = work
-        self._folder = folder
+        # Arrays know the file that they are mapped from by its real path.
+        self._work = work.resolve()
+        self._folder = folder.resolve()
         self._run = run
         self._carrier = carrier
         self._numbers = count()
         self._filled: set[Path] = set()
         self._changed: set[Path] = set()
         # What stays elsewhere has a file here, too, of its size and without its bytes, so that arrays can be cut.
-        self._hollow = folder / ".hollow"
+        self._hollow = self._folder / ".hollow"
 
     def __call__(
         self, function: Callable[..., Arrays], portions: Sequence[tuple[Any, ...]], stays: Collection[int] = ()
@@ -208,7 +213,7 @@ class InFiles:
         """As `Spread`. Others see what was put before, and are given what they read of this array with each portion."""
         if self._carrier.is_needed:
             assert isinstance(array, np.memmap)
-            self._changed.add(Path(str(array.filename)))
+            self._changed.add(Path(str(array.filename)).resolve())
 
     def _fetch_rooms(self, portions: Sequence[tuple[Any, ...]]) -> None:
         """What portions have put into files that they fill together, and which are read here as well."""
@@ -218,7 +223,7 @@ class InFiles:
         for file, own in rooms.items():
             firsts = np.array([room.first for room in own])
             spans = merged(firsts, firsts + [room.byte_count for room in own])
-            self._carrier.fetch_spans(self._whole(file), spans, file)
+            self._carrier.fetch_spans([(self._whole(file), spans, file)])
             self._filled.add(file)
 
     def _whole(self, file: Path) -> str:
@@ -228,12 +233,13 @@ class InFiles:
         """What results say of arrays, but for those that stay where they are."""
         if not self._carrier.is_needed:
             return
+        wanted = []
         for reader in readers:
             for name, spans in reader.spans(stays).items():
                 if not (self._work / name).exists():
-                    hollow = self._hollow / name
-                    _make(hollow, reader.byte_count(name))
-                    self._carrier.fetch_spans(name, spans, hollow)
+                    _make(self._hollow / name, reader.byte_count(name))
+                    wanted.append((name, spans, self._hollow / name))
+        self._carrier.fetch_spans(wanted)
 
 
 def shared_out(total: int, per_portion: int, spread: Spread) -> tuple[Bounds, Spread]:
@@ -260,6 +266,7 @@ def work_off(work: Path, name: str, carrier: Carrier = SHARED_FOLDER) -> None:
         name: of the portion, in the work folder.
         carrier: of what else it reads, and of what it puts into files that portions fill together.
     """
+    work = work.resolve()
     reader = Reader(work, name)
     module, function = str(reader.says["module"]), str(reader.says["function"])
     if not module.startswith(_PACKAGE):
@@ -267,15 +274,14 @@ def work_off(work: Path, name: str, carrier: Carrier = SHARED_FOLDER) -> None:
     carrier.fetch(work, reader.paths())
     with _brought(work, reader, carrier) as folders:
         values = list(reader.values(folders))
-        rooms = [value for value in values if isinstance(value, Room)]
+        rooms = [value for value in values if isinstance(value, Room)] if carrier.is_needed else []
         for room in rooms:
-            if carrier.is_needed and not room.file.exists():
-                _make(room.file, room.first + room.byte_count)
+            _make(room.file, room.first + room.byte_count)
         result = getattr(import_module(module), function)(*values)
         Writer(folders).write(work / result_of(name), result, {})
-    for room in rooms:
-        whole = parts_of(room.file.relative_to(work).as_posix())
-        carrier.put_part(room.file, room.first, room.first + room.byte_count, whole)
+        for room in rooms:
+            whole = parts_of(room.file.relative_to(folders[-1]).as_posix())
+            carrier.put_part(room.file, room.first, room.first + room.byte_count, whole)
 
 
 def result_of(name: str) -> str:
@@ -285,18 +291,23 @@ def result_of(name: str) -> str:
 
 @contextmanager
 def _brought(work: Path, reader: Reader, carrier: Carrier) -> Iterator[tuple[Path, ...]]:
-    """Folders that have what a portion reads: the work folder, and one for stretches of files that are not in it."""
-    missing = {name: spans for name, spans in reader.spans().items() if not (work / name).exists()}
-    if not missing and not reader.has_held:
+    """Folders that have what a portion reads: the work folder, and one of its own for what is carried.
+
+    What it carries away lies there, too: what is in the work folder may be there for others of this machine.
+    """
+    if not carrier.is_needed:
         yield (work,)
         return
     with TemporaryDirectory(prefix="copydesk-") as folder:
-        brought = Path(folder)
-        for name, spans in missing.items():
-            _make(brought / name, reader.byte_count(name))
-            whole = parts_of(name.removesuffix(FULL)) if name.endswith(FULL) else name
-            carrier.fetch_spans(whole, spans, brought / name)
-        yield work, brought
+        own = Path(folder)
+        wanted = []
+        for name, spans in reader.spans().items():
+            if not (work / name).exists():
+                _make(own / name, reader.byte_count(name))
+                whole = parts_of(name.removesuffix(FULL)) if name.endswith(FULL) else name
+                wanted.append((whole, spans, own / name))
+        carrier.fetch_spans(wanted)
+        yield work, own
 
 
 def parts_of(name: str) -> str:

@@ -257,19 +257,19 @@ def _keys(
     bounds, spread = shared_out(len(rows), _PASSAGES_PER_SLICE, store.spread)
     # Passages that lie side by side go together.
     order = np.argsort(rows)
+    slices = (order[first:last] for first, last in bounds)
     sizes = settings.shingle_words, item_bits, part, parts, cut_into
-    starts, ends = store.starts[rows], store.starts[rows + 1]
+    places = ((items, (store.starts[rows[items]], store.starts[rows[items] + 1])) for items in slices)
     portions = [
         (
-            Stretches(store.words, starts[items], ends[items]),
-            starts[items],
-            ends[items],
+            Stretches(store.words, *own),
+            *own,
             items,
             groups[items],
             *sizes,
             store.is_compiled,
         )
-        for items in (order[first:last] for first, last in bounds)
+        for items, own in places
     ]
     for keys, cuts in spread(_fingerprints, portions, stays=(0,)):  # noqa: UP028 - two arrays of `Arrays`
         yield keys, cuts
@@ -327,15 +327,17 @@ def _asked(passages: Passages, a: Indexes, b: Indexes, longer: Indexes, settings
     is_b_longer = longer == b
     shorter = np.where(is_b_longer, a, b)
     has_stretch = (groups_of_roles()[passages.role[a]] == _CONTENT_GROUP) & (passages.source[a] != passages.source[b])
-    longer_starts, longer_ends = store.starts[longer], store.starts[longer + 1]
-    shorter_starts, shorter_ends = store.starts[shorter], store.starts[shorter + 1]
-    starts, ends = np.append(longer_starts, shorter_starts), np.append(longer_ends, shorter_ends)
+    starts, ends = store.starts[:-1], store.starts[1:]
+    words: Any = store.words
+    if store.spread.is_elsewhere:
+        both = np.append(longer, shorter)
+        words = Stretches(words, starts[both], ends[both])
     return (
-        Stretches(store.words, starts, ends),
-        longer_starts,
-        longer_ends,
-        shorter_starts,
-        shorter_ends,
+        words,
+        starts[longer],
+        ends[longer],
+        starts[shorter],
+        ends[shorter],
         is_b_longer,
         has_stretch,
         settings.shingle_words,

@@ -60,9 +60,9 @@ class WordStore:
     file: IO[bytes] | None = None
 
     @property
-    def file_name(self) -> str:
-        """Where `words` lies if others do the work."""
-        return file_of(self.words)
+    def folder(self) -> Path:
+        """Where the file of `words` lies if others do the work."""
+        return file_of(self.words).parent
 
     @property
     def text_count(self) -> int:
@@ -142,32 +142,32 @@ def give_back(words: npt.NDArray[Any]) -> None:
 
 
 def shared_words(folder: Path, count: int) -> npt.NDArray[np.uint32]:
-    """Room for so many words in a file of the work folder, which portions fill; see `room_for`."""
+    """Room for so many words, for one at least, in a file of the work folder, which portions fill; see `room_for`."""
     descriptor, name = tempfile.mkstemp(prefix="words-", dir=folder)
     os.close(descriptor)
     # A map cannot be empty.
-    os.truncate(name, max(count, 1) * 4)
-    return np.memmap(name, np.uint32, "r+", shape=(max(count, 1),))[:count]
+    count = max(count, 1)
+    os.truncate(name, count * 4)
+    return np.memmap(name, np.uint32, "r+", shape=(count,))
 
 
 def room_for(words: npt.NDArray[np.uint32], first: int, count: int) -> Room:
     """That part of `shared_words` that a portion fills: where it begins, and how many words it has."""
-    return Room(Path(file_of(words)), first * words.itemsize, count * words.itemsize)
+    return Room(file_of(words), first * words.itemsize, count * words.itemsize)
 
 
-def file_of(words: npt.NDArray[np.uint32]) -> str:
-    """The name of the file of `shared_words`."""
+def file_of(words: npt.NDArray[np.uint32]) -> Path:
+    """The file of `shared_words`."""
     assert isinstance(words, np.memmap)
-    return str(words.filename)
+    return Path(str(words.filename)).resolve()
 
 
 def sealed(words: npt.NDArray[np.uint32], spread: Spread) -> npt.NDArray[np.uint32]:
     """The words of a file that is full, under another name: who was given up and writes on does not find it."""
-    name = Path(file_of(words))
-    spread.filled(name)
-    new = name.with_name(f"{name.name}{FULL}")
-    name.rename(new)
-    return np.memmap(new, np.uint32, "r+", shape=(max(len(words), 1),))[: len(words)]
+    file = file_of(words)
+    spread.filled(file)
+    full = file.rename(file.with_name(f"{file.name}{FULL}"))
+    return np.memmap(full, np.uint32, "r+", shape=words.shape)
 
 
 def _joined(pieces: list[npt.NDArray[Number]], dtype: type[Number]) -> npt.NDArray[Number]:
