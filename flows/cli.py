@@ -169,12 +169,15 @@ def build(
     the rest is released. The same rows as in the newest release make no new one.
     """
     from flows.addresses import checked_address
+    from flows.release import versions
     from flows.settings import Settings
 
     if not sources and not Path(DEFAULT_SOURCE).is_dir():
         raise UsageError(f"no SOURCE given, and there is no folder {DEFAULT_SOURCE} here; see copydesk build --help")
     Runner.of(runner, scheduler)
     settings = Settings.load(settings_file, overrides)
+    if release_version is not None:
+        versions.parse(release_version)
     renamed = _renamed(columns)
     places = [checked_address(source) for source in sources] or [DEFAULT_SOURCE]
     work = None if place is None else checked_address(place)
@@ -272,7 +275,7 @@ def publish(
             release, name, visibility, include_reserved_text=include_reserved_text
         )
         for change in plan.changes:
-            click.echo(f"{change.kind:<6} {printable(change.path)} {change.byte_count}")
+            click.echo(f"{change.kind:<6} {_harmless(change.path)} {change.byte_count}")
         if plan.state is None:
             place += f", a {visibility or 'private'} repository that is to be created"
         else:
@@ -304,7 +307,8 @@ def publish(
 def show(release: Path, what: str) -> None:
     """Print a TABLE of a RELEASE for a person to read.
 
-    `overlaps` shows the pairs of passages side by side, `rejects` what was turned away and what to do about it.
+    `overlaps` shows the pairs of passages side by side, `rejects` what was turned away and what to do about it. Of a
+    long table the first rows are shown. Exit codes: 0; 1 no such release or table.
     """
     from rich.console import Console
 
@@ -318,7 +322,10 @@ def show(release: Path, what: str) -> None:
 @click.argument("new", type=click.Path(path_type=Path))
 @click.option("--json", "as_json", is_flag=True, help="Print every changed row as JSON.")
 def diff(old: Path, new: Path, as_json: bool) -> None:
-    """Tell what changed from the release OLD to the release NEW, table by table, and why."""
+    """Tell what changed from the release OLD to the release NEW, table by table, and why.
+
+    Exit codes: 0, whether or not they differ; 1 no such release, or one that cannot be read.
+    """
     from rich.console import Console
 
     from flows.release.diff import diff as diff_of
@@ -457,9 +464,12 @@ def serve(
     stop_quietly()
     from flows.addresses import absolute, checked_address, is_address
     from flows.ingest.inputs import check_apart
+    from flows.release import versions
     from flows.settings import Settings
 
     settings = Settings.load(settings_file, overrides)
+    if release_version is not None:
+        versions.parse(release_version)
     renamed = _renamed(columns)
     Runner.of(runner, scheduler)
     places = [absolute(checked_address(source)) for source in sources]
@@ -598,6 +608,9 @@ def _run_command(arguments: Sequence[str] | None) -> NoReturn:
     except CopydeskError as error:
         print_error(f"copydesk: {error}")
         sys.exit(error.exit_code)
+    except click.exceptions.NoArgsIsHelpError as error:
+        click.echo(error.format_message())
+        sys.exit(UsageError.exit_code)
     except click.UsageError as error:
         print_error(f"copydesk: {error.format_message()}")
         print_error(f"See {error.ctx.command_path if error.ctx else 'copydesk'} --help")
@@ -626,10 +639,10 @@ def _check_encoding(words: Sequence[str]) -> None:
 
 def print_error(line: str) -> None:
     """Print to stderr, so that what is asked for stands alone on stdout; no character that steers a terminal."""
-    click.echo("\n".join(printable(one) for one in line.split("\n")), err=True)
+    click.echo("\n".join(_harmless(one) for one in line.split("\n")), err=True)
 
 
-def printable(line: str) -> str:
+def _harmless(line: str) -> str:
     """A line without characters that steer a terminal."""
     return "".join(character if character.isprintable() else "�" for character in line)
 

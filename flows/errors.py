@@ -12,6 +12,10 @@ class CopydeskError(Exception):
     exit_code = 1
 
 
+class AllRejectedError(CopydeskError):
+    """No release came of it because of what was turned away."""
+
+
 class UsageError(CopydeskError):
     """The command was called in a way that cannot work: a bad option, a version or folder that exists."""
 

@@ -62,7 +62,7 @@ from flows.deduplicate.kernels import thread_count
 from flows.deduplicate.portion_files import files_of
 from flows.deduplicate.portions import ON_THREADS as BY_THREADS
 from flows.deduplicate.portions import InFiles, result_of, work_off
-from flows.errors import CopydeskError, LockedError, NetworkError, UsageError
+from flows.errors import AllRejectedError, CopydeskError, LockedError, NetworkError, UsageError
 from flows.inbox import Inbox
 from flows.ingest.inputs import FileState
 from flows.ingest.run import Ingested, ingest
@@ -473,6 +473,12 @@ def build_release(
             given = ", ".join(shown(source) if is_address(source) else source for source in sources)
             raise CopydeskError(f"no document found in {given}; nothing was released")
         newest = versions.newest(out)
+        if newest is not None and inbox is None and found.missing:
+            # No single reject: all that the newest release has of it would go without being counted.
+            raise CopydeskError(
+                f"{found.missing[0]}: there is no such file or folder; nothing was released, as all that it held would "
+                f"be missing beside {newest.name}. Put it back, or leave it out"
+            )
         earlier = [] if newest is None else read_manifest(newest).get("takedowns", [])
         in_force = takedowns_in_force(None if takedowns is None else Path(takedowns), found.folders, earlier)
         if inbox is not None:
@@ -502,7 +508,7 @@ def build_release(
                 written = _write(work, found.shards, settings, workers)
                 released = _done(release_tables(work, written, lock, settings, info, return_state=True))
             log.info("release: %s in %s", counted(counts["released"], "document"), duration(seconds["release"]))
-        except CopydeskError as error:
+        except AllRejectedError as error:
             raise steps.with_rejects(error, work.folder, out) from error
         stale = steps.without_last_rejects(out)
         held = takedowns_of_manifest(read_manifest(released.path).get("takedowns", []))

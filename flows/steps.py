@@ -13,7 +13,7 @@ import polars as pl
 
 from flows.deduplicate.portions import Spread
 from flows.deduplicate.stage import Repeats, find_repeats, with_repeats
-from flows.errors import CopydeskError
+from flows.errors import AllRejectedError
 from flows.normalize.normalize import normalize
 from flows.progress import ShardSize
 from flows.release import versions
@@ -148,7 +148,7 @@ def write_others(work: Path, settings: Settings) -> Written:
     return _write_parts(work, WRITTEN, _other_parts(work), settings, 1)
 
 
-def with_rejects(error: CopydeskError, work: Path, out: Path) -> CopydeskError:
+def with_rejects(error: AllRejectedError, work: Path, out: Path) -> AllRejectedError:
     """Keep what was turned away where a person finds it, although there is no release to hold it.
 
     Returns:
@@ -167,7 +167,7 @@ def with_rejects(error: CopydeskError, work: Path, out: Path) -> CopydeskError:
         where = f"that cannot be written to {file}: {reason_of(unwritten)}"
     first = rejects.row(0, named=True)
     place = first["uri"] if first["record"] is None else f"{first['uri']}, record {first['record']}"
-    return type(error)(
+    return AllRejectedError(
         f"{str(error).splitlines()[0]}\n{place}: {first['detail']}\n{counted(rejects.height, 'reject')} {where}"
     )
 

@@ -22,7 +22,7 @@ from tempfile import TemporaryDirectory
 from flows.addresses import is_address
 from flows.errors import CopydeskError, UsageError
 from flows.pieces import Spans, fetch_spans, put_part
-from flows.release.staging import Lock, clear_errors, discard, flush, staged
+from flows.release.staging import Lock, clear_errors, discard, discarded_at_the_end, flush, staged
 from flows.remote import Store, at_once, clear_store_errors, objects_below, open_store
 
 log = logging.getLogger("copydesk")
@@ -32,7 +32,7 @@ IDENTITY = ".work-id"
 # Folders of runs begin with it; the number of the folder of releases follows.
 PREFIX = ".copydesk-work-"
 
-_IDENTITY = re.compile(r"[0-9a-f]{32}")
+_IDENTITY = re.compile(r"(?P<number>[0-9a-f]{32}) (?P<inode>[0-9]{1,20})")
 
 
 @dataclass(frozen=True)
@@ -161,11 +161,8 @@ def _in_folder(lock: Lock, shared: Path) -> Iterator[Path]:
         for stale in shared.glob(f"{mark}*"):
             discard(stale)
         folder.mkdir()
-    try:
+    with discarded_at_the_end(folder):
         yield folder
-    finally:
-        with clear_errors(shared):
-            discard(folder)
 
 
 @contextmanager
@@ -188,16 +185,21 @@ def _in_store(lock: Lock, address: str) -> Iterator[str]:
 
 
 def _identity(lock: Lock) -> str:
-    """The number of a folder of releases, which no other one has; drawn where there is none."""
+    """The number of a folder of releases, which no other one has; drawn where there is none.
+
+    The file says which inode it is itself. That of a copied folder is another one, and the number is drawn anew there:
+    else a run in the copy would take one in the original that is at work for a dead one of its own.
+    """
     file = lock.out / IDENTITY
     with suppress(OSError, UnicodeDecodeError):
-        found = file.read_text(encoding="ascii").strip()
-        if _IDENTITY.fullmatch(found):
-            return found
+        found = _IDENTITY.fullmatch(file.read_text(encoding="ascii").strip())
+        if found and int(found["inode"]) == file.stat().st_ino:
+            return found["number"]
     drawn = os.urandom(16).hex()
     with clear_errors(lock.out):
         draft = file.with_name(f"{IDENTITY}.new")
-        draft.write_text(f"{drawn}\n", encoding="ascii")
+        with draft.open("w", encoding="ascii") as stream:
+            stream.write(f"{drawn} {os.fstat(stream.fileno()).st_ino}\n")
         flush(draft)
         draft.replace(file)
         flush(lock.out)

@@ -62,6 +62,8 @@ def test_the_readme_names_every_command_option_and_exit_code():
         (["build", "seeds", "--settings", "nowhere.toml"], 2, "nowhere.toml"),
         (["build", "seeds", "--release-date", "yesterday"], 2, "yesterday"),
         (["build", "seeds", "--column", "text"], 2, "OURS=THEIRS"),
+        (["build", "seeds", "--release-version", "1.0"], 2, "MAJOR.MINOR.PATCH"),
+        (["serve", "--source", "seeds", "--interval", "1h", "--release-version", "1.0"], 2, "MAJOR.MINOR.PATCH"),
         (["build"], 2, "no SOURCE"),
         (["show", "nowhere", "overlaps"], 1, "nowhere"),
         (["verify", "nowhere"], 1, "nowhere"),
@@ -82,6 +84,12 @@ def test_wrong_usage_is_told_in_few_lines(arguments, code, words, tmp_path):
     assert 1 <= len(told.stderr.splitlines()) <= 3
     assert "Traceback" not in told.stderr
     assert list(tmp_path.iterdir()) == []
+
+
+def test_no_command_shows_them_all():
+    told = run()
+    assert (told.returncode, told.stderr) == (2, "")
+    assert all(name in told.stdout for name in cli.commands)
 
 
 @pytest.mark.parametrize(

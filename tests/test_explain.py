@@ -127,6 +127,14 @@ def test_a_passage_says_where_it_is_why_it_was_cut_and_what_it_repeats(path: Pat
     assert steps[1].sha256 == whole()["sources"].filter(uri="evening.txt")["sha256"][0]
 
 
+def test_the_hash_of_a_record_is_not_taken_for_that_of_its_file(path: Path):
+    text = told(explain(path, passage_id(whole(), "evening.txt", 2)), 200)
+    record = whole()["sources"].filter(uri="evening.txt")["sha256"][0]
+    assert f"in pages.jsonl, SHA-256 {hashlib.sha256(LINES).hexdigest()}" in text
+    assert f"in pages.jsonl, SHA-256 of the record {record}" in text
+    assert "of the record" not in told(explain(path, passage_id(whole(), "morning.txt", 0)), 200)
+
+
 def test_a_passage_knows_the_evidence_in_it_and_the_passages_that_repeat_it(path: Path):
     title = explain(path, passage_id(whole(), "morning.txt", 0))
     assert ("normalize", "cut:title", "Ferries stop at noon") in rules(title, "passages")

@@ -7,6 +7,7 @@ from collections.abc import Callable
 from pathlib import Path
 
 import numpy as np
+import numpy.typing as npt
 import polars as pl
 import pytest
 from hypothesis import given
@@ -16,6 +17,7 @@ from hypothesis import strategies as st
 from flows.compiled import compiled, kernel
 from flows.deduplicate import kernels
 from flows.deduplicate.forms import mark_slots
+from flows.deduplicate.furniture import template_lines
 from flows.deduplicate.near import NAMED_EDGE_SCHEMA, clusters, near_duplicates
 from flows.deduplicate.verdict import Verdict
 from flows.deduplicate.wordstore import words_of_batches
@@ -800,6 +802,31 @@ def test_order_batches_threads_and_memory_change_nothing(press: pl.DataFrame, mo
     monkeypatch.setattr("flows.deduplicate.wordstore.thread_count", lambda: 3)
     small = Settings.model_construct(**{**Settings().model_dump(), "deduplicate_memory_bytes": 40_000})
     assert near_duplicates(press.sample(fraction=1, shuffle=True, seed=3), small).equals(expected)
+
+
+def test_pairs_are_aligned_the_same_way_round_in_any_order_of_reading() -> None:
+    """An alignment may find more from one side: it must not be the order of reading that says from which."""
+    line = "Read the harbour news every morning in the Gantry paper and on air"
+    texts = [f"{line}\n{' '.join(random.Random(number).choices(SYLLABLES, k=90))}" for number in range(12)]
+    asked = []
+    for order in (range(12), reversed(range(12)), (5, 0, 11, 3, 8, 1, 10, 6, 2, 9, 4, 7)):
+        ranks = np.array(list(order))
+        met: set[tuple[int, int]] = set()
+
+        def covered(
+            a: npt.NDArray[np.int64],
+            b: npt.NDArray[np.int64],
+            ranks: npt.NDArray[np.int64] = ranks,
+            met: set[tuple[int, int]] = met,
+        ) -> npt.NDArray[np.int64]:
+            met.update(zip(ranks[a].tolist(), ranks[b].tolist(), strict=True))
+            return np.zeros(len(a), np.int64)
+
+        store = words_of_batches(iter([pl.Series([texts[rank] for rank in ranks])]), memory_bytes=1_000_000)
+        assert template_lines(store, ranks, covered).is_template.sum() >= 12
+        asked.append(met)
+    assert len(asked[0]) > 5
+    assert asked[0] == asked[1] == asked[2]
 
 
 def test_many_words_lie_in_a_file() -> None:

@@ -203,6 +203,30 @@ def test_the_error_that_stops_a_run_is_told_also_where_the_rejects_cannot_be_wri
     assert ".rejects.jsonl: Is a directory; it tells of an earlier run" in warning
 
 
+@pytest.mark.parametrize("gone", ["folder", "pattern"])
+def test_a_source_that_has_gone_takes_nothing_out_of_the_next_release(server, pages, tmp_path, gone):
+    other = tmp_path / "other"
+    other.mkdir()
+    (other / "more.txt").write_text(STORY, encoding="utf-8")
+    sources = [pages, other if gone == "folder" else other / "*.txt"]
+    assert built(server, sources, tmp_path / "out").counts["released"] == 3
+    other.rename(tmp_path / "elsewhere")
+    with pytest.raises(CopydeskError, match=r"other.*nothing was released.*Put it back, or leave it out"):
+        built(server, sources, tmp_path / "out")
+    assert not (tmp_path / "out" / "1.1.0").exists()
+    assert built(server, [pages], tmp_path / "out").counts["released"] == 2
+
+
+def test_an_error_of_another_kind_is_not_told_with_rejects(server, pages, tmp_path):
+    (pages / "empty.txt").touch()
+    allowing = {"max_reject_share": 0.5}
+    built(server, [pages], tmp_path / "out", settings=allowing)
+    (pages / "more.txt").write_text(OTHER.replace("lamp", "crane"), encoding="utf-8")
+    with pytest.raises(UsageError) as told:
+        built(server, [pages], tmp_path / "out", settings=allowing, release_version="1.0.0")
+    assert "empty.txt" not in str(told.value)
+
+
 def test_no_document_is_an_error(server, tmp_path):
     (tmp_path / "nothing").mkdir()
     with pytest.raises(CopydeskError, match="no document found"):

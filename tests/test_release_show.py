@@ -62,6 +62,19 @@ def test_overlaps_stand_side_by_side(tmp_path: Path):
     assert all(len(line) <= 80 for line in shown(tmp_path / "1.0.0", "overlaps").splitlines())
 
 
+def test_of_many_overlaps_the_first_are_shown(tmp_path: Path, monkeypatch: pytest.MonkeyPatch):
+    tables = two_stories()
+    one = tables["overlaps"]
+    turned = {name: f"{'b' if name[0] == 'a' else 'a'}{name[1:]}" for name in one.columns if name[:2] in ("a_", "b_")}
+    both = pl.concat([one, one.rename(turned).select(one.columns)]).sort(TABLES["overlaps"].order)
+    path = release(tables | {"overlaps": both}, tmp_path, Settings(), BuildInfo([], COUNTS)).path
+    assert shown(path, "overlaps", 200).endswith("2 overlaps\n")
+    monkeypatch.setattr("flows.release.show.SHOWN_ROWS", 1)
+    text = shown(path, "overlaps", 200)
+    assert text.count("score") == 1
+    assert text.endswith("1 of 2 overlaps; the files in data/overlaps/ hold the rest.\n")
+
+
 def test_rejects_say_where_and_what_to_do(tmp_path: Path):
     text = printed(two_stories() | {"rejects": frame("rejects", [REJECT])}, "rejects", tmp_path)
     assert text.startswith("not_utf8 (ingest): 1 reject\n  next: Write the line again as UTF-8.\n")

@@ -463,6 +463,9 @@ def test_sources_that_are_not_what_was_read(sound: Path, tmp_path: Path):
     (pages / "evening.txt").rename(pages / "night.txt")
     (failure,) = verify(sound, [pages]).failures
     assert failure.detail == "source evening.txt: it is not there"
+    (tmp_path / "nothing").mkdir()
+    (failure,) = verify(sound, [tmp_path / "nothing"]).failures
+    assert all(f"source {uri}: it is not there" in failure.detail for uri in PAGES), "each is named"
     assert verify(sound, [pages, saved({"evening.txt": PAGES["evening.txt"]}, tmp_path / "more")]).is_ok
     with pytest.raises(CopydeskError, match="no file or folder"):
         verify(sound, [tmp_path / "nowhere"])

@@ -1,7 +1,9 @@
 """Where tables lie while tasks pass them on: what goes to a store and comes back, and that nothing is left there."""
 
 import contextlib
+import errno
 import os
+import shutil
 from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
@@ -20,6 +22,11 @@ from tests.s3 import Store
 def elsewhere(work: Workplace, tmp_path: Path) -> Workplace:
     """The same place, as another machine sees it."""
     return Workplace(tmp_path / "no such folder here", work.address)
+
+
+def number(releases: Path) -> str:
+    """The number that was drawn for a folder of releases."""
+    return (releases / IDENTITY).read_text().split()[0]
 
 
 def keys(store: Store) -> list[str]:
@@ -72,7 +79,7 @@ def test_only_what_dead_runs_of_the_same_releases_left_is_removed(scheme, store,
 
     with locked(tmp_path / "out") as lock, workplace(lock, place):
         pass
-    own = (tmp_path / "out" / IDENTITY).read_text().strip()
+    own = number(tmp_path / "out")
     for name in (f"{PREFIX}{own}-0123/sources/0.p", f"{PREFIX}{own}-4567/a.p"):
         put(name)
     kept = [f"{PREFIX}{'0' * 32}-0123/a.p", f"{PREFIX}a.p", "a.p", "sources/0.p"]
@@ -80,7 +87,7 @@ def test_only_what_dead_runs_of_the_same_releases_left_is_removed(scheme, store,
         put(name)
     with locked(tmp_path / "out") as lock, workplace(lock, place):
         assert [name.removeprefix("tables/") for name in left()] == sorted(kept)
-    assert (tmp_path / "out" / IDENTITY).read_text().strip() == own
+    assert number(tmp_path / "out") == own
     assert len(left()) == len(kept)
 
 
@@ -89,9 +96,44 @@ def test_a_number_that_is_none_is_drawn_anew(content, tmp_path):
     (tmp_path / "out").mkdir()
     (tmp_path / "out" / IDENTITY).write_bytes(content)
     with locked(tmp_path / "out") as lock, workplace(lock, str(tmp_path / "mount")) as work:
-        own = (tmp_path / "out" / IDENTITY).read_text().strip()
+        own = number(tmp_path / "out")
         assert work.folder.name.startswith(f"{PREFIX}{own}-")
     assert len(own) == 32
+
+
+@pytest.mark.parametrize("scheme", ["folder", "s3"])
+def test_a_run_in_a_copied_folder_of_releases_leaves_one_in_the_original_alone(scheme, store, tmp_path):
+    place = str(tmp_path / "mount") if scheme == "folder" else "s3://desk/tables"
+    with locked(tmp_path / "out") as lock, workplace(lock, place) as work:
+        with work.here((), ["sources/"]) as folder:
+            (folder / "sources").mkdir()
+            (folder / "sources" / "0.parquet").write_text("rows")
+        shutil.copytree(tmp_path / "out", tmp_path / "copy")
+        with locked(tmp_path / "copy") as other, workplace(other, place):
+            pass
+        assert number(tmp_path / "copy") != number(tmp_path / "out")
+        assert (work.folder / "sources" / "0.parquet").is_file()
+        assert len(keys(store)) == (scheme == "s3")
+
+
+@pytest.mark.parametrize("shared", [False, True])
+def test_a_folder_that_cannot_be_removed_spoils_no_run(shared, tmp_path, monkeypatch, caplog):
+    """The release may be there by then; an error would say that none is."""
+
+    def refuse(path: Path) -> None:
+        raise OSError(errno.EROFS, os.strerror(errno.EROFS), str(path))
+
+    place = str(tmp_path / "mount") if shared else None
+    with locked(tmp_path / "out") as lock:
+        with workplace(lock, place) as work:
+            left = work.folder
+            monkeypatch.setattr("flows.release.staging.remove", refuse)
+        (line,) = caplog.messages
+        assert line.startswith(f"cannot remove {left}: Read-only file system; the next run")
+        monkeypatch.undo()
+        assert len(list(left.parent.glob(f"{left.name}*"))) == 1
+    with locked(tmp_path / "out") as lock, workplace(lock, place):
+        assert list(left.parent.glob(f"{left.name}*")) == []
 
 
 def test_what_one_machine_writes_another_reads(store, tmp_path):

@@ -286,13 +286,14 @@ def _recurring(hashes: Indexes, of_texts: Indexes, starts: Indexes, texts: _Text
     sample = np.empty((len(frequent), _SAMPLE), np.uint64)
     counts = np.zeros(len(frequent), np.int64)
     kernel(sample_texts, is_compiled=texts.is_compiled)(place, of_texts, starts, texts.shuffled, sample, counts)
-    # Each of a sample is compared with the next.
+    # Each of a sample is compared with the next. An alignment may find more one way round than the other: which of two
+    # texts comes first goes by their numbers, as the sample does, and not by the order of reading.
     line, nth = np.nonzero((np.arange(1, _SAMPLE) < counts[:, None]) & (counts[:, None] >= _MIN_TEXTS))
     asked = np.stack([sample[line, nth], sample[line, nth + 1]]).astype(np.int64) & 0xFFFFFFFF
     lengths = texts.lengths
     is_alike = lengths[asked].max(0) <= _MOST_TIMES * lengths[asked].min(0)
     asked, line = asked[:, is_alike], line[is_alike]
-    pairs, inverse = np.unique((asked.min(0) << 32) | asked.max(0), return_inverse=True)
+    pairs, inverse = np.unique((asked[0] << 32) | asked[1], return_inverse=True)
     a, b = pairs >> 32, pairs & 0xFFFFFFFF
     around = texts.around(a, b)
     left = np.minimum(lengths[a], lengths[b]) - around

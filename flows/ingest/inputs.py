@@ -51,6 +51,7 @@ class FoundInputs:
         folders: where `sources.toml` may lie → the folder's path relative to its SOURCE.
         links: those to folders, which are not followed.
         unlisted: place → why nobody can tell which files are in it.
+        missing: SOURCEs that name nothing that is there; they are among those refused.
     """
 
     files: set[InputFile] = field(default_factory=set)
@@ -59,6 +60,7 @@ class FoundInputs:
     folders: dict[Path, str] = field(default_factory=dict)
     links: set[Path] = field(default_factory=set)
     unlisted: dict[Path, str] = field(default_factory=dict)
+    missing: set[str] = field(default_factory=set)
 
     def check_listed(self) -> None:
         """Check that all places could be looked into.
@@ -169,7 +171,7 @@ class _Search:
             if WILDCARD.search(source):
                 self._add_pattern(source)
             else:
-                self._refuse("not_found", "There is no such file or folder; check the path.")
+                self._miss("There is no such file or folder; check the path.")
         except OSError as error:
             self.found.unlisted[path] = reason(error)
         else:
@@ -185,8 +187,9 @@ class _Search:
             if folder.is_relative_to(real):
                 self._shut.add(str(place / folder.relative_to(real)))
 
-    def _refuse(self, rule: str, detail: str) -> None:
-        self.found.refused[self._given] = Refusal(rule, detail)
+    def _miss(self, detail: str) -> None:
+        self.found.missing.add(self._given)
+        self.found.refused[self._given] = Refusal("not_found", detail)
 
     def _add_pattern(self, source: str) -> None:
         parts = Path(source).parts
@@ -195,7 +198,7 @@ class _Search:
         self._shut_below(base)
         matches = set(self._walk(base, parts[wild:])) if base.is_dir() else set()
         if not matches:
-            self._refuse("not_found", "The pattern matches no file; check it.")
+            self._miss("The pattern matches no file; check it.")
         self._add_all(base, matches)
 
     def _add_all(self, base: Path, paths: Iterator[Path] | set[Path] | list[Path]) -> None:

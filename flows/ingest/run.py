@@ -45,6 +45,7 @@ class Ingested:
         provenance_inputs: every `sources.toml` that was read, sorted by its path relative to its SOURCE.
         folders: where files that speak of the inputs may lie beside them, sorted.
         warnings: one line each, safe to print.
+        missing: SOURCEs that name nothing that is there, sorted.
     """
 
     shards: tuple[str, ...]
@@ -57,6 +58,7 @@ class Ingested:
     provenance_inputs: tuple[OpenedFile, ...]
     folders: tuple[Path, ...]
     warnings: tuple[str, ...]
+    missing: tuple[str, ...] = ()
 
 
 def ingest(
@@ -140,7 +142,9 @@ class _Ingest:
         rejects.write_parquet(self._staging / "rejects" / "ingest.parquet")
         repeated_count = self._repeated_file_count + self._shards.repeated_count
         if found.links:
-            self._warnings.append(f"{len(found.links)} links to folders were not followed; give the folders themselves")
+            self._warnings.append(
+                f"{counted(len(found.links), 'link')} to folders not followed; give the folders themselves"
+            )
         return Ingested(
             shards=tuple(self._shards.names),
             read_count=self._met_count - self._shards.repeated_count,
@@ -156,6 +160,7 @@ class _Ingest:
             ),
             folders=tuple(sorted(found.folders)),
             warnings=(*sorted(self._known.warnings), *self._warnings),
+            missing=tuple(sorted(found.missing)),
         )
 
     def _distinct(self, files: set[InputFile]) -> Iterator[InputFile]:

@@ -316,12 +316,15 @@ def as_json(steps: list[Step]) -> str:
 def print_steps(steps: list[Step], console: Console) -> None:
     """Print the steps, each with its place and words; the file stands where it changes."""
     before: tuple[str | None, str | None] = (None, None)
+    files: dict[str, str | None] = {}
     for number, step in enumerate(steps, start=1):
         row = "" if step.table is None or step.id is None else f"  {step.table} {_shown_key(step.table, step.id)}"
         print_line(console, f"{number}. {plain_line(step.stage)}, {plain_line(step.rule)}{row}")
         if (step.file, step.sha256) != before and step.file is not None:
             before = (step.file, step.sha256)
-            known = "" if step.sha256 is None else f", SHA-256 {plain_line(step.sha256)}"
+            # That of a record is not that of the file that holds it.
+            of_what = "SHA-256" if files.setdefault(step.file, step.sha256) == step.sha256 else "SHA-256 of the record"
+            known = "" if step.sha256 is None else f", {of_what} {plain_line(step.sha256)}"
             print_line(console, f"   in {plain_line(step.file, SHOWN_CHARS)}{known}")
         span = ""
         if step.char_start is not None and step.char_count is not None:

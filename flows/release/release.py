@@ -15,7 +15,7 @@ from pathlib import Path
 
 import polars as pl
 
-from flows.errors import CopydeskError
+from flows.errors import AllRejectedError, CopydeskError
 from flows.release import versions
 from flows.release.card import CARD, card
 from flows.release.changelog import CHANGELOG, changelog, first_changelog
@@ -145,7 +145,7 @@ def release_written(
     with staged(lock) as folder:
         draft = _draft(parts, folder, settings, build)
         if not draft.tables["sources"].row_count and not draft.tables["tombstones"].row_count:
-            raise CopydeskError(NOTHING)
+            raise AllRejectedError(NOTHING)
         newest = versions.newest(lock.out)
         if newest is None:
             version = versions.checked_version(lock.out, None, "first", build.version)

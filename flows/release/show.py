@@ -3,7 +3,7 @@
 Whatever comes from the data is made harmless first: no control sequence, no text that runs the other way, no markup.
 """
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
@@ -18,8 +18,9 @@ from flows.release.card import with_articles, with_words
 from flows.release.harmless import plain_line
 from flows.release.manifest import read_manifest
 from flows.release.next_steps import AGAIN, next_step
-from flows.release.parquet import read_table
+from flows.release.parquet import read_table, table_batches
 from flows.release.release import Released
+from flows.release.rows import apart
 from flows.wording import counted
 from schemas.tables import TABLES
 
@@ -56,13 +57,20 @@ def show(release: Path, what: str, console: Console) -> None:
 
 
 def show_overlaps(release: Path, console: Console) -> None:
-    """Print each overlap with its passages side by side, the earlier one on the left."""
-    tables = {name: read_table(release, name) for name in ("overlaps", "passages", "sources", "articles")}
-    rows = with_words(with_articles(tables).sort(TABLES["overlaps"].order), tables)
+    """Print the first overlaps with their passages side by side, the earlier one on the left."""
+    overlaps = read_table(release, "overlaps")
+    pairs = ["a_article_id", "b_article_id", "a_source_id", "b_source_id"]
+    places = read_table(release, "passages", ["passage_id", "article_id"])
+    found = with_articles({"overlaps": overlaps, "passages": places})
+    shown = found.sort(*pairs, "b_char_start", *TABLES["overlaps"].key, nulls_last=True).head(SHOWN_ROWS)
+    tables = {
+        name: _rows_of(release, name, [shown[f"{side}_{key}"] for side in ("a", "b")])
+        for name, key in (("passages", "passage_id"), ("sources", "source_id"), ("articles", "article_id"))
+    }
+    rows = with_words(shown, tables)
     articles = {row["article_id"]: row for row in tables["articles"].iter_rows(named=True)}
     uris = dict(tables["sources"].select("source_id", "uri").iter_rows())
-    pairs = ["a_article_id", "b_article_id", "a_source_id", "b_source_id"]
-    for pair in rows.sort(*pairs, "b_char_start", nulls_last=True).partition_by(pairs, maintain_order=True):
+    for pair in rows.partition_by(pairs, maintain_order=True):
         grid = Grid(box=box.SIMPLE_HEAD, expand=True, show_lines=True)
         for side, name in (("a", "earlier"), ("b", "later")):
             article = articles.get(pair[f"{side}_article_id"][0], {})
@@ -77,7 +85,19 @@ def show_overlaps(release: Path, console: Console) -> None:
             )
             grid.add_row(Text(f"{head}\n{left}"), Text(f"\n{right}"))
         console.print(grid)
-    print_line(console, counted(rows.height, "overlap"))
+    if overlaps.height > SHOWN_ROWS:
+        print_line(console, f"{SHOWN_ROWS} of {overlaps.height:,} overlaps; the files in data/overlaps/ hold the rest.")
+    else:
+        print_line(console, counted(rows.height, "overlap"))
+
+
+def _rows_of(release: Path, name: str, keys: Sequence[pl.Series]) -> pl.DataFrame:
+    """The rows of a table with these keys; it is read part by part."""
+    (key,) = TABLES[name].key
+    wanted = pl.concat(keys).drop_nulls().unique()
+    is_wanted = pl.col(key).is_in(wanted.implode())
+    # Of a frame that a part is filtered from all texts would stay.
+    return pl.concat([apart(part.filter(is_wanted)) for part in table_batches(release, name)])
 
 
 def show_rejects(rows: pl.DataFrame, console: Console) -> None:

@@ -8,6 +8,7 @@ dead.
 import ctypes
 import errno
 import fcntl
+import logging
 import os
 import re
 import shutil
@@ -20,6 +21,9 @@ from pathlib import Path
 import polars as pl
 
 from flows.errors import CopydeskError, LockedError, UsageError
+from flows.printable import printable
+
+log = logging.getLogger("copydesk")
 
 LOCK = ".lock"
 STAGING = ".staging-"
@@ -107,10 +111,25 @@ def staged(lock: Lock) -> Iterator[Path]:
     with clear_errors(lock.out):
         folder = lock.out / f"{STAGING}{os.getpid()}-{os.urandom(4).hex()}"
         folder.mkdir()
-        try:
+        with discarded_at_the_end(folder):
             yield folder
-        finally:
+
+
+@contextmanager
+def discarded_at_the_end(folder: Path) -> Iterator[None]:
+    """Remove a folder of a run when the context ends.
+
+    One that stays spoils nothing, least of all a release that is there by then: it is told of, and the next run removes
+    it.
+    """
+    try:
+        yield
+    finally:
+        try:
             discard(folder)
+        except OSError as error:
+            reason = reason_of(error)
+            log.warning("cannot remove %s: %s; the next run removes it", printable(str(folder)), reason)
 
 
 @contextmanager

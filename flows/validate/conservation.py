@@ -4,7 +4,7 @@ from dataclasses import asdict, dataclass
 
 import polars as pl
 
-from flows.errors import CopydeskError
+from flows.errors import AllRejectedError, CopydeskError
 from flows.settings import Settings
 
 
@@ -66,10 +66,10 @@ def check_reject_share(counts: Conservation, settings: Settings) -> None:
     """Stop when too many of the records were turned away.
 
     Raises:
-        CopydeskError: their share is larger than the setting `max_reject_share`.
+        AllRejectedError: their share is larger than the setting `max_reject_share`.
     """
     if counts.rejected > settings.max_reject_share * counts.read:
-        raise CopydeskError(
+        raise AllRejectedError(
             f"{counts.rejected} of {counts.read} records were rejected, more than the setting max_reject_share = "
             f"{settings.max_reject_share} allows; nothing was released.\n"
             "Look at the rejects, or allow more with --set max_reject_share=SHARE"

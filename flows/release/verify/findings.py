@@ -10,6 +10,9 @@ from flows.release.harmless import plain_line
 from flows.release.show import print_line
 from flows.wording import counted
 
+# Details of one check of one file that are told.
+NAMED_DETAILS = 10
+
 
 @dataclass(frozen=True)
 class Failure:
@@ -49,11 +52,15 @@ class Findings:
 
     @property
     def failures(self) -> list[Failure]:
-        """One per file and check, sorted; of several details the first, and how many more there are."""
+        """One per file and check, sorted; of many details the first NAMED_DETAILS, and how many more there are."""
         return [
-            Failure(file, check, details[0] + (f" (and {len(details) - 1} more)" if details[1:] else ""))
+            Failure(file, check, "; ".join(details[:NAMED_DETAILS]) + _more(len(details) - NAMED_DETAILS))
             for (file, check), details in sorted(self._failures.items())
         ]
+
+
+def _more(count: int) -> str:
+    return f" (and {count:,} more)" if count > 0 else ""
 
 
 @dataclass(frozen=True)
