@@ -16,6 +16,7 @@ from hypothesis import strategies as st
 from flows.compiled import compiled, kernel
 from flows.deduplicate import kernels
 from flows.deduplicate.forms import mark_slots
+from flows.deduplicate.furniture import template_lines
 from flows.deduplicate.near import NAMED_EDGE_SCHEMA, clusters, near_duplicates
 from flows.deduplicate.verdict import Verdict
 from flows.deduplicate.wordstore import words_of_batches
@@ -134,6 +135,33 @@ def test_a_long_footer_whose_headlines_change_from_page_to_page_joins_no_stories
     pages = {f"p{number:02d}": page(number) for number in range(20)}
     pages["reprint"] = text_of(prose(2_007, 200)) + "\n" + text_of(prose(3_000, 60))
     assert set(kinds(pages)) == {("p07", "reprint")}
+
+
+def stamped(outlet: int, seed: int, story: list[str]) -> str:
+    """A story between a date, an author and a number of readers, as each of an outlet's pages has others of."""
+    pick = random.Random(seed)
+    date = f"Updated {pick.randint(1, 28)} {pick.choice(['March', 'April', 'May'])} 2021, {pick.randint(10, 23)}:41"
+    author = f"reported by {pick.choice(NAMES)} {pick.choice(NAMES)}"
+    readers = f"{pick.randint(100, 9_000)} readers of {['dawn', 'dusk'][outlet]}"
+    return "\n".join([date, author, text_of(story), readers])
+
+
+def test_dates_authors_and_counts_around_a_short_story_are_the_pages() -> None:
+    stories = [[word.lower() for word in prose(4_000 + number, 36)] for number in range(30)]
+    pages = {f"a{number:02d}": stamped(0, number, story) for number, story in enumerate(stories)}
+    pages |= {f"b{number:02d}": stamped(1, 100 + number, story) for number, story in enumerate(stories)}
+    assert set(kinds(pages)) == {(f"a{number:02d}", f"b{number:02d}") for number in range(30)}
+
+
+def test_names_and_figures_on_short_lines_within_a_story_are_its_own() -> None:
+    def page(number: int) -> str:
+        # Hard-wrapped: what the last lines of paragraphs say recurs but for a name and a figure.
+        paragraphs = [text_of(prose(4_100 + 10 * number + at, 22), 11) for at in range(3)]
+        return f"\nsaid {NAMES[number]} of {number + 20} years.\n".join(paragraphs)
+
+    store = words_of_batches(iter([pl.Series([page(number) for number in range(12)])]), memory_bytes=10**9)
+    lines = template_lines(store, np.arange(12), lambda a, _: np.zeros(len(a), np.int64))
+    assert not lines.is_template.any()
 
 
 def test_a_story_in_another_outlets_template_is_a_copy_all_of_it() -> None:

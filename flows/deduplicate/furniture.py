@@ -20,6 +20,8 @@ from flows.deduplicate.kernels import (
     MIX_A,
     OF_CLASS,
     common_ends,
+    filled_lines,
+    keep_filled_within,
     look_up,
     outer_lines,
     recurring_words,
@@ -124,17 +126,23 @@ class _Texts(NamedTuple):
 def template_lines(store: WordStore, ranks: Indexes, covered: Covered) -> Lines:
     """Find the lines that recur in different stories.
 
+    The dates, bylines and counts of an outlet's pages differ in names and figures, and do not recur otherwise. Left to
+    short stories, they would differ in as many slots as two fillings of a form do.
+
     Args:
         store: the corpus.
         ranks: int64, shape (texts): a number of each text that does not depend on the order of reading.
         covered: counts the words that pairs of texts (two arrays of their indexes) have in common.
     """
+    hashes, is_filled = np.empty(len(store.line_hashes), np.int64), np.empty(len(store.line_hashes), np.bool_)
+    kernel(filled_lines, is_compiled=store.is_compiled)(
+        store.words, store.starts, store.line_hashes, store.line_words, store.line_starts, hashes, is_filled
+    )
+    give_back(store.words)
 
     def around(a: Indexes, b: Indexes) -> Indexes:
         counts = np.empty(len(a), np.int64)
-        kernel(common_ends, is_compiled=store.is_compiled)(
-            store.line_hashes, store.line_words, store.line_starts, a, b, counts
-        )
+        kernel(common_ends, is_compiled=store.is_compiled)(hashes, store.line_words, store.line_starts, a, b, counts)
         return counts
 
     def told_by(numbers: npt.NDArray[np.int32], met: Indexes, texts: Indexes, others: Indexes, own: Indexes) -> Indexes:
@@ -174,7 +182,15 @@ def template_lines(store: WordStore, ranks: Indexes, covered: Covered) -> Lines:
 
     lengths = np.diff(store.starts)
     texts = _Texts(_shuffled(ranks), lengths, covered, around, beside, store.is_compiled)
-    return _recurring(store.line_hashes, np.arange(store.text_count), store.line_starts, texts)
+    lines = _recurring(hashes, np.arange(store.text_count), store.line_starts, texts)
+    # A line that recurs as it is may stand anywhere, as a call to subscribe does.
+    as_it_is = _frequent(store.line_hashes[is_filled], is_compiled=store.is_compiled)
+    is_asked = is_filled & lines.is_template
+    is_asked[is_asked] = ~np.isin(store.line_hashes[is_asked], as_it_is)
+    kernel(keep_filled_within, is_compiled=store.is_compiled)(
+        store.line_words, store.line_starts, is_asked, lines.is_template
+    )
+    return lines
 
 
 def with_teasers(store: WordStore, lines: Lines) -> Lines:

@@ -66,6 +66,9 @@ INNER_SLOTS = 18
 MEASURES = 19
 # Words of a line that is no headline, be it one sentence; and those that a headline has at most.
 SENTENCE_WORDS, HEADLINE_WORDS = 14, 20
+# Words of a line that says when, by whom or how often: "Updated Monday 3 May 2021, 14:05". Of a hard-wrapped paragraph
+# only the last line may have as few.
+STAMP_WORDS = 8
 # Words of the label that a headline may begin with: "Next:", "Watch live:".
 LABEL_WORDS = 3
 # Words of a run that is no headline.
@@ -252,6 +255,88 @@ def outer_lines(
                 count += line_words[line]
         firsts[text] = first if count == word_counts[text] else -1
         lasts[text] = last if count == word_counts[text] else -1
+
+
+def filled_lines(
+    words: npt.NDArray[np.uint32],
+    starts: npt.NDArray[np.int64],
+    line_hashes: npt.NDArray[np.int64],
+    line_words: npt.NDArray[np.int32],
+    line_starts: npt.NDArray[np.int64],
+    hashes: npt.NDArray[np.int64],
+    is_filled: npt.NDArray[np.bool_],
+) -> None:
+    """Hash lines so that short ones are equal that differ in names and figures alone: "By Mary Doe", "1234 views".
+
+    Names that stand side by side count as one, and so do figures.
+
+    Args:
+        words: words of all texts.
+        starts: shape (texts + 1): where those of each begin.
+        line_hashes: shape (lines).
+        line_words: shape (lines): their words.
+        line_starts: shape (texts + 1): where the lines of each text begin.
+        hashes: out, shape (lines): `line_hashes`, but for lines of at most STAMP_WORDS words that have such words.
+        is_filled: out, shape (lines): which these are.
+    """
+    for text in range(len(starts) - 1):
+        at = starts[text]
+        for line in range(line_starts[text], line_starts[text + 1]):
+            count = line_words[line]
+            hashes[line] = line_hashes[line]
+            is_filled[line] = False
+            if count <= STAMP_WORDS:
+                chain = NOTHING
+                before = np.int64(PLAIN)
+                for w in range(at, at + count):
+                    kind = np.int64(words[w]) & 7
+                    is_slot = kind in (NAME, FIGURE)
+                    if is_slot:
+                        is_filled[line] = True
+                    if not is_slot or kind != before:
+                        # The lowest bits are those of the class: no word is equal to a class alone.
+                        own = np.uint64(kind) if is_slot else (np.uint64(words[w]) >> OF_CLASS) << OF_CLASS
+                        chain = (chain ^ own) * MIX_A
+                        chain ^= chain >> CHAIN_SHIFT
+                    before = kind
+                if is_filled[line]:
+                    hashes[line] = np.int64(chain >> LINE_SHIFT)
+            at += count
+
+
+def keep_filled_within(
+    line_words: npt.NDArray[np.int32],
+    line_starts: npt.NDArray[np.int64],
+    is_asked: npt.NDArray[np.bool_],
+    is_template: npt.NDArray[np.bool_],
+) -> None:
+    """Leave to a text the lines among those asked about that do not stand before or behind its story.
+
+    Args:
+        line_words: shape (lines): their words.
+        line_starts: shape (texts + 1): where the lines of each text begin.
+        is_asked: shape (lines).
+        is_template: in and out, shape (lines). What stays of those asked about stands before the first or behind the
+            last lines, side by side, that are none and have as many words as a sentence: a headline is one line alone.
+    """
+    for text in range(len(line_starts) - 1):
+        end = line_starts[text + 1]
+        first = end
+        last = end
+        begin = line_starts[text]
+        run = np.int64(0)
+        for line in range(line_starts[text], end):
+            if is_template[line]:
+                run = np.int64(0)
+                begin = line + 1
+                continue
+            run += line_words[line]
+            if run >= SENTENCE_WORDS:
+                first = min(first, begin)
+                last = line
+        for line in range(line_starts[text], end):
+            if is_asked[line] and (first == end or first <= line <= last):
+                is_template[line] = False
 
 
 def common_ends(
