@@ -164,6 +164,19 @@ def test_names_and_figures_on_short_lines_within_a_story_are_its_own() -> None:
     assert not lines.is_template.any()
 
 
+def test_copies_of_a_short_story_on_long_pages_without_a_header_keep_it() -> None:
+    footers = [text_of(prose(4_300 + outlet, 150), 20) for outlet in range(7)]
+    shared = [prose(4_400 + number, 60) for number in range(4)]
+    pages: dict[str, str] = {}
+    for outlet, footer in enumerate(footers):
+        stories = [*shared, *(prose(4_500 + 20 * outlet + number, 70) for number in range(14))]
+        pages |= {f"{number:02d}-{outlet}": f"{text_of(story, 15)}\n{footer}" for number, story in enumerate(stories)}
+    groups = clusters(found(pages)).group_by("cluster_id").agg("id")
+    of_story = [{name[:2] for name in names} for names in groups["id"]]
+    assert sorted(map(len, groups["id"])) == [7] * 4
+    assert sorted(of_story, key=min) == [{"00"}, {"01"}, {"02"}, {"03"}]
+
+
 def test_a_story_in_another_outlets_template_is_a_copy_all_of_it() -> None:
     pages = outlets(3, 8)
     story = text_of(prose(3, 90), 30)  # what the outlet 0 prints as its number 3

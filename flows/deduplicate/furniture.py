@@ -24,6 +24,7 @@ from flows.deduplicate.kernels import (
     keep_filled_within,
     look_up,
     outer_lines,
+    rarer_in_both,
     recurring_words,
     sample_texts,
     set_teasers_aside,
@@ -63,6 +64,12 @@ _MIN_TELLING = 5
 # notice above a long footer is none.
 _TOLD_WORDS, _ADDED_SHARE = 100, 0.1
 _MOST_BEFORE = 40
+# What both texts have in lines that recur is a story, and what only one of them has is its page, when fewer texts have
+# the former and hardly any words stand in lines of a text's own: the copies of a story are fewer than the pages of an
+# outlet, as a rule. Of a short story on a long page too little is common to tell it otherwise, and where pages have but
+# a footer, copies of one story begin alike, as pages with but a header do. Fewer words than such a share of what both
+# have are headlines of other stories, which recur as well.
+_PAGE_SHARE = 0.5
 # Share of the pairs asked that must be strangers. Of many pairs with enough left to tell, less is asked: of an outlet
 # most of whose pages are fillings of one form, half the pairs or more are alike beside a line of its footer, too, while
 # cut-off copies of a wire story make strangers of one pair in six at most.
@@ -111,7 +118,8 @@ class _Texts(NamedTuple):
         around: counts those among them that say nothing of the pair.
         beside: given the number of each line that stands often enough, and -1 of others, counts the words of pairs that
             are in no such line, those of the text that has fewer, the words of such lines that both have, and those of
-            the former that stand amid the latter, and tells which pairs have a story in common; or None.
+            the former that stand amid the latter, and, given how many texts have a line with each number, tells which
+            pairs have a story in common; or None.
         is_compiled: whether kernels are compiled.
     """
 
@@ -119,7 +127,7 @@ class _Texts(NamedTuple):
     lengths: Indexes
     covered: Covered
     around: Covered
-    beside: Callable[[npt.NDArray[np.int32], Indexes, Indexes], tuple[Indexes, Indexes, Indexes, Marks]] | None
+    beside: Callable[[npt.NDArray[np.int32], Indexes, Indexes, Indexes], tuple[Indexes, Indexes, Indexes, Marks]] | None
     is_compiled: bool
 
 
@@ -163,7 +171,9 @@ def template_lines(store: WordStore, ranks: Indexes, covered: Covered) -> Lines:
         )
         return np.where((before < _LEAST_LEFT) | (2 * before <= own), told, 0)
 
-    def beside(numbers: npt.NDArray[np.int32], a: Indexes, b: Indexes) -> tuple[Indexes, Indexes, Indexes, Marks]:
+    def beside(
+        numbers: npt.NDArray[np.int32], text_counts: Indexes, a: Indexes, b: Indexes
+    ) -> tuple[Indexes, Indexes, Indexes, Marks]:
         in_a, in_b, in_both, amid = (np.empty(len(a), np.int64) for _ in range(4))
         met = np.full(int(numbers.max(initial=-1)) + 1, -1, np.int64)
         kernel(recurring_words, is_compiled=store.is_compiled)(
@@ -178,6 +188,16 @@ def template_lines(store: WordStore, ranks: Indexes, covered: Covered) -> Lines:
             told_by(numbers, met, b[asked], a[asked], own_of_b[asked]),
         )
         is_told[asked] = (told >= _TOLD_WORDS) & (own[asked] <= _ADDED_SHARE * told)
+        rarer, outer, others = (np.empty(len(a), np.int64) for _ in range(3))
+        met[:] = -1
+        kernel(rarer_in_both, is_compiled=store.is_compiled)(
+            numbers, text_counts, store.line_words, store.line_starts, a, b, met, rarer, outer, others
+        )
+        is_told |= (
+            (rarer >= _LEAST_LEFT)
+            & (outer >= np.maximum(_LEAST_LEFT, _PAGE_SHARE * rarer))
+            & (others <= np.maximum(_LEAST_LEFT, _ADDED_SHARE * rarer))
+        )
         return own, in_both, amid, is_told
 
     lengths = np.diff(store.starts)
@@ -314,7 +334,7 @@ def _recurring(hashes: Indexes, of_texts: Indexes, starts: Indexes, texts: _Text
     left = np.minimum(lengths[a], lengths[b]) - around
     is_told, is_amid = np.zeros((2, len(a)), np.bool_)
     if texts.beside:
-        own, in_both, amid, is_told = texts.beside(place, a, b)
+        own, in_both, amid, is_told = texts.beside(place, counts, a, b)
         is_amid = amid >= np.maximum(_AMID_WORDS, _AMID_SHARE * in_both)
         is_own = (own >= np.maximum(_TELLING_WORDS, _OWN_SHARE * in_both)) | is_amid
         left, around = np.where(is_own, own, left), np.where(is_own, in_both, around)

@@ -439,6 +439,76 @@ def recurring_words(
         amid[i] = min(a_amid, b_amid)
 
 
+def rarer_in_both(  # noqa: PLR0912 - three passes over the lines of a pair
+    numbers: npt.NDArray[np.int32],
+    text_counts: npt.NDArray[np.int64],
+    line_words: npt.NDArray[np.int32],
+    line_starts: npt.NDArray[np.int64],
+    a_texts: npt.NDArray[np.int64],
+    b_texts: npt.NDArray[np.int64],
+    met: npt.NDArray[np.int64],
+    rarer: npt.NDArray[np.int64],
+    outer: npt.NDArray[np.int64],
+    others: npt.NDArray[np.int64],
+) -> None:
+    """Count the words that both texts of a pair have in lines that recur less often than those around them.
+
+    Args:
+        numbers: shape (lines): a number for each line that recurs, the same for equal ones; -1 of others.
+        text_counts: shape (numbers): how many texts have it.
+        line_words: shape (lines): their words.
+        line_starts: shape (texts + 1): where those of each text begin.
+        a_texts: shape (pairs).
+        b_texts: shape (pairs).
+        met: all -1, longer than the highest number.
+        rarer: out, shape (pairs): words of lines that both have and that fewer texts have than, on average, the
+            recurring lines that only one of the two has; of either's the average that is lower.
+        outer: out, the same: words of recurring lines that only one of the two has, of the one with fewer.
+        others: out, the same: words in lines that recur nowhere, of the one with fewer.
+    """
+    for i in range(len(a_texts)):
+        # Lines of a are marked with 3 i, those that b has, too, with 3 i + 1, and those counted with 3 i + 2.
+        in_a = 3 * i
+        in_both = in_a + 1
+        for at in range(line_starts[a_texts[i]], line_starts[a_texts[i] + 1]):
+            if numbers[at] >= 0:
+                met[numbers[at]] = in_a
+        b_outer = np.int64(0)
+        b_total = np.int64(0)
+        b_other = np.int64(0)
+        for at in range(line_starts[b_texts[i]], line_starts[b_texts[i] + 1]):
+            number = numbers[at]
+            if number < 0:
+                b_other += line_words[at]
+            elif in_a <= met[number] <= in_both:
+                met[number] = in_both
+            else:
+                b_outer += line_words[at]
+                b_total += line_words[at] * text_counts[number]
+        a_outer = np.int64(0)
+        a_total = np.int64(0)
+        a_other = np.int64(0)
+        for at in range(line_starts[a_texts[i]], line_starts[a_texts[i] + 1]):
+            number = numbers[at]
+            if number < 0:
+                a_other += line_words[at]
+            elif met[number] == in_a:
+                a_outer += line_words[at]
+                a_total += line_words[at] * text_counts[number]
+        outer[i] = min(a_outer, b_outer)
+        others[i] = min(a_other, b_other)
+        common = np.int64(0)
+        if outer[i] > 0:
+            for at in range(line_starts[a_texts[i]], line_starts[a_texts[i] + 1]):
+                number = numbers[at]
+                if number >= 0 and met[number] == in_both:
+                    met[number] = in_both + 1
+                    texts = text_counts[number]
+                    if texts * a_outer < a_total and texts * b_outer < b_total:
+                        common += line_words[at]
+        rarer[i] = common
+
+
 def told_first(
     numbers: npt.NDArray[np.int32],
     line_words: npt.NDArray[np.int32],
