@@ -177,6 +177,37 @@ def test_copies_of_a_short_story_on_long_pages_without_a_header_keep_it() -> Non
     assert sorted(of_story, key=min) == [{"00"}, {"01"}, {"02"}, {"03"}]
 
 
+def test_a_long_footer_below_short_stories_joins_none_of_them() -> None:
+    notices = text_of(prose(4_600, 150), 30)
+    pages = {}
+    for number in range(20):
+        # What stands below it is another headline on every page, so that no two pages end alike.
+        headlines = text_of(prose(4_620 + number, 16), 8)
+        pages[f"{number:02d}"] = f"{text_of(prose(4_650 + number, 50), 12)}\n{notices}\n{headlines}"
+    pages["copy"] = text_of(prose(4_650, 50))
+    assert set(kinds(pages)) == {("00", "copy")}
+
+
+def wires(outlet_count: int, story_count: int, words: int) -> dict[str, str]:
+    """Outlets that print the same stories, each between a header and a footer of its own."""
+    pages: dict[str, str] = {}
+    for outlet in range(outlet_count):
+        header, footer = (text_of(prose(seed + outlet, 80), 40) for seed in (4_700, 4_800))
+        for number in range(story_count):
+            story = text_of(prose(4_900 + number, words), 30)
+            pages[f"{number:02d}-{outlet:02d}"] = f"{header}\n{story}\n{footer}"
+    return pages
+
+
+@pytest.mark.parametrize(("outlet_count", "story_count", "words"), [(12, 14, 120)])
+def test_wire_stories_are_told_from_pages_that_print_nothing_else(
+    outlet_count: int, story_count: int, words: int
+) -> None:
+    groups = clusters(found(wires(outlet_count, story_count, words))).group_by("cluster_id")
+    of_story = groups.agg(pl.col("id").str.slice(0, 2).unique())["id"].to_list()
+    assert sorted(of_story) == [[f"{number:02d}"] for number in range(story_count)]
+
+
 def test_a_story_in_another_outlets_template_is_a_copy_all_of_it() -> None:
     pages = outlets(3, 8)
     story = text_of(prose(3, 90), 30)  # what the outlet 0 prints as its number 3
@@ -981,28 +1012,29 @@ def test_each_lines_texts_are_counted_and_its_lowest_ones_found(
 
 
 @given(st.lists(st.lists(st.integers(-1, 4), max_size=9), min_size=1, max_size=9), st.randoms())
-def test_words_of_lines_that_recur_are_counted_and_of_common_ones_once(
-    lines: list[list[int]], pick: random.Random
-) -> None:
+def test_words_of_lines_that_recur_and_of_common_ones_are_counted(lines: list[list[int]], pick: random.Random) -> None:
     numbers = np.array([line for own in lines for line in own], np.int32)
     starts = np.cumsum([0, *map(len, lines)])
     a, b = (np.array([pick.randrange(len(lines)) for _ in range(20)]) for _ in range(2))
-    counts = in_a, in_b, in_both, amid = tuple(np.empty(20, np.int64) for _ in range(4))
+    counts = in_a, in_b, in_both, amid, between = tuple(np.empty(20, np.int64) for _ in range(5))
     kernel(kernels.recurring_words, is_compiled=False)(
         numbers, numbers + 3, starts, a, b, np.full(5, -1, np.int64), *counts
     )
 
-    def own_amid(text: int, both: set[int]) -> int:
+    def own_amid(text: int, both: set[int]) -> list[int]:
         own = lines[text]
         common = [at for at, line in enumerate(own) if line in both]
-        return 2 * sum(line < 0 for line in own[common[0] : common[-1]]) if common else 0
+        return [line for line in own[common[0] : common[-1]] if line not in both] if common else []
 
     for at in range(20):
         one, other = ([line for line in lines[text] if line >= 0] for text in (a[at], b[at]))
         assert in_a[at] == sum(line + 3 for line in one)
         assert in_b[at] == sum(line + 3 for line in other)
-        assert in_both[at] == sum(line + 3 for line in {*one} & {*other})
-        assert amid[at] == min(own_amid(text, {*one} & {*other}) for text in (a[at], b[at]))
+        common = [sum(line + 3 for line in own if line in {*one} & {*other}) for own in (one, other)]
+        assert in_both[at] == min(common)
+        own = [own_amid(text, {*one} & {*other}) for text in (a[at], b[at])]
+        assert amid[at] == min(2 * sum(line < 0 for line in lines) for lines in own)
+        assert between[at] == min(sum(line + 3 for line in lines) for lines in own)
 
 
 @given(st.lists(st.tuples(st.integers(0, 5), st.integers(0, 2), st.booleans()), max_size=40))

@@ -31,6 +31,7 @@ from flows.deduplicate.kernels import (
     teasers_from,
     tell_captions,
     tell_frequent,
+    told_ahead,
     told_first,
 )
 from flows.deduplicate.wordstore import WordStore, give_back
@@ -56,12 +57,17 @@ _OWN_SHARE = 0.5
 # Fewer will do, this share, where they stand amid those lines, as a short story does between the head and the foot of
 # its page: what was added to a copy mostly stands before the story or behind it.
 _AMID_WORDS, _AMID_SHARE = 40, 0.2
+# Half as many are a notice, and tell strangers like other words that are asked alone.
+_NOTICE_WORDS, _NOTICE_SHARE = 20, 0.1
+# Likewise as many words of sentences before the first of those lines, as a short story has that stands above a long
+# footer: headlines of other stories are no sentences and stand below, and few copies begin with sentences of their own.
 # Pairs with so much left that are needed to ask them alone.
 _MIN_TELLING = 5
 # So many words of sentences that both texts have before they say anything of their own are a story, not a page, when
 # the words of a text's own are at most such a share of them: menus have no sentences, and footers stand behind. Up to
 # so many words of its own before them are a headline and a byline where no fewer are behind, or hardly any are there: a
-# notice above a long footer is none.
+# notice above a long footer is none. Nor are they a story when each text has others amid them, as many as a short story
+# between the head and the foot of its page, be they ones that recur: wire stories of hundreds of copies do.
 _TOLD_WORDS, _ADDED_SHARE = 100, 0.1
 _MOST_BEFORE = 40
 # What both texts have in lines that recur is a story, and what only one of them has is its page, when fewer texts have
@@ -116,10 +122,10 @@ class _Texts(NamedTuple):
         lengths: their words.
         covered: counts the words that pairs of them have in common.
         around: counts those among them that say nothing of the pair.
-        beside: given the number of each line that stands often enough, and -1 of others, counts the words of pairs that
-            are in no such line, those of the text that has fewer, the words of such lines that both have, and those of
-            the former that stand amid the latter, and, given how many texts have a line with each number, tells which
-            pairs have a story in common; or None.
+        beside: given the number of each line that stands often enough, and -1 of others, and how many texts have a line
+            with each number, counts the words of pairs that are in no such line, those of the text that has fewer, or
+            -1 where these are too few to be asked alone, and the words of such lines that both have; tells which pairs
+            have enough of the former amid the latter, and which have a story in common; or None.
         is_compiled: whether kernels are compiled.
     """
 
@@ -127,7 +133,7 @@ class _Texts(NamedTuple):
     lengths: Indexes
     covered: Covered
     around: Covered
-    beside: Callable[[npt.NDArray[np.int32], Indexes, Indexes, Indexes], tuple[Indexes, Indexes, Indexes, Marks]] | None
+    beside: Callable[[npt.NDArray[np.int32], Indexes, Indexes, Indexes], tuple[Indexes, Indexes, Marks, Marks]] | None
     is_compiled: bool
 
 
@@ -153,6 +159,14 @@ def template_lines(store: WordStore, ranks: Indexes, covered: Covered) -> Lines:
         kernel(common_ends, is_compiled=store.is_compiled)(hashes, store.line_words, store.line_starts, a, b, counts)
         return counts
 
+    def ahead(numbers: npt.NDArray[np.int32], met: Indexes, texts: Indexes, others: Indexes) -> Indexes:
+        counts = np.empty(len(texts), np.int64)
+        met[:] = -1
+        kernel(told_ahead, is_compiled=store.is_compiled)(
+            numbers, store.line_words, store.line_starts, store.words, store.starts, texts, others, met, counts
+        )
+        return counts
+
     def told_by(numbers: npt.NDArray[np.int32], met: Indexes, texts: Indexes, others: Indexes, own: Indexes) -> Indexes:
         told, before = (np.empty(len(texts), np.int64) for _ in range(2))
         met[:] = -1
@@ -173,16 +187,17 @@ def template_lines(store: WordStore, ranks: Indexes, covered: Covered) -> Lines:
 
     def beside(
         numbers: npt.NDArray[np.int32], text_counts: Indexes, a: Indexes, b: Indexes
-    ) -> tuple[Indexes, Indexes, Indexes, Marks]:
-        in_a, in_b, in_both, amid = (np.empty(len(a), np.int64) for _ in range(4))
+    ) -> tuple[Indexes, Indexes, Marks, Marks]:
+        in_a, in_b, in_both, amid, between = (np.empty(len(a), np.int64) for _ in range(5))
         met = np.full(int(numbers.max(initial=-1)) + 1, -1, np.int64)
         kernel(recurring_words, is_compiled=store.is_compiled)(
-            numbers, store.line_words, store.line_starts, a, b, met, in_a, in_b, in_both, amid
+            numbers, store.line_words, store.line_starts, a, b, met, in_a, in_b, in_both, amid, between
         )
         own_of_a, own_of_b = lengths[a] - in_a, lengths[b] - in_b
         own = np.minimum(own_of_a, own_of_b)
         is_told = np.zeros(len(a), np.bool_)
-        asked = np.flatnonzero((in_both >= _TOLD_WORDS) & (own <= _ADDED_SHARE * in_both))
+        least_own = np.maximum(_AMID_WORDS, _AMID_SHARE * in_both)
+        asked = np.flatnonzero((in_both >= _TOLD_WORDS) & (own <= _ADDED_SHARE * in_both) & (between < least_own))
         told = np.minimum(
             told_by(numbers, met, a[asked], b[asked], own_of_a[asked]),
             told_by(numbers, met, b[asked], a[asked], own_of_b[asked]),
@@ -198,7 +213,14 @@ def template_lines(store: WordStore, ranks: Indexes, covered: Covered) -> Lines:
             & (outer >= np.maximum(_LEAST_LEFT, _PAGE_SHARE * rarer))
             & (others <= np.maximum(_LEAST_LEFT, _ADDED_SHARE * rarer))
         )
-        return own, in_both, amid, is_told
+        is_amid = amid >= least_own
+        is_own = (amid >= np.maximum(_NOTICE_WORDS, _NOTICE_SHARE * in_both)) | (
+            own >= np.maximum(_TELLING_WORDS, _OWN_SHARE * in_both)
+        )
+        asked = np.flatnonzero(~is_own & (own >= least_own))
+        first, second = ahead(numbers, met, a[asked], b[asked]), ahead(numbers, met, b[asked], a[asked])
+        is_own[asked] = np.minimum(first, second) >= least_own[asked]
+        return np.where(is_own, own, -1), in_both, is_amid, is_told
 
     lengths = np.diff(store.starts)
     texts = _Texts(_shuffled(ranks), lengths, covered, around, beside, store.is_compiled)
@@ -332,15 +354,14 @@ def _recurring(hashes: Indexes, of_texts: Indexes, starts: Indexes, texts: _Text
     a, b = pairs >> 32, pairs & 0xFFFFFFFF
     around = texts.around(a, b)
     left = np.minimum(lengths[a], lengths[b]) - around
-    is_told, is_amid = np.zeros((2, len(a)), np.bool_)
+    is_told, is_amid, is_own = np.zeros((3, len(a)), np.bool_)
     if texts.beside:
-        own, in_both, amid, is_told = texts.beside(place, counts, a, b)
-        is_amid = amid >= np.maximum(_AMID_WORDS, _AMID_SHARE * in_both)
-        is_own = (own >= np.maximum(_TELLING_WORDS, _OWN_SHARE * in_both)) | is_amid
+        own, in_both, is_amid, is_told = texts.beside(place, counts, a, b)
+        is_own = own >= 0
         left, around = np.where(is_own, own, left), np.where(is_own, in_both, around)
     is_related = (left < _LEAST_LEFT) | (texts.covered(a, b) - around >= _RELATED_SHARE * left) | is_told
     related = is_related[inverse]
-    is_telling = ((left >= _TELLING_WORDS) | is_amid)[inverse]
+    is_telling = ((left >= _TELLING_WORDS) | is_own)[inverse]
     asked_count, telling_count, strangers, telling_strangers, strangers_amid = (
         np.bincount(line[chosen], minlength=len(frequent))
         for chosen in (line >= 0, is_telling, ~related, is_telling & ~related, is_amid[inverse] & ~related)

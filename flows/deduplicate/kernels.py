@@ -374,7 +374,7 @@ def common_ends(
         around[i] = count
 
 
-def recurring_words(
+def recurring_words(  # noqa: PLR0912 - once over the lines of either text
     numbers: npt.NDArray[np.int32],
     line_words: npt.NDArray[np.int32],
     line_starts: npt.NDArray[np.int64],
@@ -385,6 +385,7 @@ def recurring_words(
     in_b: npt.NDArray[np.int64],
     in_both: npt.NDArray[np.int64],
     amid: npt.NDArray[np.int64],
+    between: npt.NDArray[np.int64],
 ) -> None:
     """Count the words of the lines of pairs of texts that recur, of those that both have, and of others amid these.
 
@@ -397,14 +398,16 @@ def recurring_words(
         met: all -1, longer than the highest number.
         in_a: out, shape (pairs).
         in_b: out, shape (pairs).
-        in_both: out, shape (pairs): a line counts once.
+        in_both: out, shape (pairs): as often as a line stands in either, of the text that has fewer such words.
         amid: out, shape (pairs): words of lines that do not recur, between the first and the last of the lines that
             both have, of the text that has fewer of them there.
+        between: out, the same: words of all lines there that only one of the two has.
     """
     for i in range(len(a_texts)):
         a_count = np.int64(0)
         b_count = np.int64(0)
-        both = np.int64(0)
+        a_both = np.int64(0)
+        b_both = np.int64(0)
         in_common = -2 - i
         for at in range(line_starts[a_texts[i]], line_starts[a_texts[i] + 1]):
             if numbers[at] >= 0:
@@ -413,30 +416,42 @@ def recurring_words(
         # Words that do not recur since the first line that both have: all of them, and those up to the last one.
         b_own: Any = np.int64(-1)
         b_amid: Any = np.int64(0)
+        b_other: Any = np.int64(0)
+        b_between: Any = np.int64(0)
         for at in range(line_starts[b_texts[i]], line_starts[b_texts[i] + 1]):
             if numbers[at] >= 0:
                 b_count += line_words[at]
                 if met[numbers[at]] == i:
-                    both += line_words[at]
                     met[numbers[at]] = in_common
                 if met[numbers[at]] == in_common:
+                    b_both += line_words[at]
                     b_own = max(b_own, 0)
                     b_amid = b_own
+                    b_between = b_own + b_other
+                elif b_own >= 0:
+                    b_other += line_words[at]
             elif b_own >= 0:
                 b_own += line_words[at]
         a_own: Any = np.int64(-1)
         a_amid: Any = np.int64(0)
+        a_other: Any = np.int64(0)
+        a_between: Any = np.int64(0)
         for at in range(line_starts[a_texts[i]], line_starts[a_texts[i] + 1]):
             if numbers[at] >= 0:
                 if met[numbers[at]] == in_common:
+                    a_both += line_words[at]
                     a_own = max(a_own, 0)
                     a_amid = a_own
+                    a_between = a_own + a_other
+                elif a_own >= 0:
+                    a_other += line_words[at]
             elif a_own >= 0:
                 a_own += line_words[at]
         in_a[i] = a_count
         in_b[i] = b_count
-        in_both[i] = both
+        in_both[i] = min(a_both, b_both)
         amid[i] = min(a_amid, b_amid)
+        between[i] = min(a_between, b_between)
 
 
 def rarer_in_both(  # noqa: PLR0912 - three passes over the lines of a pair
@@ -577,6 +592,55 @@ def told_first(
                     break
         counts[i] = told + min(common, 2 * sentences)
         own_before[i] = before
+
+
+def told_ahead(
+    numbers: npt.NDArray[np.int32],
+    line_words: npt.NDArray[np.int32],
+    line_starts: npt.NDArray[np.int64],
+    words: npt.NDArray[np.uint32],
+    starts: npt.NDArray[np.int64],
+    texts: npt.NDArray[np.int64],
+    others: npt.NDArray[np.int64],
+    met: npt.NDArray[np.int64],
+    counts: npt.NDArray[np.int64],
+) -> None:
+    """Count the words of sentences of its own that a text of each pair has before anything that both have.
+
+    Args:
+        numbers: shape (lines): a number for each line that recurs, the same for equal ones; -1 of others.
+        line_words: shape (lines): their words.
+        line_starts: shape (texts + 1): where those of each text begin.
+        words: words of all texts.
+        starts: shape (texts + 1): where those of each text begin.
+        texts: shape (pairs).
+        others: shape (pairs).
+        met: all -1, longer than the highest number.
+        counts: out, shape (pairs): words of lines that do not recur, those side by side with SENTENCE_WORDS and as
+            many words without a capital as others.
+    """
+    for i in range(len(texts)):
+        for line in range(line_starts[others[i]], line_starts[others[i] + 1]):
+            if numbers[line] >= 0:
+                met[numbers[line]] = i
+        counts[i] = 0
+        run = np.int64(0)
+        small = np.int64(0)
+        at = starts[texts[i]]
+        for line in range(line_starts[texts[i]], line_starts[texts[i] + 1]):
+            count = line_words[line]
+            if numbers[line] < 0:
+                run += count
+                for w in range(at, at + count):
+                    small += words[w] & 7 in (PLAIN, SPACELESS)
+            else:
+                if run >= SENTENCE_WORDS and 2 * small >= run:
+                    counts[i] += run
+                run = np.int64(0)
+                small = np.int64(0)
+                if met[numbers[line]] == i:
+                    break
+            at += count
 
 
 def teasers_from(
