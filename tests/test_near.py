@@ -199,7 +199,7 @@ def wires(outlet_count: int, story_count: int, words: int) -> dict[str, str]:
     return pages
 
 
-@pytest.mark.parametrize(("outlet_count", "story_count", "words"), [(12, 14, 120)])
+@pytest.mark.parametrize(("outlet_count", "story_count", "words"), [(12, 14, 120), (30, 6, 60)])
 def test_wire_stories_are_told_from_pages_that_print_nothing_else(
     outlet_count: int, story_count: int, words: int
 ) -> None:

@@ -73,8 +73,9 @@ _MOST_BEFORE = 40
 # What both texts have in lines that recur is a story, and what only one of them has is its page, when fewer texts have
 # the former and hardly any words stand in lines of a text's own: the copies of a story are fewer than the pages of an
 # outlet, as a rule. Of a short story on a long page too little is common to tell it otherwise, and where pages have but
-# a footer, copies of one story begin alike, as pages with but a header do. Fewer words than such a share of what both
-# have are headlines of other stories, which recur as well.
+# a footer, copies of one story begin alike, as pages with but a header do. Where each text has lines of its page both
+# before and behind what both have, it is a story however many print it. Fewer words than such a share of what both have
+# are headlines of other stories, which recur as well.
 _PAGE_SHARE = 0.5
 # Share of the pairs asked that must be strangers. Of many pairs with enough left to tell, less is asked: of an outlet
 # most of whose pages are fillings of one form, half the pairs or more are alike beside a line of its footer, too, while
@@ -206,7 +207,17 @@ def template_lines(store: WordStore, ranks: Indexes, covered: Covered) -> Lines:
         rarer, outer, others = (np.empty(len(a), np.int64) for _ in range(3))
         met[:] = -1
         kernel(rarer_in_both, is_compiled=store.is_compiled)(
-            numbers, text_counts, store.line_words, store.line_starts, a, b, met, rarer, outer, others
+            numbers,
+            text_counts,
+            store.line_words,
+            store.line_starts,
+            a,
+            b,
+            _LEAST_LEFT,
+            met,
+            rarer,
+            outer,
+            others,
         )
         is_told |= (
             (rarer >= _LEAST_LEFT)

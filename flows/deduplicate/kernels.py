@@ -454,13 +454,14 @@ def recurring_words(  # noqa: PLR0912 - once over the lines of either text
         between[i] = min(a_between, b_between)
 
 
-def rarer_in_both(  # noqa: PLR0912 - three passes over the lines of a pair
+def rarer_in_both(  # noqa: PLR0912, PLR0915 - some passes over the lines of a pair
     numbers: npt.NDArray[np.int32],
     text_counts: npt.NDArray[np.int64],
     line_words: npt.NDArray[np.int32],
     line_starts: npt.NDArray[np.int64],
     a_texts: npt.NDArray[np.int64],
     b_texts: npt.NDArray[np.int64],
+    least_framing: int,
     met: npt.NDArray[np.int64],
     rarer: npt.NDArray[np.int64],
     outer: npt.NDArray[np.int64],
@@ -475,6 +476,8 @@ def rarer_in_both(  # noqa: PLR0912 - three passes over the lines of a pair
         line_starts: shape (texts + 1): where those of each text begin.
         a_texts: shape (pairs).
         b_texts: shape (pairs).
+        least_framing: so many more words of recurring lines that only one of the two has must stand before, and behind,
+            all that both have than amid it, for that to count however many texts have it.
         met: all -1, longer than the highest number.
         rarer: out, shape (pairs): words of lines that both have and that fewer texts have than, on average, the
             recurring lines that only one of the two has; of either's the average that is lower.
@@ -512,6 +515,25 @@ def rarer_in_both(  # noqa: PLR0912 - three passes over the lines of a pair
                 a_total += line_words[at] * text_counts[number]
         outer[i] = min(a_outer, b_outer)
         others[i] = min(a_other, b_other)
+        framing = np.int64(0)
+        if outer[i] > 0:
+            framing = outer[i]
+            for side in range(2):
+                text = b_texts[i] if side else a_texts[i]
+                ahead: Any = np.int64(-1)
+                behind = np.int64(0)
+                amid = np.int64(0)
+                for at in range(line_starts[text], line_starts[text + 1]):
+                    number = numbers[at]
+                    if number >= 0 and met[number] == in_both:
+                        if ahead < 0:
+                            ahead = behind
+                        else:
+                            amid += behind
+                        behind = np.int64(0)
+                    elif number >= 0:
+                        behind += line_words[at]
+                framing = min(framing, ahead - amid, behind - amid)
         common = np.int64(0)
         if outer[i] > 0:
             for at in range(line_starts[a_texts[i]], line_starts[a_texts[i] + 1]):
@@ -519,7 +541,7 @@ def rarer_in_both(  # noqa: PLR0912 - three passes over the lines of a pair
                 if number >= 0 and met[number] == in_both:
                     met[number] = in_both + 1
                     texts = text_counts[number]
-                    if texts * a_outer < a_total and texts * b_outer < b_total:
+                    if framing >= least_framing or (texts * a_outer < a_total and texts * b_outer < b_total):
                         common += line_words[at]
         rarer[i] = common
 
