@@ -416,6 +416,17 @@ def test_fillings_of_known_forms_most_of_whose_slots_differ_are_two_notices() ->
     assert not is_form(slots=6, same_slots=5, places=24)  # the words differ nearly as much
 
 
+def test_two_tables_of_rates_are_two_notices_below_the_same_remark() -> None:
+    codes = [f"{name[:3].upper()}" for name in NAMES]
+
+    def rates(seed: int) -> str:
+        pick = random.Random(seed)
+        table = " ".join(f"{code} {pick.randint(2, 200)}.{pick.randint(1_000, 9_999)}" for code in codes[:9])
+        return f"Exchange rates of the day: {table}. {text_of(prose(5_000, 55), 55)}"
+
+    assert kinds({"a": rates(1), "b": rates(2)}) == {}
+
+
 def test_two_fillings_are_two_notices_whatever_stands_between_their_lines() -> None:
     def page(seed: int) -> str:
         lines = form(seed).replace("For ", "Until further notice, as the office in Gillham writes, for ").split("\n")

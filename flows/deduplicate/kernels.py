@@ -1204,6 +1204,8 @@ def compare(  # noqa: PLR0912, PLR0915 - one pass over both texts
                     other_variable += a_variable
                     # A line of a form, where more stands in slots than in words; or two headlines, as long by chance.
                     if slots > differ - slots:
+                        # Words in the same place tell a table, whose slots count, too.
+                        amid = a_gap - differ
                         other_words += differ - slots
                         other_places += differ - slots
                     else:
