@@ -138,6 +138,77 @@ def test_a_long_footer_whose_headlines_change_from_page_to_page_joins_no_stories
     assert set(kinds(pages)) == {("p07", "reprint")}
 
 
+def stamped(outlet: int, seed: int, story: list[str]) -> str:
+    """A story between a date, an author and a number of readers, as each of an outlet's pages has others of."""
+    pick = random.Random(seed)
+    date = f"Updated {pick.randint(1, 28)} {pick.choice(['March', 'April', 'May'])} 2021, {pick.randint(10, 23)}:41"
+    author = f"reported by {pick.choice(NAMES)} {pick.choice(NAMES)}"
+    readers = f"{pick.randint(100, 9_000)} readers of {['dawn', 'dusk'][outlet]}"
+    return "\n".join([date, author, text_of(story), readers])
+
+
+def test_dates_authors_and_counts_around_a_short_story_are_the_pages() -> None:
+    stories = [[word.lower() for word in prose(4_000 + number, 36)] for number in range(30)]
+    pages = {f"a{number:02d}": stamped(0, number, story) for number, story in enumerate(stories)}
+    pages |= {f"b{number:02d}": stamped(1, 100 + number, story) for number, story in enumerate(stories)}
+    assert set(kinds(pages)) == {(f"a{number:02d}", f"b{number:02d}") for number in range(30)}
+
+
+def test_names_and_figures_on_short_lines_within_a_story_are_its_own() -> None:
+    def page(number: int) -> str:
+        # Hard-wrapped: what the last lines of paragraphs say recurs but for a name and a figure.
+        paragraphs = [text_of(prose(4_100 + 10 * number + at, 22), 11) for at in range(3)]
+        return f"\nsaid {NAMES[number]} of {number + 20} years.\n".join(paragraphs)
+
+    store = words_of_batches(iter([pl.Series([page(number) for number in range(12)])]), memory_bytes=10**9)
+    lines = template_lines(store, np.arange(12), lambda a, _: np.zeros(len(a), np.int64))
+    assert not lines.is_template.any()
+
+
+def test_copies_of_a_short_story_on_long_pages_without_a_header_keep_it() -> None:
+    footers = [text_of(prose(4_300 + outlet, 150), 20) for outlet in range(7)]
+    shared = [prose(4_400 + number, 60) for number in range(4)]
+    pages: dict[str, str] = {}
+    for outlet, footer in enumerate(footers):
+        stories = [*shared, *(prose(4_500 + 20 * outlet + number, 70) for number in range(14))]
+        pages |= {f"{number:02d}-{outlet}": f"{text_of(story, 15)}\n{footer}" for number, story in enumerate(stories)}
+    groups = clusters(found(pages)).group_by("cluster_id").agg("id")
+    of_story = [{name[:2] for name in names} for names in groups["id"]]
+    assert sorted(map(len, groups["id"])) == [7] * 4
+    assert sorted(of_story, key=min) == [{"00"}, {"01"}, {"02"}, {"03"}]
+
+
+def test_a_long_footer_below_short_stories_joins_none_of_them() -> None:
+    notices = text_of(prose(4_600, 150), 30)
+    pages = {}
+    for number in range(20):
+        # What stands below it is another headline on every page, so that no two pages end alike.
+        headlines = text_of(prose(4_620 + number, 16), 8)
+        pages[f"{number:02d}"] = f"{text_of(prose(4_650 + number, 50), 12)}\n{notices}\n{headlines}"
+    pages["copy"] = text_of(prose(4_650, 50))
+    assert set(kinds(pages)) == {("00", "copy")}
+
+
+def wires(outlet_count: int, story_count: int, words: int) -> dict[str, str]:
+    """Outlets that print the same stories, each between a header and a footer of its own."""
+    pages: dict[str, str] = {}
+    for outlet in range(outlet_count):
+        header, footer = (text_of(prose(seed + outlet, 80), 40) for seed in (4_700, 4_800))
+        for number in range(story_count):
+            story = text_of(prose(4_900 + number, words), 30)
+            pages[f"{number:02d}-{outlet:02d}"] = f"{header}\n{story}\n{footer}"
+    return pages
+
+
+@pytest.mark.parametrize(("outlet_count", "story_count", "words"), [(12, 14, 120), (30, 6, 60)])
+def test_wire_stories_are_told_from_pages_that_print_nothing_else(
+    outlet_count: int, story_count: int, words: int
+) -> None:
+    groups = clusters(found(wires(outlet_count, story_count, words))).group_by("cluster_id")
+    of_story = groups.agg(pl.col("id").str.slice(0, 2).unique())["id"].to_list()
+    assert sorted(of_story) == [[f"{number:02d}"] for number in range(story_count)]
+
+
 def test_a_story_in_another_outlets_template_is_a_copy_all_of_it() -> None:
     pages = outlets(3, 8)
     story = text_of(prose(3, 90), 30)  # what the outlet 0 prints as its number 3
@@ -344,6 +415,17 @@ def test_fillings_of_known_forms_most_of_whose_slots_differ_are_two_notices() ->
     assert is_form(slots=6, same_slots=5, places=20)
     assert not is_form(slots=5, same_slots=6, places=20)
     assert not is_form(slots=6, same_slots=5, places=24)  # the words differ nearly as much
+
+
+def test_two_tables_of_rates_are_two_notices_below_the_same_remark() -> None:
+    codes = [f"{name[:3].upper()}" for name in NAMES]
+
+    def rates(seed: int) -> str:
+        pick = random.Random(seed)
+        table = " ".join(f"{code} {pick.randint(2, 200)}.{pick.randint(1_000, 9_999)}" for code in codes[:9])
+        return f"Exchange rates of the day: {table}. {text_of(prose(5_000, 55), 55)}"
+
+    assert kinds({"a": rates(1), "b": rates(2)}) == {}
 
 
 def test_two_fillings_are_two_notices_whatever_stands_between_their_lines() -> None:
@@ -967,28 +1049,29 @@ def test_each_lines_texts_are_counted_and_its_lowest_ones_found(
 
 
 @given(st.lists(st.lists(st.integers(-1, 4), max_size=9), min_size=1, max_size=9), st.randoms())
-def test_words_of_lines_that_recur_are_counted_and_of_common_ones_once(
-    lines: list[list[int]], pick: random.Random
-) -> None:
+def test_words_of_lines_that_recur_and_of_common_ones_are_counted(lines: list[list[int]], pick: random.Random) -> None:
     numbers = np.array([line for own in lines for line in own], np.int32)
     starts = np.cumsum([0, *map(len, lines)])
     a, b = (np.array([pick.randrange(len(lines)) for _ in range(20)]) for _ in range(2))
-    counts = in_a, in_b, in_both, amid = tuple(np.empty(20, np.int64) for _ in range(4))
+    counts = in_a, in_b, in_both, amid, between = tuple(np.empty(20, np.int64) for _ in range(5))
     kernel(kernels.recurring_words, is_compiled=False)(
         numbers, numbers + 3, starts, a, b, np.full(5, -1, np.int64), *counts
     )
 
-    def own_amid(text: int, both: set[int]) -> int:
+    def own_amid(text: int, both: set[int]) -> list[int]:
         own = lines[text]
         common = [at for at, line in enumerate(own) if line in both]
-        return 2 * sum(line < 0 for line in own[common[0] : common[-1]]) if common else 0
+        return [line for line in own[common[0] : common[-1]] if line not in both] if common else []
 
     for at in range(20):
         one, other = ([line for line in lines[text] if line >= 0] for text in (a[at], b[at]))
         assert in_a[at] == sum(line + 3 for line in one)
         assert in_b[at] == sum(line + 3 for line in other)
-        assert in_both[at] == sum(line + 3 for line in {*one} & {*other})
-        assert amid[at] == min(own_amid(text, {*one} & {*other}) for text in (a[at], b[at]))
+        common = [sum(line + 3 for line in own if line in {*one} & {*other}) for own in (one, other)]
+        assert in_both[at] == min(common)
+        own = [own_amid(text, {*one} & {*other}) for text in (a[at], b[at])]
+        assert amid[at] == min(2 * sum(line < 0 for line in lines) for lines in own)
+        assert between[at] == min(sum(line + 3 for line in lines) for lines in own)
 
 
 @given(st.lists(st.tuples(st.integers(0, 5), st.integers(0, 2), st.booleans()), max_size=40))

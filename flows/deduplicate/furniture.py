@@ -20,14 +20,18 @@ from flows.deduplicate.kernels import (
     MIX_A,
     OF_CLASS,
     common_ends,
+    filled_lines,
+    keep_filled_within,
     look_up,
     outer_lines,
+    rarer_in_both,
     recurring_words,
     sample_texts,
     set_teasers_aside,
     teasers_from,
     tell_captions,
     tell_frequent,
+    told_ahead,
     told_first,
 )
 from flows.deduplicate.wordstore import WordStore, give_back
@@ -53,14 +57,26 @@ _OWN_SHARE = 0.5
 # Fewer will do, this share, where they stand amid those lines, as a short story does between the head and the foot of
 # its page: what was added to a copy mostly stands before the story or behind it.
 _AMID_WORDS, _AMID_SHARE = 40, 0.2
+# Half as many are a notice, and tell strangers like other words that are asked alone.
+_NOTICE_WORDS, _NOTICE_SHARE = 20, 0.1
+# Likewise as many words of sentences before the first of those lines, as a short story has that stands above a long
+# footer: headlines of other stories are no sentences and stand below, and few copies begin with sentences of their own.
 # Pairs with so much left that are needed to ask them alone.
 _MIN_TELLING = 5
 # So many words of sentences that both texts have before they say anything of their own are a story, not a page, when
 # the words of a text's own are at most such a share of them: menus have no sentences, and footers stand behind. Up to
 # so many words of its own before them are a headline and a byline where no fewer are behind, or hardly any are there: a
-# notice above a long footer is none.
+# notice above a long footer is none. Nor are they a story when each text has others amid them, as many as a short story
+# between the head and the foot of its page, be they ones that recur: wire stories of hundreds of copies do.
 _TOLD_WORDS, _ADDED_SHARE = 100, 0.1
 _MOST_BEFORE = 40
+# What both texts have in lines that recur is a story, and what only one of them has is its page, when fewer texts have
+# the former and hardly any words stand in lines of a text's own: the copies of a story are fewer than the pages of an
+# outlet, as a rule. Of a short story on a long page too little is common to tell it otherwise, and where pages have but
+# a footer, copies of one story begin alike, as pages with but a header do. Where each text has lines of its page both
+# before and behind what both have, it is a story however many print it. Fewer words than such a share of what both have
+# are headlines of other stories, which recur as well.
+_PAGE_SHARE = 0.5
 # Share of the pairs asked that must be strangers. Of many pairs with enough left to tell, less is asked: of an outlet
 # most of whose pages are fillings of one form, half the pairs or more are alike beside a line of its footer, too, while
 # cut-off copies of a wire story make strangers of one pair in six at most.
@@ -107,9 +123,10 @@ class _Texts(NamedTuple):
         lengths: their words.
         covered: counts the words that pairs of them have in common.
         around: counts those among them that say nothing of the pair.
-        beside: given the number of each line that stands often enough, and -1 of others, counts the words of pairs that
-            are in no such line, those of the text that has fewer, the words of such lines that both have, and those of
-            the former that stand amid the latter, and tells which pairs have a story in common; or None.
+        beside: given the number of each line that stands often enough, and -1 of others, and how many texts have a line
+            with each number, counts the words of pairs that are in no such line, those of the text that has fewer, or
+            -1 where these are too few to be asked alone, and the words of such lines that both have; tells which pairs
+            have enough of the former amid the latter, and which have a story in common; or None.
         is_compiled: whether kernels are compiled.
     """
 
@@ -117,23 +134,37 @@ class _Texts(NamedTuple):
     lengths: Indexes
     covered: Covered
     around: Covered
-    beside: Callable[[npt.NDArray[np.int32], Indexes, Indexes], tuple[Indexes, Indexes, Indexes, Marks]] | None
+    beside: Callable[[npt.NDArray[np.int32], Indexes, Indexes, Indexes], tuple[Indexes, Indexes, Marks, Marks]] | None
     is_compiled: bool
 
 
 def template_lines(store: WordStore, ranks: Indexes, covered: Covered) -> Lines:
     """Find the lines that recur in different stories.
 
+    The dates, bylines and counts of an outlet's pages differ in names and figures, and do not recur otherwise. Left to
+    short stories, they would differ in as many slots as two fillings of a form do.
+
     Args:
         store: the corpus.
         ranks: int64, shape (texts): a number of each text that does not depend on the order of reading.
         covered: counts the words that pairs of texts (two arrays of their indexes) have in common.
     """
+    hashes, is_filled = np.empty(len(store.line_hashes), np.int64), np.empty(len(store.line_hashes), np.bool_)
+    kernel(filled_lines, is_compiled=store.is_compiled)(
+        store.words, store.starts, store.line_hashes, store.line_words, store.line_starts, hashes, is_filled
+    )
+    give_back(store.words)
 
     def around(a: Indexes, b: Indexes) -> Indexes:
         counts = np.empty(len(a), np.int64)
-        kernel(common_ends, is_compiled=store.is_compiled)(
-            store.line_hashes, store.line_words, store.line_starts, a, b, counts
+        kernel(common_ends, is_compiled=store.is_compiled)(hashes, store.line_words, store.line_starts, a, b, counts)
+        return counts
+
+    def ahead(numbers: npt.NDArray[np.int32], met: Indexes, texts: Indexes, others: Indexes) -> Indexes:
+        counts = np.empty(len(texts), np.int64)
+        met[:] = -1
+        kernel(told_ahead, is_compiled=store.is_compiled)(
+            numbers, store.line_words, store.line_starts, store.words, store.starts, texts, others, met, counts
         )
         return counts
 
@@ -155,26 +186,64 @@ def template_lines(store: WordStore, ranks: Indexes, covered: Covered) -> Lines:
         )
         return np.where((before < _LEAST_LEFT) | (2 * before <= own), told, 0)
 
-    def beside(numbers: npt.NDArray[np.int32], a: Indexes, b: Indexes) -> tuple[Indexes, Indexes, Indexes, Marks]:
-        in_a, in_b, in_both, amid = (np.empty(len(a), np.int64) for _ in range(4))
+    def beside(
+        numbers: npt.NDArray[np.int32], text_counts: Indexes, a: Indexes, b: Indexes
+    ) -> tuple[Indexes, Indexes, Marks, Marks]:
+        in_a, in_b, in_both, amid, between = (np.empty(len(a), np.int64) for _ in range(5))
         met = np.full(int(numbers.max(initial=-1)) + 1, -1, np.int64)
         kernel(recurring_words, is_compiled=store.is_compiled)(
-            numbers, store.line_words, store.line_starts, a, b, met, in_a, in_b, in_both, amid
+            numbers, store.line_words, store.line_starts, a, b, met, in_a, in_b, in_both, amid, between
         )
         own_of_a, own_of_b = lengths[a] - in_a, lengths[b] - in_b
         own = np.minimum(own_of_a, own_of_b)
         is_told = np.zeros(len(a), np.bool_)
-        asked = np.flatnonzero((in_both >= _TOLD_WORDS) & (own <= _ADDED_SHARE * in_both))
+        least_own = np.maximum(_AMID_WORDS, _AMID_SHARE * in_both)
+        asked = np.flatnonzero((in_both >= _TOLD_WORDS) & (own <= _ADDED_SHARE * in_both) & (between < least_own))
         told = np.minimum(
             told_by(numbers, met, a[asked], b[asked], own_of_a[asked]),
             told_by(numbers, met, b[asked], a[asked], own_of_b[asked]),
         )
         is_told[asked] = (told >= _TOLD_WORDS) & (own[asked] <= _ADDED_SHARE * told)
-        return own, in_both, amid, is_told
+        rarer, outer, others = (np.empty(len(a), np.int64) for _ in range(3))
+        met[:] = -1
+        kernel(rarer_in_both, is_compiled=store.is_compiled)(
+            numbers,
+            text_counts,
+            store.line_words,
+            store.line_starts,
+            a,
+            b,
+            _LEAST_LEFT,
+            met,
+            rarer,
+            outer,
+            others,
+        )
+        is_told |= (
+            (rarer >= _LEAST_LEFT)
+            & (outer >= np.maximum(_LEAST_LEFT, _PAGE_SHARE * rarer))
+            & (others <= np.maximum(_LEAST_LEFT, _ADDED_SHARE * rarer))
+        )
+        is_amid = amid >= least_own
+        is_own = (amid >= np.maximum(_NOTICE_WORDS, _NOTICE_SHARE * in_both)) | (
+            own >= np.maximum(_TELLING_WORDS, _OWN_SHARE * in_both)
+        )
+        asked = np.flatnonzero(~is_own & (own >= least_own))
+        first, second = ahead(numbers, met, a[asked], b[asked]), ahead(numbers, met, b[asked], a[asked])
+        is_own[asked] = np.minimum(first, second) >= least_own[asked]
+        return np.where(is_own, own, -1), in_both, is_amid, is_told
 
     lengths = np.diff(store.starts)
     texts = _Texts(_shuffled(ranks), lengths, covered, around, beside, store.is_compiled)
-    return _recurring(store.line_hashes, np.arange(store.text_count), store.line_starts, texts)
+    lines = _recurring(hashes, np.arange(store.text_count), store.line_starts, texts)
+    # A line that recurs as it is may stand anywhere, as a call to subscribe does.
+    as_it_is = _frequent(store.line_hashes[is_filled], is_compiled=store.is_compiled)
+    is_asked = is_filled & lines.is_template
+    is_asked[is_asked] = ~np.isin(store.line_hashes[is_asked], as_it_is)
+    kernel(keep_filled_within, is_compiled=store.is_compiled)(
+        store.line_words, store.line_starts, is_asked, lines.is_template
+    )
+    return lines
 
 
 def with_teasers(store: WordStore, lines: Lines) -> Lines:
@@ -297,15 +366,14 @@ def _recurring(hashes: Indexes, of_texts: Indexes, starts: Indexes, texts: _Text
     a, b = pairs >> 32, pairs & 0xFFFFFFFF
     around = texts.around(a, b)
     left = np.minimum(lengths[a], lengths[b]) - around
-    is_told, is_amid = np.zeros((2, len(a)), np.bool_)
+    is_told, is_amid, is_own = np.zeros((3, len(a)), np.bool_)
     if texts.beside:
-        own, in_both, amid, is_told = texts.beside(place, a, b)
-        is_amid = amid >= np.maximum(_AMID_WORDS, _AMID_SHARE * in_both)
-        is_own = (own >= np.maximum(_TELLING_WORDS, _OWN_SHARE * in_both)) | is_amid
+        own, in_both, is_amid, is_told = texts.beside(place, counts, a, b)
+        is_own = own >= 0
         left, around = np.where(is_own, own, left), np.where(is_own, in_both, around)
     is_related = (left < _LEAST_LEFT) | (texts.covered(a, b) - around >= _RELATED_SHARE * left) | is_told
     related = is_related[inverse]
-    is_telling = ((left >= _TELLING_WORDS) | is_amid)[inverse]
+    is_telling = ((left >= _TELLING_WORDS) | is_own)[inverse]
     asked_count, telling_count, strangers, telling_strangers, strangers_amid = (
         np.bincount(line[chosen], minlength=len(frequent))
         for chosen in (line >= 0, is_telling, ~related, is_telling & ~related, is_amid[inverse] & ~related)

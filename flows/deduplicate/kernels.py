@@ -66,6 +66,9 @@ INNER_SLOTS = 18
 MEASURES = 19
 # Words of a line that is no headline, be it one sentence; and those that a headline has at most.
 SENTENCE_WORDS, HEADLINE_WORDS = 14, 20
+# Words of a line that says when, by whom or how often: "Updated Monday 3 May 2021, 14:05". Of a hard-wrapped paragraph
+# only the last line may have as few.
+STAMP_WORDS = 8
 # Words of the label that a headline may begin with: "Next:", "Watch live:".
 LABEL_WORDS = 3
 # Words of a run that is no headline.
@@ -254,6 +257,88 @@ def outer_lines(
         lasts[text] = last if count == word_counts[text] else -1
 
 
+def filled_lines(
+    words: npt.NDArray[np.uint32],
+    starts: npt.NDArray[np.int64],
+    line_hashes: npt.NDArray[np.int64],
+    line_words: npt.NDArray[np.int32],
+    line_starts: npt.NDArray[np.int64],
+    hashes: npt.NDArray[np.int64],
+    is_filled: npt.NDArray[np.bool_],
+) -> None:
+    """Hash lines so that short ones are equal that differ in names and figures alone: "By Mary Doe", "1234 views".
+
+    Names that stand side by side count as one, and so do figures.
+
+    Args:
+        words: words of all texts.
+        starts: shape (texts + 1): where those of each begin.
+        line_hashes: shape (lines).
+        line_words: shape (lines): their words.
+        line_starts: shape (texts + 1): where the lines of each text begin.
+        hashes: out, shape (lines): `line_hashes`, but for lines of at most STAMP_WORDS words that have such words.
+        is_filled: out, shape (lines): which these are.
+    """
+    for text in range(len(starts) - 1):
+        at = starts[text]
+        for line in range(line_starts[text], line_starts[text + 1]):
+            count = line_words[line]
+            hashes[line] = line_hashes[line]
+            is_filled[line] = False
+            if count <= STAMP_WORDS:
+                chain = NOTHING
+                before = np.int64(PLAIN)
+                for w in range(at, at + count):
+                    kind = np.int64(words[w]) & 7
+                    is_slot = kind in (NAME, FIGURE)
+                    if is_slot:
+                        is_filled[line] = True
+                    if not is_slot or kind != before:
+                        # The lowest bits are those of the class: no word is equal to a class alone.
+                        own = np.uint64(kind) if is_slot else (np.uint64(words[w]) >> OF_CLASS) << OF_CLASS
+                        chain = (chain ^ own) * MIX_A
+                        chain ^= chain >> CHAIN_SHIFT
+                    before = kind
+                if is_filled[line]:
+                    hashes[line] = np.int64(chain >> LINE_SHIFT)
+            at += count
+
+
+def keep_filled_within(
+    line_words: npt.NDArray[np.int32],
+    line_starts: npt.NDArray[np.int64],
+    is_asked: npt.NDArray[np.bool_],
+    is_template: npt.NDArray[np.bool_],
+) -> None:
+    """Leave to a text the lines among those asked about that do not stand before or behind its story.
+
+    Args:
+        line_words: shape (lines): their words.
+        line_starts: shape (texts + 1): where the lines of each text begin.
+        is_asked: shape (lines).
+        is_template: in and out, shape (lines). What stays of those asked about stands before the first or behind the
+            last lines, side by side, that are none and have as many words as a sentence: a headline is one line alone.
+    """
+    for text in range(len(line_starts) - 1):
+        end = line_starts[text + 1]
+        first = end
+        last = end
+        begin = line_starts[text]
+        run = np.int64(0)
+        for line in range(line_starts[text], end):
+            if is_template[line]:
+                run = np.int64(0)
+                begin = line + 1
+                continue
+            run += line_words[line]
+            if run >= SENTENCE_WORDS:
+                first = min(first, begin)
+                last = line
+        for line in range(line_starts[text], end):
+            if is_asked[line] and (first == end or first <= line <= last):
+                is_template[line] = False
+
+
 def common_ends(
     line_hashes: npt.NDArray[np.int64],
     line_words: npt.NDArray[np.int32],
@@ -289,7 +374,7 @@ def common_ends(
         around[i] = count
 
 
-def recurring_words(
+def recurring_words(  # noqa: PLR0912 - once over the lines of either text
     numbers: npt.NDArray[np.int32],
     line_words: npt.NDArray[np.int32],
     line_starts: npt.NDArray[np.int64],
@@ -300,6 +385,7 @@ def recurring_words(
     in_b: npt.NDArray[np.int64],
     in_both: npt.NDArray[np.int64],
     amid: npt.NDArray[np.int64],
+    between: npt.NDArray[np.int64],
 ) -> None:
     """Count the words of the lines of pairs of texts that recur, of those that both have, and of others amid these.
 
@@ -312,14 +398,16 @@ def recurring_words(
         met: all -1, longer than the highest number.
         in_a: out, shape (pairs).
         in_b: out, shape (pairs).
-        in_both: out, shape (pairs): a line counts once.
+        in_both: out, shape (pairs): as often as a line stands in either, of the text that has fewer such words.
         amid: out, shape (pairs): words of lines that do not recur, between the first and the last of the lines that
             both have, of the text that has fewer of them there.
+        between: out, the same: words of all lines there that only one of the two has.
     """
     for i in range(len(a_texts)):
         a_count = np.int64(0)
         b_count = np.int64(0)
-        both = np.int64(0)
+        a_both = np.int64(0)
+        b_both = np.int64(0)
         in_common = -2 - i
         for at in range(line_starts[a_texts[i]], line_starts[a_texts[i] + 1]):
             if numbers[at] >= 0:
@@ -328,30 +416,134 @@ def recurring_words(
         # Words that do not recur since the first line that both have: all of them, and those up to the last one.
         b_own: Any = np.int64(-1)
         b_amid: Any = np.int64(0)
+        b_other: Any = np.int64(0)
+        b_between: Any = np.int64(0)
         for at in range(line_starts[b_texts[i]], line_starts[b_texts[i] + 1]):
             if numbers[at] >= 0:
                 b_count += line_words[at]
                 if met[numbers[at]] == i:
-                    both += line_words[at]
                     met[numbers[at]] = in_common
                 if met[numbers[at]] == in_common:
+                    b_both += line_words[at]
                     b_own = max(b_own, 0)
                     b_amid = b_own
+                    b_between = b_own + b_other
+                elif b_own >= 0:
+                    b_other += line_words[at]
             elif b_own >= 0:
                 b_own += line_words[at]
         a_own: Any = np.int64(-1)
         a_amid: Any = np.int64(0)
+        a_other: Any = np.int64(0)
+        a_between: Any = np.int64(0)
         for at in range(line_starts[a_texts[i]], line_starts[a_texts[i] + 1]):
             if numbers[at] >= 0:
                 if met[numbers[at]] == in_common:
+                    a_both += line_words[at]
                     a_own = max(a_own, 0)
                     a_amid = a_own
+                    a_between = a_own + a_other
+                elif a_own >= 0:
+                    a_other += line_words[at]
             elif a_own >= 0:
                 a_own += line_words[at]
         in_a[i] = a_count
         in_b[i] = b_count
-        in_both[i] = both
+        in_both[i] = min(a_both, b_both)
         amid[i] = min(a_amid, b_amid)
+        between[i] = min(a_between, b_between)
+
+
+def rarer_in_both(  # noqa: PLR0912, PLR0915 - some passes over the lines of a pair
+    numbers: npt.NDArray[np.int32],
+    text_counts: npt.NDArray[np.int64],
+    line_words: npt.NDArray[np.int32],
+    line_starts: npt.NDArray[np.int64],
+    a_texts: npt.NDArray[np.int64],
+    b_texts: npt.NDArray[np.int64],
+    least_framing: int,
+    met: npt.NDArray[np.int64],
+    rarer: npt.NDArray[np.int64],
+    outer: npt.NDArray[np.int64],
+    others: npt.NDArray[np.int64],
+) -> None:
+    """Count the words that both texts of a pair have in lines that recur less often than those around them.
+
+    Args:
+        numbers: shape (lines): a number for each line that recurs, the same for equal ones; -1 of others.
+        text_counts: shape (numbers): how many texts have it.
+        line_words: shape (lines): their words.
+        line_starts: shape (texts + 1): where those of each text begin.
+        a_texts: shape (pairs).
+        b_texts: shape (pairs).
+        least_framing: so many more words of recurring lines that only one of the two has must stand before, and behind,
+            all that both have than amid it, for that to count however many texts have it.
+        met: all -1, longer than the highest number.
+        rarer: out, shape (pairs): words of lines that both have and that fewer texts have than, on average, the
+            recurring lines that only one of the two has; of either's the average that is lower.
+        outer: out, the same: words of recurring lines that only one of the two has, of the one with fewer.
+        others: out, the same: words in lines that recur nowhere, of the one with fewer.
+    """
+    for i in range(len(a_texts)):
+        # Lines of a are marked with 3 i, those that b has, too, with 3 i + 1, and those counted with 3 i + 2.
+        in_a = 3 * i
+        in_both = in_a + 1
+        for at in range(line_starts[a_texts[i]], line_starts[a_texts[i] + 1]):
+            if numbers[at] >= 0:
+                met[numbers[at]] = in_a
+        b_outer = np.int64(0)
+        b_total = np.int64(0)
+        b_other = np.int64(0)
+        for at in range(line_starts[b_texts[i]], line_starts[b_texts[i] + 1]):
+            number = numbers[at]
+            if number < 0:
+                b_other += line_words[at]
+            elif in_a <= met[number] <= in_both:
+                met[number] = in_both
+            else:
+                b_outer += line_words[at]
+                b_total += line_words[at] * text_counts[number]
+        a_outer = np.int64(0)
+        a_total = np.int64(0)
+        a_other = np.int64(0)
+        for at in range(line_starts[a_texts[i]], line_starts[a_texts[i] + 1]):
+            number = numbers[at]
+            if number < 0:
+                a_other += line_words[at]
+            elif met[number] == in_a:
+                a_outer += line_words[at]
+                a_total += line_words[at] * text_counts[number]
+        outer[i] = min(a_outer, b_outer)
+        others[i] = min(a_other, b_other)
+        framing = np.int64(0)
+        if outer[i] > 0:
+            framing = outer[i]
+            for side in range(2):
+                text = b_texts[i] if side else a_texts[i]
+                ahead: Any = np.int64(-1)
+                behind = np.int64(0)
+                amid = np.int64(0)
+                for at in range(line_starts[text], line_starts[text + 1]):
+                    number = numbers[at]
+                    if number >= 0 and met[number] == in_both:
+                        if ahead < 0:
+                            ahead = behind
+                        else:
+                            amid += behind
+                        behind = np.int64(0)
+                    elif number >= 0:
+                        behind += line_words[at]
+                framing = min(framing, ahead - amid, behind - amid)
+        common = np.int64(0)
+        if outer[i] > 0:
+            for at in range(line_starts[a_texts[i]], line_starts[a_texts[i] + 1]):
+                number = numbers[at]
+                if number >= 0 and met[number] == in_both:
+                    met[number] = in_both + 1
+                    texts = text_counts[number]
+                    if framing >= least_framing or (texts * a_outer < a_total and texts * b_outer < b_total):
+                        common += line_words[at]
+        rarer[i] = common
 
 
 def told_first(
@@ -422,6 +614,55 @@ def told_first(
                     break
         counts[i] = told + min(common, 2 * sentences)
         own_before[i] = before
+
+
+def told_ahead(
+    numbers: npt.NDArray[np.int32],
+    line_words: npt.NDArray[np.int32],
+    line_starts: npt.NDArray[np.int64],
+    words: npt.NDArray[np.uint32],
+    starts: npt.NDArray[np.int64],
+    texts: npt.NDArray[np.int64],
+    others: npt.NDArray[np.int64],
+    met: npt.NDArray[np.int64],
+    counts: npt.NDArray[np.int64],
+) -> None:
+    """Count the words of sentences of its own that a text of each pair has before anything that both have.
+
+    Args:
+        numbers: shape (lines): a number for each line that recurs, the same for equal ones; -1 of others.
+        line_words: shape (lines): their words.
+        line_starts: shape (texts + 1): where those of each text begin.
+        words: words of all texts.
+        starts: shape (texts + 1): where those of each text begin.
+        texts: shape (pairs).
+        others: shape (pairs).
+        met: all -1, longer than the highest number.
+        counts: out, shape (pairs): words of lines that do not recur, those side by side with SENTENCE_WORDS and as
+            many words without a capital as others.
+    """
+    for i in range(len(texts)):
+        for line in range(line_starts[others[i]], line_starts[others[i] + 1]):
+            if numbers[line] >= 0:
+                met[numbers[line]] = i
+        counts[i] = 0
+        run = np.int64(0)
+        small = np.int64(0)
+        at = starts[texts[i]]
+        for line in range(line_starts[texts[i]], line_starts[texts[i] + 1]):
+            count = line_words[line]
+            if numbers[line] < 0:
+                run += count
+                for w in range(at, at + count):
+                    small += words[w] & 7 in (PLAIN, SPACELESS)
+            else:
+                if run >= SENTENCE_WORDS and 2 * small >= run:
+                    counts[i] += run
+                run = np.int64(0)
+                small = np.int64(0)
+                if met[numbers[line]] == i:
+                    break
+            at += count
 
 
 def teasers_from(
@@ -963,6 +1204,8 @@ def compare(  # noqa: PLR0912, PLR0915 - one pass over both texts
                     other_variable += a_variable
                     # A line of a form, where more stands in slots than in words; or two headlines, as long by chance.
                     if slots > differ - slots:
+                        # Words in the same place tell a table, whose slots count, too.
+                        amid = a_gap - differ
                         other_words += differ - slots
                         other_places += differ - slots
                     else:
