@@ -15,6 +15,7 @@ import sys
 import tempfile
 import time
 from dataclasses import asdict, dataclass
+from datetime import UTC, datetime
 from pathlib import Path
 
 import httpx
@@ -79,11 +80,10 @@ def measure(corpus: Path, out: Path, settings: Settings, runner: Runner = ON_THR
     Raises:
         CopydeskError: no release came of it.
     """
-    began = time.perf_counter()
+    began, since = time.perf_counter(), datetime.now(UTC)
     with EmbeddedServer() as server:
         from flows.pipeline import run_build
 
-        before = _task_count(server)
         built = run_build(
             server,
             sources=[str(corpus)],
@@ -93,7 +93,7 @@ def measure(corpus: Path, out: Path, settings: Settings, runner: Runner = ON_THR
             runner=runner.name,
             scheduler=runner.scheduler,
         )
-        tasks = _task_count(server) - before
+        tasks = _task_count(server, since)
     wall = time.perf_counter() - began
     own, children = (resource.getrusage(who) for who in (resource.RUSAGE_SELF, resource.RUSAGE_CHILDREN))
     files = [file for file in built.released.path.rglob("*") if file.is_file()]
@@ -112,10 +112,10 @@ def measure(corpus: Path, out: Path, settings: Settings, runner: Runner = ON_THR
     )
 
 
-def _task_count(server: EmbeddedServer) -> int:
-    """Runs of tasks that a server knows of."""
-    server.wait()
-    return int(httpx.post(f"{server.api_url}/task_runs/count", json={}, timeout=60).json())
+def _task_count(server: EmbeddedServer, since: datetime) -> int:
+    """Runs of tasks that a server knows of, which have started since."""
+    started = {"task_runs": {"start_time": {"after_": since.isoformat()}}}
+    return int(httpx.post(f"{server.api_url}/task_runs/count", json=started, timeout=60).json())
 
 
 def _column_bytes(file: Path, column: str | None) -> int:

@@ -52,19 +52,24 @@ from prefect.events.worker import EventsWorker
 from prefect.exceptions import CrashedRun, ObjectNotFound
 from prefect.futures import PrefectFuture
 from prefect.logging.handlers import APILogHandler
-from prefect.settings import PREFECT_API_URL, PREFECT_CLIENT_MAX_RETRIES, temporary_settings
+from prefect.settings import (
+    PREFECT_API_URL,
+    PREFECT_CLIENT_MAX_RETRIES,
+    PREFECT_FLOWS_HEARTBEAT_FREQUENCY,
+    temporary_settings,
+)
 from prefect.states import Completed, Failed
 from prefect.task_runners import ProcessPoolTaskRunner, TaskRunner, ThreadPoolTaskRunner
 
 from flows import steps
 from flows.addresses import is_address, shown
-from flows.deduplicate.kernels import thread_count
+from flows.deduplicate.kernels import COMPILE_FROM_BYTES, load_kernels, thread_count
 from flows.deduplicate.portion_files import files_of
 from flows.deduplicate.portions import ON_THREADS as BY_THREADS
 from flows.deduplicate.portions import InFiles, result_of, work_off
 from flows.errors import AllRejectedError, CopydeskError, LockedError, NetworkError, UsageError
 from flows.inbox import Inbox
-from flows.ingest.inputs import FileState
+from flows.ingest.inputs import FileState, may_hold
 from flows.ingest.run import Ingested, ingest
 from flows.mirror import found_in, mirrored
 from flows.progress import Progress, ShardSize
@@ -378,21 +383,35 @@ def _run(one: Flow[..., Any], server: EmbeddedServer | None, parameters: Mapping
             server.stop()
         check_server()
         return _outcome(one(**parameters, return_state=True))
-    for name in FIRST_IMPORTS:
-        # Another version of Prefect may do without.
-        with suppress(ImportError):
-            import_module(name)
-    server.wait()
+    settings = {
+        PREFECT_API_URL: server.api_url,
+        PREFECT_CLIENT_MAX_RETRIES: OWN_SERVER_RETRIES,
+        # Nobody waits for signs of life on a server that ends with the run, and a flow's end waits up to a second for
+        # the thread that gives them.
+        PREFECT_FLOWS_HEARTBEAT_FREQUENCY: None,
+    }
     # Of events, too, each is tried ten times by default.
     EventsWorker.set_client_override(PrefectEventsClient, api_url=server.api_url, reconnection_attempts=1)
-    with temporary_settings({PREFECT_API_URL: server.api_url, PREFECT_CLIENT_MAX_RETRIES: OWN_SERVER_RETRIES}):
+    with temporary_settings(settings):
         try:
+            _make_ready(parameters.get("sources", ()))
+            server.wait()
             return _outcome(one(**parameters, return_state=True))
         finally:
             EventsWorker.set_client_override(None)
             if server.is_running:
                 # Logs go out in batches: Prefect would try to send the last one when the server has gone.
                 APILogHandler().flush()
+
+
+def _make_ready(sources: Sequence[str]) -> None:
+    """Do what the run needs anyway and the server need not be there for."""
+    for name in FIRST_IMPORTS:
+        # Another version of Prefect may do without.
+        with suppress(ImportError):
+            import_module(name)
+    if may_hold(sources, COMPILE_FROM_BYTES):
+        load_kernels()
 
 
 def check_server() -> None:

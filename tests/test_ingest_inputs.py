@@ -12,7 +12,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from flows.errors import ChangedError, CopydeskError, UsageError
-from flows.ingest.inputs import FoundInputs, find_inputs
+from flows.ingest.inputs import FoundInputs, find_inputs, may_hold
 from flows.printable import one_line, printable
 
 
@@ -264,3 +264,30 @@ def test_one_line():
     assert one_line("abcd", 3) is None
     assert one_line(" ", 3) is None
     assert one_line("a\nb", 3) is None
+
+
+def test_whether_there_may_be_much_is_told_without_reading(tmp_path):
+    small, large, empty, deep, many = (tmp_path / name for name in ("small", "large.jsonl", "empty", "deep", "many"))
+    for folder in (small, empty, deep / "below", many):
+        folder.mkdir(parents=True)
+    (small / "page.txt").write_text("Fewer bytes than asked for.")
+    large.write_bytes(b"x" * 200_000)
+    for number in range(1001):
+        (many / f"{number}.txt").touch()
+
+    def may(*sources: Path | str) -> bool:
+        return may_hold([str(source) for source in sources], 200_000)
+
+    assert not may(small)
+    assert not may(small / "page.txt")
+    assert not may(empty, small)
+    assert may(large)
+    assert may(small, large)
+    # Nobody knows yet.
+    assert may("s3://bucket/pages")
+    assert may(tmp_path / "*.jsonl")
+    assert may(deep)
+    assert may(many)
+    # It is told where it is read.
+    assert not may(tmp_path / "gone")
+    assert not may("a\0b")

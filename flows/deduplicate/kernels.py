@@ -86,6 +86,11 @@ def thread_count() -> int:
     return len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count() or 1
 
 
+def load_kernels() -> None:
+    """Import numba and run a kernel of its cache: half a second, once, that may pass while something is waited for."""
+    shuffled(np.empty(0, np.uint64), 2, is_compiled=True)
+
+
 def in_slices(work: Callable[[int, int], None], count: int, *, is_parallel: bool, per_slice: int) -> None:
     """Call `work(first, last)` for slices of 0..count, at most `per_slice` long, on all cores.
 

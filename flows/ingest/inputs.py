@@ -5,11 +5,13 @@ import re
 import stat
 from collections import Counter
 from collections.abc import Collection, Iterable, Iterator, Sequence
+from contextlib import suppress
 from dataclasses import dataclass, field
 from fnmatch import fnmatchcase
 from itertools import chain, count
 from pathlib import Path, PurePosixPath
 
+from flows.addresses import is_address
 from flows.errors import ChangedError, CopydeskError, UsageError
 from flows.ingest.documents import Refusal
 from flows.printable import printable, printable_path
@@ -20,6 +22,8 @@ _UNFINISHED = (".part", ".tmp")
 PROVENANCE_FILE = "sources.toml"
 SIDE_FILES = (PROVENANCE_FILE, "takedowns.toml")
 
+# Files that are looked at to tell whether there is much to read: some milliseconds.
+_LOOKED_AT = 1000
 
 # Inode, size, and the times of contents and entry in nanoseconds.
 FileState = tuple[int, int, int, int]
@@ -100,6 +104,30 @@ def find_inputs(
     """
     check_apart(sources, apart)
     return _Search(suffixes, apart).run(sources, elsewhere)
+
+
+def may_hold(sources: Iterable[str], byte_count: int) -> bool:
+    """Whether SOURCEs may hold so many bytes, told in a moment: no file is opened.
+
+    What cannot be told so fast may: an address, a pattern, a folder with folders in it or with over _LOOKED_AT files.
+    """
+    found = 0
+    for source in sources:
+        if is_address(source) or WILDCARD.search(source):
+            return True
+        # What cannot be looked at is told by whoever reads it.
+        with suppress(OSError, ValueError):
+            path = Path(source)
+            found += path.stat().st_size
+            if path.is_dir():
+                with os.scandir(path) as entries:
+                    for place, entry in enumerate(entries):
+                        if place == _LOOKED_AT or entry.is_dir():
+                            return True
+                        found += entry.stat().st_size
+        if found >= byte_count:
+            return True
+    return False
 
 
 def check_apart(sources: Iterable[str], apart: Collection[Path]) -> None:
