@@ -20,7 +20,10 @@ from flows.deduplicate.kernels import (
     MIX_A,
     OF_CLASS,
     common_ends,
+    count_places,
+    enter,
     filled_lines,
+    in_slices,
     keep_filled_within,
     look_up,
     outer_lines,
@@ -31,6 +34,7 @@ from flows.deduplicate.kernels import (
     teasers_from,
     tell_captions,
     tell_frequent,
+    thread_count,
     told_ahead,
     told_first,
 )
@@ -94,6 +98,10 @@ _END_WORDS = (8, 12, 16, 24, 32, 48, 64, 96, 128)
 # A text is compared with one of at most so many times its length: a whole archive in one text says nothing here, and to
 # align it with each of its stories would take for ever.
 _MOST_TIMES = 20
+# Texts, and lines or parts of lines, that a thread looks at in one go.
+_PER_SLICE, _LINES_PER_SLICE = 16_384, 1 << 20
+# Counts up to _MIN_TEXTS of so many threads add up to a byte.
+_MOST_TABLES = 255 // _MIN_TEXTS
 
 Indexes = npt.NDArray[np.int64]
 Marks = npt.NDArray[np.bool_]
@@ -150,9 +158,19 @@ def template_lines(store: WordStore, ranks: Indexes, covered: Covered) -> Lines:
         covered: counts the words that pairs of texts (two arrays of their indexes) have in common.
     """
     hashes, is_filled = np.empty(len(store.line_hashes), np.int64), np.empty(len(store.line_hashes), np.bool_)
-    kernel(filled_lines, is_compiled=store.is_compiled)(
-        store.words, store.starts, store.line_hashes, store.line_words, store.line_starts, hashes, is_filled
-    )
+
+    def fill(first: int, last: int) -> None:
+        kernel(filled_lines, is_compiled=store.is_compiled)(
+            store.words,
+            store.starts[first : last + 1],
+            store.line_hashes,
+            store.line_words,
+            store.line_starts[first : last + 1],
+            hashes,
+            is_filled,
+        )
+
+    in_slices(fill, store.text_count, is_parallel=store.is_compiled, per_slice=_PER_SLICE)
     give_back(store.words)
 
     def around(a: Indexes, b: Indexes) -> Indexes:
@@ -254,9 +272,19 @@ def with_teasers(store: WordStore, lines: Lines) -> Lines:
         lines: as `template_lines` found them.
     """
     firsts = np.empty(store.text_count, np.int64)
-    kernel(teasers_from, is_compiled=store.is_compiled)(
-        store.words, store.starts, store.line_words, store.line_starts, lines.is_template, _TEASER_WORDS, firsts
-    )
+
+    def look(first: int, last: int) -> None:
+        kernel(teasers_from, is_compiled=store.is_compiled)(
+            store.words,
+            store.starts[first : last + 1],
+            store.line_words,
+            store.line_starts[first : last + 1],
+            lines.is_template,
+            _TEASER_WORDS,
+            firsts[first:last],
+        )
+
+    in_slices(look, store.text_count, is_parallel=store.is_compiled, per_slice=_PER_SLICE)
     give_back(store.words)
     with_headlines, without = np.zeros((2, int(lines.numbers.max(initial=-1)) + 1), np.int64)
     kernel(tell_captions, is_compiled=store.is_compiled)(
@@ -351,7 +379,12 @@ def _recurring(hashes: Indexes, of_texts: Indexes, starts: Indexes, texts: _Text
     place = np.empty(len(hashes), np.int32)
     # A table that is a quarter full.
     table = np.full(1 << (4 * len(frequent)).bit_length(), -1, np.int32)
-    kernel(look_up, is_compiled=texts.is_compiled)(frequent, table, hashes, place)
+    kernel(enter, is_compiled=texts.is_compiled)(frequent, table)
+
+    def find(first: int, last: int) -> None:
+        kernel(look_up, is_compiled=texts.is_compiled)(frequent, table, hashes[first:last], place[first:last])
+
+    in_slices(find, len(hashes), is_parallel=texts.is_compiled, per_slice=_LINES_PER_SLICE)
     sample = np.empty((len(frequent), _SAMPLE), np.uint64)
     counts = np.zeros(len(frequent), np.int64)
     kernel(sample_texts, is_compiled=texts.is_compiled)(place, of_texts, starts, texts.shuffled, sample, counts)
@@ -390,12 +423,28 @@ def _recurring(hashes: Indexes, of_texts: Indexes, starts: Indexes, texts: _Text
 
 def _frequent(hashes: Indexes, *, is_compiled: bool) -> Indexes:
     """The hashes that stand often enough, sorted. Most lines stand once, and are not sorted for it."""
-    may_be = np.empty(len(hashes), np.bool_)
     # Half a place for each: one in a few hundred falls into the place of others often enough, and a processor's cache
-    # may hold the table.
-    seen = np.zeros(1 << (len(hashes) // 2).bit_length(), np.uint8)
-    kernel(tell_frequent, is_compiled=is_compiled)(hashes, _MIN_TEXTS, seen, may_be)
-    ordered = hashes[may_be]
+    # may hold the table. Each thread has its own.
+    size = 1 << (len(hashes) // 2).bit_length()
+    threads = min(thread_count(), _MOST_TABLES) if is_compiled and len(hashes) > _LINES_PER_SLICE else 1
+    tables = np.zeros((threads, size), np.uint8)
+    per_thread = -(-len(hashes) // threads)
+
+    def count(first: int, last: int) -> None:
+        kernel(count_places, is_compiled=is_compiled)(hashes[first:last], _MIN_TEXTS, tables[first // per_thread])
+
+    in_slices(count, len(hashes), is_parallel=is_compiled, per_slice=max(per_thread, 1))
+    counts = tables.sum(0, dtype=np.uint8) if threads > 1 else tables[0]
+    pieces = [hashes[:0]] * (len(hashes) // _LINES_PER_SLICE + 1)
+
+    def tell(first: int, last: int) -> None:
+        own = hashes[first:last]
+        may_be = np.empty(len(own), np.bool_)
+        kernel(tell_frequent, is_compiled=is_compiled)(own, _MIN_TEXTS, counts, may_be)
+        pieces[first // _LINES_PER_SLICE] = own[may_be]
+
+    in_slices(tell, len(hashes), is_parallel=is_compiled, per_slice=_LINES_PER_SLICE)
+    ordered = np.concatenate(pieces)
     ordered.sort()
     starts = np.flatnonzero(np.concatenate([np.ones(min(len(ordered), 1), np.bool_), ordered[1:] != ordered[:-1]]))
     counts = np.diff(np.append(starts, len(ordered)))

@@ -119,6 +119,20 @@ def shuffled(
     return out, cuts
 
 
+def count_places(hashes: npt.NDArray[np.int64], most: int, counts: npt.NDArray[np.uint8]) -> None:
+    """Count how often hashes stand, together with others that fall into the same place.
+
+    Args:
+        hashes: shape (n), 62 bits.
+        most: no place is counted further.
+        counts: in and out; its length is a power of two, and the longer, the fewer others.
+    """
+    mask = np.int64(len(counts) - 1)
+    for i in range(len(hashes)):
+        place = ((hashes[i] >> 31) ^ hashes[i]) & mask
+        counts[place] += counts[place] < most
+
+
 def tell_frequent(
     hashes: npt.NDArray[np.int64], least: int, counts: npt.NDArray[np.uint8], may_be: npt.NDArray[np.bool_]
 ) -> None:
@@ -126,16 +140,28 @@ def tell_frequent(
 
     Args:
         hashes: shape (n), 62 bits.
-        least: how often, at most 255.
-        counts: zeros; its length is a power of two, and the longer, the fewer others.
+        least: how often.
+        counts: as `count_places` left it.
         may_be: out, shape (n).
     """
     mask = np.int64(len(counts) - 1)
     for i in range(len(hashes)):
-        place = ((hashes[i] >> 31) ^ hashes[i]) & mask
-        counts[place] += counts[place] < least
-    for i in range(len(hashes)):
         may_be[i] = counts[((hashes[i] >> 31) ^ hashes[i]) & mask] >= least
+
+
+def enter(sought: npt.NDArray[np.int64], table: npt.NDArray[np.int32]) -> None:
+    """Make a table in which hashes are found.
+
+    Args:
+        sought: shape (n), different 62-bit hashes.
+        table: all -1; out; its length is a power of two of at least 2 n.
+    """
+    mask = len(table) - 1
+    for i in range(len(sought)):
+        place = ((sought[i] >> 31) ^ sought[i]) & mask
+        while table[place] >= 0:
+            place = (place + 1) & mask
+        table[place] = i
 
 
 def look_up(
@@ -148,16 +174,11 @@ def look_up(
 
     Args:
         sought: shape (n), different 62-bit hashes.
-        table: all -1; its length is a power of two of at least 2 n.
+        table: as `enter` made it of them.
         hashes: shape (m).
         found: out, shape (m): the place of each in `sought`, -1 where it is not there.
     """
     mask = len(table) - 1
-    for i in range(len(sought)):
-        place = ((sought[i] >> 31) ^ sought[i]) & mask
-        while table[place] >= 0:
-            place = (place + 1) & mask
-        table[place] = i
     for i in range(len(hashes)):
         place = ((hashes[i] >> 31) ^ hashes[i]) & mask
         while table[place] >= 0 and sought[table[place]] != hashes[i]:

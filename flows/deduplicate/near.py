@@ -129,7 +129,7 @@ def near_duplicates(documents: pl.DataFrame | pl.LazyFrame, settings: Settings |
     store = words_of_batches(texts(), settings.deduplicate_memory_bytes * 5 // 8)
     read = pl.concat(ids) if ids else pl.Series("id", [], dtype=pl.String)
     names = read.sort()
-    if names.null_count() or names.len() != names.n_unique():
+    if names.null_count() or (names == names.shift(1)).any():
         raise ValueError("near_duplicates: every document needs an id of its own; one is null or stands twice")
     # To sort texts and to look each up takes less time than to sort them by their places.
     places = names.to_frame().with_row_index("rank")
@@ -735,8 +735,8 @@ def _without_collections(corpus: _Corpus, edges: pl.DataFrame) -> pl.DataFrame:
     left = held[np.lexsort((part[held], -lengths[part[held]], whole[held]))]
     for _ in range(_COLLECTED - 1):
         # The first of each text's own are the longest.
-        _, firsts, of_text = np.unique(whole[left], return_index=True, return_inverse=True)
-        longest = left[firsts[of_text]]
+        is_first = np.diff(whole[left], prepend=-1) != 0
+        longest = left[np.flatnonzero(is_first)[np.cumsum(is_first) - 1]]
         is_other = part[left] != part[longest]
         left, longest = left[is_other], longest[is_other]
         left = left[_are_strange(corpus, part[longest], part[left], edges)]
@@ -747,12 +747,13 @@ def _without_collections(corpus: _Corpus, edges: pl.DataFrame) -> pl.DataFrame:
 
 def _are_strange(corpus: _Corpus, one: Indexes, other: Indexes, edges: pl.DataFrame) -> npt.NDArray[np.bool_]:
     """Whether two texts have next to nothing in common: shape (pairs). Those with an edge have."""
-    pairs, of_pair = np.unique(paired(one, other), return_inverse=True)
-    asked = np.flatnonzero(~np.isin(pairs, _pairs_of(edges)))
-    is_strange = np.zeros(len(pairs), np.bool_)
-    verdict = _verdict(corpus, pairs[asked], _measured_pairs(corpus, pairs[asked]))
-    is_strange[asked] = verdict.shorter_coverage < _STRANGE_COVERAGE
-    return is_strange[of_pair]
+    is_strange = np.zeros(len(one), np.bool_)
+    pairs = paired(one, other)
+    unlinked = np.flatnonzero(~_is_in(pairs, _pairs_of(edges)))
+    pairs, of_pair = np.unique(pairs[unlinked], return_inverse=True)
+    verdict = _verdict(corpus, pairs, _measured_pairs(corpus, pairs))
+    is_strange[unlinked] = (verdict.shorter_coverage < _STRANGE_COVERAGE)[of_pair]
+    return is_strange
 
 
 def _with_vouched(corpus: _Corpus, edges: pl.DataFrame) -> pl.DataFrame:
@@ -773,7 +774,7 @@ def _with_vouched(corpus: _Corpus, edges: pl.DataFrame) -> pl.DataFrame:
 
 
 def _pairs_of(edges: pl.DataFrame) -> Pairs:
-    """The two texts of each edge in one number."""
+    """The two texts of each edge in one number: sorted, as edges are."""
     return paired(edges["a"].to_numpy(), edges["b"].to_numpy())
 
 
@@ -842,9 +843,13 @@ def _unasked(edges: pl.DataFrame, tried: npt.NDArray[np.uint64], hubs: Indexes) 
 def _not_in(pairs: Pairs, tried: Pairs) -> Pairs:
     """Those of the pairs that have not been tried, each once, sorted."""
     pairs = distinct(pairs)
-    known = np.sort(tried)
+    return pairs[~_is_in(pairs, np.sort(tried))]
+
+
+def _is_in(pairs: Pairs, known: Pairs) -> npt.NDArray[np.bool_]:
+    """Which of the pairs are among others, which are sorted."""
     place = np.minimum(np.searchsorted(known, pairs), max(len(known) - 1, 0))
-    return pairs[known[place] != pairs] if len(known) else pairs
+    return known[place] == pairs if len(known) else np.zeros(len(pairs), np.bool_)
 
 
 def _central_members(edges: pl.DataFrame, hubs: Indexes) -> Indexes:
