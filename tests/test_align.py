@@ -255,5 +255,14 @@ def test_the_module_is_cheap_to_import():
     import subprocess
     import sys
 
-    code = "import sys; from flows.deduplicate.reuse import align; align('a b', 'c d'); print('numba' in sys.modules)"
-    assert subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True).stdout == "False\n"
+    def imports_numba(a: str, b: str) -> bool:
+        code = (
+            "import sys; from flows.deduplicate.reuse import align; align(*sys.argv[1:]); print('numba' in sys.modules)"
+        )
+        command = [sys.executable, "-c", code, a, b]
+        return subprocess.run(command, capture_output=True, text=True, check=True).stdout == "True\n"
+
+    assert not imports_numba("a b", "c d")
+    assert not imports_numba(" ".join([PASSAGE] * 100), PASSAGE)
+    # Many short sentences, each about as the others, would take as long as a book without it.
+    assert imports_numba("The dog sat on it then. " * 800, "The cat sat on it then. " * 800)
