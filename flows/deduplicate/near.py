@@ -27,6 +27,7 @@ from flows.deduplicate.furniture import template_ends, template_lines, with_teas
 from flows.deduplicate.kernels import (
     A_COVERED,
     ALL_GRAMS,
+    CHANCE_SHARE,
     LINE_SHIFT,
     MEASURES,
     MIX_A,
@@ -71,6 +72,10 @@ _LIKELY_SHARED = 2
 _LIKELY_SHARE = 0.05
 # Of a form that has at most so many fillings, those that are alike are reported; one that has more is a form for good.
 _FEW_FILLINGS = 50
+# Fillings of one form have this share of the shorter in common, more than strangers of one kind do by chance: two
+# outlets' weather reports have a few words in common around each of their figures, and say nothing of the places in
+# which either differs from its own kind.
+_ALIKE_COVERAGE = CHANCE_SHARE
 # Words up to which a text is short, so that a run of words more or less is much, and how far the similarity that is
 # asked for may then lie from what an alignment gives.
 _SHORT_WORDS = 200
@@ -806,7 +811,8 @@ def _alike(corpus: _Corpus, pairs: Pairs, measured: npt.NDArray[np.int32]) -> In
     are in: few of the pairs of a form have been proposed.
     """
     verdict = _verdict(corpus, pairs, measured)
-    a, b = (side[verdict.tells_one_story | verdict.is_form] for side in sides(pairs))
+    is_alike = verdict.tells_one_story | (verdict.is_form & (verdict.shorter_coverage >= _ALIKE_COVERAGE))
+    a, b = (side[is_alike] for side in sides(pairs))
     hubs = _hubs(pl.DataFrame({"a": a, "b": b}).cast(pl.UInt32), len(corpus.sizes))
     sizes = np.bincount(hubs, minlength=len(hubs))[hubs]
     one, other = np.concatenate([a, b]), np.concatenate([b, a])
