@@ -436,6 +436,21 @@ def test_two_fillings_are_two_notices_whatever_stands_between_their_lines() -> N
     assert kinds({"a": page(1), "b": page(2)}) == {}
 
 
+def test_a_page_with_a_filling_is_no_copy_of_the_page_with_another_form() -> None:
+    menu, notice, legal = (" ".join(prose(seed, 40)) for seed in (83, 84, 85))
+
+    def page(story: str) -> str:
+        return f"{menu} {story} {notice} {legal}"
+
+    # Nearly all pages of this outlet are fillings of one form, so that its furniture is taken for the form's.
+    pages = {f"f{number:02d}": page(dial(number, every=4)) for number in range(12)}
+    other = " ".join(prose(86, 60))
+    assert kinds({**pages, "other": page(other)}) == {}
+    reprint = text_of(dial(7, every=4).split(), 30)
+    assert set(kinds({**pages, "reprint": page(reprint)})) == {("f07", "reprint")}
+    assert set(kinds({**pages, "cut": reprint[: len(reprint) // 2]})) == {("cut", "f07")}
+
+
 def test_an_edit_may_hit_some_slots_of_a_form_if_it_hits_other_words_too() -> None:
     fillings = {f"f{number:02d}": dial(number, every=5) for number in range(60)}
     words = fillings["f07"].split()
@@ -448,8 +463,8 @@ def test_an_edit_may_hit_some_slots_of_a_form_if_it_hits_other_words_too() -> No
 def test_the_words_in_the_slots_of_a_form_are_marked() -> None:
     store = words_of_batches(iter([pl.Series([dial(number) for number in range(6)] + ["another text"])]), 10**9)
     hubs = np.array([0, 0, 0, 0, 0, 0, 6])
-    is_marked = mark_slots(store.words, store.starts[:-1], store.starts[1:], hubs, is_compiled=False)
-    assert is_marked.tolist() == [True] * 6 + [False]
+    slot_counts = mark_slots(store.words, store.starts[:-1], store.starts[1:], hubs, is_compiled=False)
+    assert slot_counts.tolist() == [10] * 6 + [0]
     for text in range(6):
         marked = np.flatnonzero(store.words[store.starts[text] : store.starts[text + 1]] & 7 == kernels.VARIABLE)
         assert marked.tolist() == list(range(4, 90, 9))
@@ -486,6 +501,23 @@ def test_notices_that_are_alike_are_reported_where_a_form_has_few_fillings() -> 
     assert kinds(unlike) == {}
 
 
+def test_fillings_with_several_slots_are_other_notices_however_few_there_are() -> None:
+    slots = (9, 30, 55, 80, 105)  # so far apart that more than half of all runs of five words are equal
+    words = text_of(prose(82, 120)).split()
+
+    def filled(number: int) -> list[str]:
+        pick = random.Random(number)
+        return [str(pick.randint(1_000, 9_999)) if at in slots else word for at, word in enumerate(words)]
+
+    notices = {f"n{number:02d}": " ".join(filled(number)) for number in range(6)}
+    assert kinds(notices) == {}
+    corrected = filled(3)
+    corrected[30] = "77"
+    assert set(kinds({**notices, "s": " ".join(corrected)})) == {("n03", "s")}
+    # Three are not enough to tell in which places texts of a form differ.
+    assert len(kinds({name: notices[name] for name in ("n00", "n01", "n02")})) == 3
+
+
 def test_long_notices_with_a_dozen_other_figures_are_two_however_alike() -> None:
     words = text_of(prose(81, 260)).split()
 
@@ -496,9 +528,9 @@ def test_long_notices_with_a_dozen_other_figures_are_two_however_alike() -> None
             filled[8 + 20 * slot] = str(pick.randint(1_000, 9_999))
         return " ".join(filled)
 
-    # Of runs of five words 0.6 are common with a dozen figures, 0.7 with eight.
+    # Of runs of five words 0.6 are common with a dozen figures, 0.9 with three.
     assert kinds({f"n{number:02d}": notice(number, 12) for number in range(6)}) == {}
-    assert len(kinds({f"n{number:02d}": notice(number, 8) for number in range(6)})) == 6 * 5 // 2
+    assert len(kinds({f"n{number:02d}": notice(number, 3) for number in range(6)})) == 6 * 5 // 2
 
 
 @given(st.lists(st.integers(0, 3), max_size=40), st.lists(st.integers(0, 3), max_size=40))
