@@ -33,6 +33,7 @@ from flows.deduplicate.kernels import (
     MIX_A,
     NO_VALUES,
     NOWHERE,
+    OTHER_VARIABLE,
     SAME_VARIABLE,
     SHARED_GRAMS,
     compare,
@@ -77,9 +78,9 @@ _FEW_FILLINGS = 50
 # outlets' weather reports have a few words in common around each of their figures, and say nothing of the places in
 # which either differs from its own kind.
 _ALIKE_COVERAGE = CHANCE_SHARE
-# What a copy has of a filling holds what stands in its slots there, at least this share of it. Two texts with a page or
-# the frame of a form in common hold next to nothing of it. Of fewer slots, those of the dates and bylines around copies
-# of one story may be all.
+# What a copy has of a filling holds its part of the slots, at least this share of it, be it that an edit hit them. Two
+# texts that have a page or the frame of a form in common hold next to none. Of fewer slots, those of the dates and
+# bylines around copies of one story may be all.
 _MANY_SLOTS, _HELD_SHARE = 8, 0.5
 # Words up to which a text is short, so that a run of words more or less is much, and how far the similarity that is
 # asked for may then lie from what an alignment gives.
@@ -712,11 +713,12 @@ def _verified(
 def _has_slots_too(
     pairs: Pairs, measured: npt.NDArray[np.int32], verdict: Verdict, slot_counts: Indexes
 ) -> npt.NDArray[np.bool_]:
-    """Whether what the texts of each pair have in common holds its part of the slots of either, if it has many."""
+    """Whether as many slots of either text lie in what they have in common as it holds words: shape (pairs)."""
+    held = measured[:, [SAME_VARIABLE, OTHER_VARIABLE]].sum(1)
     has_slots = np.ones(len(pairs), np.bool_)
     for texts, coverage in zip(sides(pairs), (verdict.a_coverage, verdict.b_coverage), strict=True):
         counts = slot_counts[texts]
-        has_slots &= (counts < _MANY_SLOTS) | (measured[:, SAME_VARIABLE] >= _HELD_SHARE * coverage * counts)
+        has_slots &= (counts < _MANY_SLOTS) | (held >= _HELD_SHARE * coverage * counts)
     return has_slots
 
 
