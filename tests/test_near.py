@@ -470,6 +470,36 @@ def test_the_words_in_the_slots_of_a_form_are_marked() -> None:
         assert marked.tolist() == list(range(4, 90, 9))
 
 
+def test_lines_around_some_copies_of_a_story_make_no_form_of_it() -> None:
+    story = text_of(prose(87, 120))
+    pages = [f"{story}\n{dial(number)}" if number in (0, 1, 6, 11, 16, 18) else story for number in range(21)]
+    store = words_of_batches(iter([pl.Series(pages)]), 10**9)
+    hubs = np.zeros(len(pages), np.int64)
+    assert not mark_slots(store.words, store.starts[:-1], store.starts[1:], hubs, is_compiled=False).any()
+
+
+def outlook(office: int, number: int) -> str:
+    """A forecast whose figures stand amid the same words in all offices, and amid remarks that each makes every day."""
+    pick = random.Random(office * 1_000 + number)
+    one, other, last = (prose(90 + 3 * office + nth, 45) for nth in range(3))
+    for remark in (one, other, last):
+        for at in range(4, 45, 10):
+            remark[at] = "".join(pick.choices(SYLLABLES, k=3))
+    highs, lows, wind, gusts, rain, hour, minute = (pick.randint(1, 99) for _ in range(7))
+    return (
+        f"{' '.join(prose(6_000 + office * 1_000 + number, 45))}\n"
+        f"The forecast for the day gives highs of {highs} degrees and lows of {lows} degrees in the shade, with "
+        f"winds of {wind} knots from the north and gusts of {gusts} knots by noon. {' '.join(one)} "
+        f"The chance of rain is {rain} per cent as of now. {' '.join(other)} "
+        f"The sun will rise at {hour}.{minute} on the coast. {' '.join(last)}"
+    )
+
+
+def test_forecasts_of_other_offices_say_nothing_of_where_those_of_one_differ() -> None:
+    forecasts = {f"{office}-{number:02d}": outlook(office, number) for office in range(3) for number in range(8)}
+    assert kinds(forecasts) == {}
+
+
 def test_edited_copies_with_datelines_and_bylines_of_their_own_are_no_form() -> None:
     pages = {}
     for number in range(12):

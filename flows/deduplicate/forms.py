@@ -20,6 +20,9 @@ LEAST_VOICES = 3
 # Share of the words of a form that are in slots. A story that is reported as it goes on, with other figures each time,
 # has fewer.
 _VARIABLE_SHARE = 0.02
+# Members of a group, beside its hub, one of which must have as many slots, too: a hub may be a copy of a story that was
+# edited all over, or a page that has no more than its furniture in common with the others.
+_ALSO_ASKED = 2
 _TEXTS_PER_SLICE = 500
 
 
@@ -61,10 +64,16 @@ def mark_slots(
             found[asked] = _vote(words, starts, ends, members[chosen[asked]], members[others], is_marking, is_compiled)
         return found
 
-    is_hub = members == hubs[members]
-    in_hub = np.zeros(len(groups), np.int64)
-    in_hub[group_of[is_hub]] = variable(np.flatnonzero(is_hub), is_marking=False)
-    is_form = (in_hub > 0) & (in_hub >= _VARIABLE_SHARE * (ends[groups] - starts[groups]))
+    def are_forms(asked: Indexes) -> npt.NDArray[np.bool_]:
+        """Whether as many words are variable in the chosen ones of `members` as in a form."""
+        least = np.maximum(_VARIABLE_SHARE * (ends - starts)[members[asked]], 1)
+        is_enough: npt.NDArray[np.bool_] = variable(asked, is_marking=False) >= least
+        return is_enough
+
+    likely = np.flatnonzero(are_forms(np.flatnonzero(members == hubs[members])))
+    is_form = np.zeros(len(groups), np.bool_)
+    for nth in range(1, _ALSO_ASKED + 1):
+        is_form[likely] |= are_forms((firsts + sizes[groups] * nth // (_ALSO_ASKED + 1))[likely])
     filled = np.flatnonzero(is_form[group_of])
     counts[members[filled]] = variable(filled, is_marking=True)
     if isinstance(words, np.memmap):
