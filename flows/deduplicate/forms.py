@@ -20,12 +20,15 @@ LEAST_VOICES = 3
 # Share of the words of a form that are in slots. A story that is reported as it goes on, with other figures each time,
 # has fewer.
 _VARIABLE_SHARE = 0.02
+# Members of a group, beside its hub, one of which must have as many slots, too: a hub may be a copy of a story that was
+# edited all over, or a page that has no more than its furniture in common with the others.
+_ALSO_ASKED = 2
 _TEXTS_PER_SLICE = 500
 
 
 def mark_slots(
     words: npt.NDArray[np.uint32], starts: Indexes, ends: Indexes, hubs: Indexes, *, is_compiled: bool
-) -> npt.NDArray[np.bool_]:
+) -> Indexes:
     """Mark the words that stand in the slots of forms as VARIABLE.
 
     Args:
@@ -36,14 +39,15 @@ def mark_slots(
         is_compiled: whether kernels are compiled.
 
     Returns:
-        shape (texts): those that are a filling of a form with more than LEAST_VOICES fillings.
+        shape (texts): how many words were found in each that is a filling of a form with more than LEAST_VOICES
+        fillings, at most PLACE_VARIABLE in one place; 0 of others.
     """
     # Groups of texts like one hub, one after the other, and the place of each text in its group.
     sizes = np.bincount(hubs, minlength=len(hubs))
     members = np.flatnonzero(sizes[hubs] > LEAST_VOICES)
-    is_marked = np.zeros(len(hubs), np.bool_)
+    counts = np.zeros(len(hubs), np.int64)
     if not len(members):
-        return is_marked
+        return counts
     members = members[np.argsort(hubs[members], kind="stable")]
     groups, firsts, group_of = np.unique(hubs[members], return_index=True, return_inverse=True)
     place = np.arange(len(members)) - firsts[group_of]
@@ -57,21 +61,25 @@ def mark_slots(
             # Others all over the group, beginning behind the text itself.
             step = 1 + np.arange(voices) * (size[asked, None] - 1) // voices
             others = firsts[group_of[chosen[asked], None]] + (place[chosen[asked], None] + step) % size[asked, None]
-            counts = _vote(words, starts, ends, members[chosen[asked]], members[others], is_marking, is_compiled)
-            found[asked] = counts
+            found[asked] = _vote(words, starts, ends, members[chosen[asked]], members[others], is_marking, is_compiled)
         return found
 
-    is_hub = members == hubs[members]
-    in_hub = np.zeros(len(groups), np.int64)
-    in_hub[group_of[is_hub]] = variable(np.flatnonzero(is_hub), is_marking=False)
-    is_form = (in_hub > 0) & (in_hub >= _VARIABLE_SHARE * (ends[groups] - starts[groups]))
+    def are_forms(asked: Indexes) -> npt.NDArray[np.bool_]:
+        """Whether as many words are variable in the chosen ones of `members` as in a form."""
+        least = np.maximum(_VARIABLE_SHARE * (ends - starts)[members[asked]], 1)
+        is_enough: npt.NDArray[np.bool_] = variable(asked, is_marking=False) >= least
+        return is_enough
+
+    likely = np.flatnonzero(are_forms(np.flatnonzero(members == hubs[members])))
+    is_form = np.zeros(len(groups), np.bool_)
+    for nth in range(1, _ALSO_ASKED + 1):
+        is_form[likely] |= are_forms((firsts + sizes[groups] * nth // (_ALSO_ASKED + 1))[likely])
     filled = np.flatnonzero(is_form[group_of])
-    variable(filled, is_marking=True)
-    is_marked[members[filled]] = True
+    counts[members[filled]] = variable(filled, is_marking=True)
     if isinstance(words, np.memmap):
         # Who maps the file elsewhere must see it.
         words.flush()
-    return is_marked
+    return counts
 
 
 def _vote(

@@ -1086,10 +1086,11 @@ def compare(  # noqa: PLR0912, PLR0915 - one pass over both texts
         b_texts: shape (n).
         measures: out, shape (n, MEASURES): words of a and of b that are aligned with equal ones; the longest stretch
             of each that is not; names and figures that are the same in both; that differ in the same place;
-            differences of other kinds; VARIABLE words of a that are the same, those of either that differ in the same
-            place; places that differ otherwise; runs of GRAM_WORDS words that are aligned, and all that either has;
-            words of a and of b before the first run of at least LONG_RUN that are equal, those after the last run, and
-            those between them that are aligned; names and figures that differ between these runs. Between two runs, at
+            differences of other kinds; VARIABLE words that are the same, of the text that has more of them; those of
+            either that differ in the same place; places that differ otherwise; runs of GRAM_WORDS words that are
+            aligned, and all that either has; words of a and of b before the first run of at least LONG_RUN that are
+            equal, those after the last run, and those between them that are aligned; names and figures that differ
+            between these runs. Between two runs, at
             most PLACE_SLOTS names and figures count, and PLACE_VARIABLE of VARIABLE words, or as many as there are
             words between the two that both have.
         value_starts: shape (n): where the values of each pair begin, or empty if nobody asks for them.
@@ -1333,6 +1334,9 @@ def compare(  # noqa: PLR0912, PLR0915 - one pass over both texts
             is_same = a_same[at] != 0
             same_slots += is_same & ((kind == NAME) | (kind == FIGURE) | (kind == VARIABLE))
             same_variable += is_same & (kind == VARIABLE)
+        same_variable_of_b = 0
+        for at in range(b_count):
+            same_variable_of_b += (b_same[at] != 0) & (bw[at] & 7 == VARIABLE)
         grams = 0
         for at in range(a_count - GRAM_WORDS + 1):
             is_run = a_same[at] != 0
@@ -1346,7 +1350,7 @@ def compare(  # noqa: PLR0912, PLR0915 - one pass over both texts
         measures[i, SAME_SLOTS] = same_slots
         measures[i, OTHER_SLOTS] = other_slots
         measures[i, OTHER_WORDS] = other_words
-        measures[i, SAME_VARIABLE] = same_variable
+        measures[i, SAME_VARIABLE] = max(same_variable, same_variable_of_b)
         measures[i, OTHER_VARIABLE] = other_variable
         measures[i, OTHER_PLACES] = other_places
         measures[i, INNER_SLOTS] = inner_slots

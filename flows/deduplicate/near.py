@@ -27,11 +27,14 @@ from flows.deduplicate.furniture import template_ends, template_lines, with_teas
 from flows.deduplicate.kernels import (
     A_COVERED,
     ALL_GRAMS,
+    CHANCE_SHARE,
     LINE_SHIFT,
     MEASURES,
     MIX_A,
     NO_VALUES,
     NOWHERE,
+    OTHER_VARIABLE,
+    SAME_VARIABLE,
     SHARED_GRAMS,
     compare,
     first_of_equal,
@@ -71,6 +74,14 @@ _LIKELY_SHARED = 2
 _LIKELY_SHARE = 0.05
 # Of a form that has at most so many fillings, those that are alike are reported; one that has more is a form for good.
 _FEW_FILLINGS = 50
+# Fillings of one form have this share of the shorter in common, more than strangers of one kind do by chance: two
+# outlets' weather reports have a few words in common around each of their figures, and say nothing of the places in
+# which either differs from its own kind.
+_ALIKE_COVERAGE = CHANCE_SHARE
+# What a copy has of a filling holds its part of the slots, at least this share of it, be it that an edit hit them. Two
+# texts that have a page or the frame of a form in common hold next to none. Of fewer slots, those of the dates and
+# bylines around copies of one story may be all.
+_MANY_SLOTS, _HELD_SHARE = 8, 0.5
 # Words up to which a text is short, so that a run of words more or less is much, and how far the similarity that is
 # asked for may then lie from what an alignment gives.
 _SHORT_WORDS = 200
@@ -428,12 +439,12 @@ def _edges(corpus: _Corpus) -> pl.DataFrame:
     ).cast(EDGE_SCHEMA)
     tried = _of_like_length(corpus, _likely_pairs(corpus, firsts))
     measured = _measured_pairs(corpus, tried)
-    is_marked = mark_slots(
+    slot_counts = mark_slots(
         corpus.words, corpus.starts, corpus.ends, _alike(corpus, tried, measured), is_compiled=corpus.is_compiled
     )
-    if is_marked.any():
+    if slot_counts.any():
         corpus.spread.changed(corpus.words)
-    again = np.flatnonzero(np.logical_or(*(is_marked[side] for side in sides(tried))))
+    again = np.flatnonzero(np.logical_or(*(slot_counts[side] > 0 for side in sides(tried))))
     measured[again] = _measured_pairs(corpus, tried[again])
     fillings = _fillings(corpus, tried, measured)
     missing = _not_in(_of_like_length(corpus, _pairs_within(fillings)), tried)
@@ -441,7 +452,7 @@ def _edges(corpus: _Corpus) -> pl.DataFrame:
     measured = np.concatenate([measured, _measured_pairs(corpus, missing)])
     is_rare = np.bincount(fillings, minlength=len(fillings))[fillings] <= _FEW_FILLINGS
     for _ in range(_ROUNDS):
-        edges = _verified(corpus, tried, measured, is_rare)
+        edges = _verified(corpus, tried, measured, slot_counts, is_rare)
         # An edge between two clusters: is the one's copy a copy of the other's hub, too? The links above may not
         # have proposed that pair. Each round asks only what was never asked.
         missing = _of_like_length(corpus, _unasked(edges, tried, _hubs(edges, len(corpus.sizes))))
@@ -450,7 +461,7 @@ def _edges(corpus: _Corpus) -> pl.DataFrame:
         tried = np.concatenate([tried, missing])
         measured = np.concatenate([measured, _measured_pairs(corpus, missing)])
     else:
-        edges = _verified(corpus, tried, measured, is_rare)
+        edges = _verified(corpus, tried, measured, slot_counts, is_rare)
     edges = _without_collections(corpus, edges)
     return pl.concat([_with_vouched(corpus, edges), equal]).sort("a", "b")
 
@@ -675,15 +686,40 @@ def _judged(corpus: _Corpus, pairs: Pairs, measured: npt.NDArray[np.int32]) -> A
 
 
 def _verified(
-    corpus: _Corpus, pairs: Pairs, measured: npt.NDArray[np.int32], is_rare: npt.NDArray[np.bool_]
+    corpus: _Corpus,
+    pairs: Pairs,
+    measured: npt.NDArray[np.int32],
+    slot_counts: Indexes,
+    is_rare: npt.NDArray[np.bool_],
 ) -> pl.DataFrame:
-    """Those of the measured pairs that are copies: columns of EDGE_SCHEMA, sorted."""
+    """Those of the measured pairs that are copies: columns of EDGE_SCHEMA, sorted.
+
+    Args:
+        corpus: the texts.
+        pairs: some pairs of them.
+        measured: what `compare` measures of each.
+        slot_counts: shape (texts), as `mark_slots` gives them.
+        is_rare: shape (texts): whether a text is a filling of a form that has few, or of none.
+    """
     a, b = sides(pairs)
     verdict = _verdict(corpus, pairs, measured)
     is_of_one_source = (corpus.sources[a] == corpus.sources[b]) & (corpus.sources[a] >= 0)
     possible = verdict.tells_one_story & (verdict.is_same_story | ~is_of_one_source)
+    possible &= _has_slots_too(pairs, measured, verdict, slot_counts)
     is_copy = possible & (~verdict.is_form | verdict.is_nearly_equal | (verdict.is_alike & is_rare[a] & is_rare[b]))
     return _edge_rows(pairs, verdict, is_copy)
+
+
+def _has_slots_too(
+    pairs: Pairs, measured: npt.NDArray[np.int32], verdict: Verdict, slot_counts: Indexes
+) -> npt.NDArray[np.bool_]:
+    """Whether as many slots of either text lie in what they have in common as it holds words: shape (pairs)."""
+    held = measured[:, [SAME_VARIABLE, OTHER_VARIABLE]].sum(1)
+    has_slots = np.ones(len(pairs), np.bool_)
+    for texts, coverage in zip(sides(pairs), (verdict.a_coverage, verdict.b_coverage), strict=True):
+        counts = slot_counts[texts]
+        has_slots &= (counts < _MANY_SLOTS) | (held >= _HELD_SHARE * coverage * counts)
+    return has_slots
 
 
 def _edge_rows(pairs: Pairs, verdict: Verdict, is_copy: npt.NDArray[np.bool_]) -> pl.DataFrame:
@@ -807,7 +843,8 @@ def _alike(corpus: _Corpus, pairs: Pairs, measured: npt.NDArray[np.int32]) -> In
     are in: few of the pairs of a form have been proposed.
     """
     verdict = _verdict(corpus, pairs, measured)
-    a, b = (side[verdict.tells_one_story | verdict.is_form] for side in sides(pairs))
+    is_alike = verdict.tells_one_story | (verdict.is_form & (verdict.shorter_coverage >= _ALIKE_COVERAGE))
+    a, b = (side[is_alike] for side in sides(pairs))
     hubs = _hubs(pl.DataFrame({"a": a, "b": b}).cast(pl.UInt32), len(corpus.sizes))
     sizes = np.bincount(hubs, minlength=len(hubs))[hubs]
     one, other = np.concatenate([a, b]), np.concatenate([b, a])
