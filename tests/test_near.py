@@ -531,23 +531,6 @@ def test_notices_that_are_alike_are_reported_where_a_form_has_few_fillings() -> 
     assert kinds(unlike) == {}
 
 
-def test_fillings_with_several_slots_are_other_notices_however_few_there_are() -> None:
-    slots = (9, 30, 55, 80, 105)  # so far apart that more than half of all runs of five words are equal
-    words = text_of(prose(82, 120)).split()
-
-    def filled(number: int) -> list[str]:
-        pick = random.Random(number)
-        return [str(pick.randint(1_000, 9_999)) if at in slots else word for at, word in enumerate(words)]
-
-    notices = {f"n{number:02d}": " ".join(filled(number)) for number in range(6)}
-    assert kinds(notices) == {}
-    corrected = filled(3)
-    corrected[30] = "77"
-    assert set(kinds({**notices, "s": " ".join(corrected)})) == {("n03", "s")}
-    # Three are not enough to tell in which places texts of a form differ.
-    assert len(kinds({name: notices[name] for name in ("n00", "n01", "n02")})) == 3
-
-
 def test_long_notices_with_a_dozen_other_figures_are_two_however_alike() -> None:
     words = text_of(prose(81, 260)).split()
 
@@ -558,9 +541,9 @@ def test_long_notices_with_a_dozen_other_figures_are_two_however_alike() -> None
             filled[8 + 20 * slot] = str(pick.randint(1_000, 9_999))
         return " ".join(filled)
 
-    # Of runs of five words 0.6 are common with a dozen figures, 0.9 with three.
+    # Of runs of five words 0.6 are common with a dozen figures, 0.7 with eight.
     assert kinds({f"n{number:02d}": notice(number, 12) for number in range(6)}) == {}
-    assert len(kinds({f"n{number:02d}": notice(number, 3) for number in range(6)})) == 6 * 5 // 2
+    assert len(kinds({f"n{number:02d}": notice(number, 8) for number in range(6)})) == 6 * 5 // 2
 
 
 @given(st.lists(st.integers(0, 3), max_size=40), st.lists(st.integers(0, 3), max_size=40))

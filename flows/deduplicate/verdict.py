@@ -113,9 +113,6 @@ _NEARLY_EQUAL = 0.79
 ALIKE = 0.5
 # Slots of a known form from which on two fillings are two notices, however much else is the same in a long form.
 _OTHER_FILLING_SLOTS = 10
-# So they are with so many, where most slots differ. Copies of a story that are edited in the same places, each
-# otherwise, differ in fewer.
-_SOME_VARIABLE = 4
 # Of fillings a little more is asked, because the runs across template lines are an estimate, and those that are half
 # alike are two notices to a reader.
 _FILLINGS_ALIKE = 0.505
@@ -332,6 +329,5 @@ class Verdict:
             & (similarity >= _FILLINGS_ALIKE)
             & (slot_share < _OTHER_STORY)
             & ((slots < _MANY_SLOTS) | (2 * variable >= slots))
-            & (variable < _OTHER_FILLING_SLOTS)
-            & ((variable < _SOME_VARIABLE) | (variable < _SLOT_SHARE * all_variable)),
+            & (variable < _OTHER_FILLING_SLOTS),
         )
