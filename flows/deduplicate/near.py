@@ -6,8 +6,9 @@ groups, and each pair is aligned: what both share, how long the stretches are th
 in words, as an edited copy does, or in the slots of a form that is filled in again and again, as the weather report
 does. Slots are known by what stands in them (names and figures) and, from four fillings on, by where texts differ.
 Fillings are other texts, with two exceptions: a notice that differs from another in next to nothing is its correction,
-and fillings that are alike (half of all runs of five words, fewer than ten slots that differ) are reported where a form
-has few of them, because a reader would call them copies.
+and fillings that are alike (half of all runs of five words, and where slots are known fewer than four of them that
+differ, or fewer than half) are reported where a form has few of them, because a reader would call them copies. Two
+texts that share the page or the frame of a form, and nothing of what stands in its slots, are no copies.
 
 Jaccard similarity alone would miss truncated and edited copies, and would take two stories in one template for copies.
 """
@@ -713,7 +714,7 @@ def _verified(
 def _has_slots_too(
     pairs: Pairs, measured: npt.NDArray[np.int32], verdict: Verdict, slot_counts: Indexes
 ) -> npt.NDArray[np.bool_]:
-    """Whether as many slots of either text lie in what they have in common as it holds words: shape (pairs)."""
+    """Whether what the texts of each pair have in common holds its part of the slots of both: shape (pairs)."""
     held = measured[:, [SAME_VARIABLE, OTHER_VARIABLE]].sum(1)
     has_slots = np.ones(len(pairs), np.bool_)
     for texts, coverage in zip(sides(pairs), (verdict.a_coverage, verdict.b_coverage), strict=True):
@@ -839,8 +840,9 @@ def _pairs_within(groups: Indexes) -> Pairs:
 def _alike(corpus: _Corpus, pairs: Pairs, measured: npt.NDArray[np.int32]) -> Indexes:
     """The text with most others like it that each text is like, copies or fillings of one form: shape (texts).
 
-    One whose group is too small to say in which places its texts differ goes with the group that most of those like it
-    are in: few of the pairs of a form have been proposed.
+    Strangers that have the words around a few figures in common are not like one another. A text whose group is too
+    small to say in which places its texts differ goes with the group that most of those like it are in: few of the
+    pairs of a form have been proposed.
     """
     verdict = _verdict(corpus, pairs, measured)
     is_alike = verdict.tells_one_story | (verdict.is_form & (verdict.shorter_coverage >= _ALIKE_COVERAGE))
