@@ -6,9 +6,9 @@ groups, and each pair is aligned: what both share, how long the stretches are th
 in words, as an edited copy does, or in the slots of a form that is filled in again and again, as the weather report
 does. Slots are known by what stands in them (names and figures) and, from four fillings on, by where texts differ.
 Fillings are other texts, with two exceptions: a notice that differs from another in next to nothing is its correction,
-and fillings that are alike (half of all runs of five words, and where slots are known fewer than four of them that
-differ, or fewer than half) are reported where a form has few of them, because a reader would call them copies. Two
-texts that share the page or the frame of a form, and nothing of what stands in its slots, are no copies.
+and fillings that are alike (half of all runs of five words, fewer than ten slots that differ) are reported where a form
+has few of them, because a reader would call them copies. Two texts that share the page or the frame of a form, and
+nothing of what stands in its slots, are no copies.
 
 Jaccard similarity alone would miss truncated and edited copies, and would take two stories in one template for copies.
 """
