@@ -17,7 +17,7 @@ from hypothesis import strategies as st
 from flows.compiled import compiled, kernel
 from flows.deduplicate import kernels
 from flows.deduplicate.forms import mark_slots
-from flows.deduplicate.furniture import template_lines
+from flows.deduplicate.furniture import template_lines, with_teasers
 from flows.deduplicate.near import NAMED_EDGE_SCHEMA, clusters, near_duplicates
 from flows.deduplicate.verdict import Verdict
 from flows.deduplicate.wordstore import words_of_batches
@@ -929,6 +929,24 @@ def test_order_batches_threads_and_memory_change_nothing(press: pl.DataFrame, mo
     monkeypatch.setattr("flows.deduplicate.wordstore.thread_count", lambda: 3)
     small = Settings.model_construct(**{**Settings().model_dump(), "deduplicate_memory_bytes": 40_000})
     assert near_duplicates(press.sample(fraction=1, shuffle=True, seed=3), small).equals(expected)
+
+
+def test_lines_are_the_same_in_slices_of_any_size(press: pl.DataFrame, monkeypatch: pytest.MonkeyPatch) -> None:
+    texts = pl.concat([press["text"], pl.Series(pages_with_teasers().values())])
+
+    def lines() -> list[list[object]]:
+        store = words_of_batches(iter([texts]), 10**9)
+        assert store.is_compiled
+        found = template_lines(store, np.arange(len(texts)), lambda a, _: np.zeros(len(a), np.int64))
+        told = with_teasers(store, found)
+        assert told.is_template.sum() > found.is_template.sum() > 0
+        return [array.tolist() for array in (*found, told.is_template)]
+
+    expected = lines()
+    monkeypatch.setattr("flows.deduplicate.furniture._PER_SLICE", 7)
+    monkeypatch.setattr("flows.deduplicate.furniture._LINES_PER_SLICE", 11)
+    monkeypatch.setattr("flows.deduplicate.furniture.thread_count", lambda: 3)
+    assert lines() == expected
 
 
 def test_pairs_are_aligned_the_same_way_round_in_any_order_of_reading() -> None:

@@ -480,3 +480,31 @@ def test_what_is_imported_while_the_server_comes_up_is_in_the_libraries_that_are
     from flows.pipeline import FIRST_IMPORTS
 
     assert [name for name in FIRST_IMPORTS if find_spec(name) is None] == []
+
+
+def test_kernels_are_loaded_while_the_server_comes_up_where_there_may_be_much_text(pages, tmp_path, monkeypatch):
+    from flows import pipeline
+
+    loaded = []
+    monkeypatch.setattr(pipeline, "load_kernels", lambda: loaded.append(True))
+    pipeline._make_ready([str(pages)])
+    pipeline._make_ready([])
+    assert not loaded
+    large = tmp_path / "large.jsonl"
+    large.write_bytes(b"x" * 1_000_000)
+    pipeline._make_ready([str(pages), str(large)])
+    assert loaded
+
+
+def test_a_run_on_a_server_of_its_own_does_not_wait_for_heartbeats(server):
+    from prefect import State, flow
+    from prefect.settings import PREFECT_FLOWS_HEARTBEAT_FREQUENCY
+    from prefect.states import Completed
+
+    from flows.pipeline import _run
+
+    @flow(name="heartbeats", persist_result=False)
+    def heartbeats() -> State[str]:
+        return Completed(data=f"every {PREFECT_FLOWS_HEARTBEAT_FREQUENCY.value()}")
+
+    assert _run(heartbeats, server, {}) == "every None"

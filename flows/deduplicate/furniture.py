@@ -100,8 +100,9 @@ _END_WORDS = (8, 12, 16, 24, 32, 48, 64, 96, 128)
 _MOST_TIMES = 20
 # Texts, and lines or parts of lines, that a thread looks at in one go.
 _PER_SLICE, _LINES_PER_SLICE = 16_384, 1 << 20
-# Counts up to _MIN_TEXTS of so many threads add up to a byte.
-_MOST_TABLES = 255 // _MIN_TEXTS
+# Threads that count lines, each in a table of up to a byte a line: with as many as there are cores, tables would take
+# more than the lines. Their counts, up to _MIN_TEXTS each, add up to a byte.
+_MOST_TABLES = 4
 
 Indexes = npt.NDArray[np.int64]
 Marks = npt.NDArray[np.bool_]

@@ -1090,9 +1090,8 @@ def compare(  # noqa: PLR0912, PLR0915 - one pass over both texts
             either that differ in the same place; places that differ otherwise; runs of GRAM_WORDS words that are
             aligned, and all that either has; words of a and of b before the first run of at least LONG_RUN that are
             equal, those after the last run, and those between them that are aligned; names and figures that differ
-            between these runs. Between two runs, at
-            most PLACE_SLOTS names and figures count, and PLACE_VARIABLE of VARIABLE words, or as many as there are
-            words between the two that both have.
+            between these runs. Between two runs, at most PLACE_SLOTS names and figures count, and PLACE_VARIABLE of
+            VARIABLE words, or as many as there are words between the two that both have.
         value_starts: shape (n): where the values of each pair begin, or empty if nobody asks for them.
         values: out, zeros: for each word of a of each pair, what b has in its place: the same hash, that of another
             word or words, or 0 where nothing can be said.

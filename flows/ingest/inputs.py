@@ -22,8 +22,8 @@ _UNFINISHED = (".part", ".tmp")
 PROVENANCE_FILE = "sources.toml"
 SIDE_FILES = (PROVENANCE_FILE, "takedowns.toml")
 
-# Files that are looked at to tell whether there is much to read: some milliseconds.
-_LOOKED_AT = 1000
+# Files that are looked at to tell whether there is much to read: on a slow mount each takes milliseconds.
+_LOOKED_AT = 100
 
 # Inode, size, and the times of contents and entry in nanoseconds.
 FileState = tuple[int, int, int, int]
